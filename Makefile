@@ -1,0 +1,72 @@
+# One command each; `make help` lists them. Nothing here needs root, but chromium for the browser tests.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+AXE := .tools/node_modules/axe-core/axe.min.js
+COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet
+
+.PHONY: help run test test-fast test-postgres check format lint types bench seed lock translations clean
+
+help: ## List what can be done
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+run: $(VENV)/ready ## Set up what is missing, then serve pages and send mail until Ctrl-C
+	@$(BIN)/flask db upgrade 2>/dev/null || $(BIN)/flask db upgrade
+	@exec $(BIN)/flask serve
+
+test: $(VENV)/ready-dev browser ## Run every test
+	@$(BIN)/pytest -n 2 --dist loadgroup tests
+
+test-fast: $(VENV)/ready-dev ## Run the tests that need no browser and kill no process
+	@$(BIN)/pytest -n 2 --dist loadgroup -m "not browser and not kill" tests
+
+test-postgres: $(VENV)/ready-dev ## Run the same tests on a PostgreSQL of their own (Debian's packages)
+	@$(BIN)/python -m tests.postgres
+
+check: $(VENV)/ready-dev ## The one gate: format, lint, types, architecture, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/djlint templates --lint --quiet
+	@! grep -nE '://|--(extra-)?index|find-links' requirements*.txt
+	@$(MAKE) --no-print-directory test
+
+format: $(VENV)/ready-dev ## Put the code in its usual form
+	$(BIN)/ruff check --fix --quiet . || true
+	$(BIN)/ruff format .
+
+bench: $(VENV)/ready-dev ## Measure: a table of medians and ratios
+	@$(BIN)/python -m bench
+
+seed: $(VENV)/ready ## Fill an empty portal with a believable demo world
+	@$(BIN)/flask db upgrade 2>/dev/null && $(BIN)/flask seed
+
+translations: $(VENV)/ready-dev ## Gather the words to translate, then say what Spanish lacks
+	$(BIN)/pybabel -q extract -F portal/translations/babel.cfg -k lazy_gettext -k _l --no-location --sort-output \
+		--omit-header -o portal/translations/messages.pot .
+	$(BIN)/pybabel -q update -i portal/translations/messages.pot -d portal/translations --no-fuzzy-matching --omit-header
+	$(BIN)/pybabel -q compile --use-fuzzy -d portal/translations
+
+lock: $(VENV)/ready-dev ## Pin the newest versions, with hashes
+	$(COMPILE) --upgrade requirements.in -o requirements.txt
+	$(COMPILE) --upgrade requirements-postgres.in -o requirements-postgres.txt
+	$(COMPILE) --upgrade requirements-redis.in -o requirements-redis.txt
+	$(COMPILE) --upgrade requirements-dev.in -o requirements-dev.txt
+
+$(VENV)/ready: requirements.txt $(wildcard portal/translations/*/LC_MESSAGES/*.po)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(BIN)/pybabel -q compile --use-fuzzy -d portal/translations
+	@touch $@
+
+$(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+.PHONY: browser
+browser: ## (part of test) See that there is a Chromium and axe-core, fetch them where we may
+	@$(BIN)/python -m tests.browser_tools
+
+clean: ## Forget what was installed (never the data)
+	rm -rf $(VENV) .tools .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""What `make bench` runs: everything that is compared is measured in one run, on one machine."""

@@ -1,0 +1,1 @@
+"""The LDN Prescriber Portal: a compounding pharmacy's resource, intake and newsletter."""

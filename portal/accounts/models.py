@@ -1,0 +1,113 @@
+"""Staff, and what their signing in leaves behind: one-use links, recovery codes, sessions.
+
+Nothing here is a secret in plain text but the two that Flask-Security must read: the password's argon2 hash and
+the sealed TOTP secret. Of links, codes and session ids the database knows only the SHA-256.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.db import Base, UTCDateTime
+
+
+class Role(StrEnum):
+    """What somebody may do; one for each person."""
+
+    DESK = "desk"
+    PHARMACIST = "pharmacist"
+    MANAGER = "manager"
+
+
+ROLES: tuple[str, ...] = tuple(role.value for role in Role)
+ROLE_LABELS = {Role.DESK: "Desk", Role.PHARMACIST: "Pharmacist", Role.MANAGER: "Manager"}
+_ROLE_CHECK = "role IN ('desk', 'pharmacist', 'manager')"
+
+NAME_MAX = 128
+EMAIL_MAX = 254
+
+
+class User(Base):
+    """A member of staff. The names that begin with fs_ and tf_ are those Flask-Security asks for."""
+
+    __tablename__ = "user"
+    __table_args__ = (CheckConstraint(_ROLE_CHECK, name="role"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(String(EMAIL_MAX), unique=True)  # always in lower case
+    name: Mapped[str] = mapped_column(String(NAME_MAX))
+    role: Mapped[str] = mapped_column(String(12))
+    active: Mapped[bool] = mapped_column(default=True)
+    # None while a link to set a new one is on its way.
+    password: Mapped[str | None] = mapped_column(String(255))
+    # What a session holds in place of the id: a new one ends them all.
+    fs_uniquifier: Mapped[str] = mapped_column(String(64), unique=True)
+    tf_primary_method: Mapped[str | None] = mapped_column(String(20))
+    tf_totp_secret: Mapped[str | None] = mapped_column(String(255))
+    # The last 30-second step whose code was used (RFC 6238, 5.2).
+    totp_counter: Mapped[int | None]
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+    personal_fields = ("email", "name")
+
+    @property
+    def subject(self) -> str:
+        """How the audit trail names this person."""
+        return f"user:{self.id}"
+
+    @property
+    def role_label(self) -> str:
+        """The role, as pages write it."""
+        return ROLE_LABELS[Role(self.role)]
+
+
+class RecoveryCode(Base):
+    """One unused recovery code; a used one is gone."""
+
+    __tablename__ = "recovery_code"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class Invite(Base):
+    """A one-use link: it makes an account or, with `user_id`, gives one a new password and authenticator."""
+
+    __tablename__ = "invite"
+    __table_args__ = (CheckConstraint(_ROLE_CHECK, name="role"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    # None: the first manager types it.
+    email: Mapped[str | None] = mapped_column(String(EMAIL_MAX), index=True)
+    name: Mapped[str] = mapped_column(String(NAME_MAX), default="")
+    role: Mapped[str] = mapped_column(String(12))
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
+    used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+    personal_fields = ("email", "name")
+
+
+class StaffSession(Base):
+    """One browser: signed in when it has a user, else between the password and the second factor."""
+
+    __tablename__ = "staff_session"
+    __table_args__ = (Index("ix_staff_session_user_id_seen_at", "user_id", "seen_at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
+    data: Mapped[dict[str, Any]] = mapped_column(JSON)
+    browser: Mapped[str] = mapped_column(String(60), default="")  # "Firefox on Windows": to tell them apart
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    seen_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)

@@ -1,0 +1,115 @@
+"""The wiring, and the only file that knows all rooms.
+
+Two Flask apps share one database, one set of templates and one edge: the *public* one, and the *staff* one, which
+alone pays for sign-in and sessions. They are joined by path, and the ready pages stand before both. A process that
+serves no pages (the worker, a command) takes the core alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from flask import Flask
+from flask_migrate import Migrate
+
+from portal import cli, content, web
+from portal.accounts import security
+from portal.content import pages
+from portal.content import views as content_views
+from portal.db import db, prepare_engine
+from portal.intake import views as intake_views
+from portal.newsletter import views as newsletter_views
+from portal.ops import log
+from portal.ops import views as ops_views
+from portal.ready import Assets, ReadyPages
+from portal.staff import oversight, people, queue
+from portal.staff import request as staff_request
+
+ROOT = Path(__file__).resolve().parent.parent
+STATIC = Path(__file__).resolve().parent / "static"
+CONTENT = Path(content.__file__).resolve().parent / "pages"
+MIGRATIONS = ROOT / "migrations"
+
+PUBLIC = (content_views.bp, intake_views.bp, newsletter_views.bp, ops_views.bp)
+STAFF = (queue.bp, staff_request.bp, oversight.mail_bp, oversight.audit_bp, people.bp, people.account_bp)
+
+
+def create_app(config: Any) -> Flask:
+    """The whole portal: returns the public app, whose `wsgi_app` answers for the staff app too."""
+    public = _core("portal.public", config)
+    public.config["SESSION_COOKIE_NAME"] = "__Host-form" if config.BASE_URL.startswith("https://") else "form"
+    library = pages.load(CONTENT)
+    public.extensions["content"] = library
+    public.extensions["foreign_posts"] = newsletter_views.FOREIGN_POSTS
+    for blueprint in PUBLIC:
+        public.register_blueprint(blueprint)
+
+    staff = _core("portal.staff", config)
+    staff.extensions["throttle"] = public.extensions["throttle"]
+    security.set_up(staff)
+    for blueprint in STAFF:
+        staff.register_blueprint(blueprint)
+    public.extensions["staff"] = staff
+
+    assets = Assets(STATIC, web.security_headers(public.config))
+    for app in (public, staff):
+        app.jinja_env.globals["asset"] = assets.url
+
+    def refresh() -> None:
+        public.extensions["content"] = pages.load(CONTENT)
+
+    layer = ReadyPages(
+        _Faces(public.wsgi_app, staff.wsgi_app),
+        hosts=web.trusted_hosts(public.config),
+        assets=assets.by_path,
+        gate=config.PROFESSIONAL_GATE,
+        stamp=lambda: pages.stamp(CONTENT),
+        refresh=refresh,
+    )
+    public.extensions["ready"] = layer
+    public.wsgi_app = layer  # type: ignore[method-assign]
+    Migrate(public, db, directory=str(MIGRATIONS), render_as_batch=True, compare_type=True)
+    cli.register(public)
+    return public
+
+
+class _Faces:
+    """Everything under /staff is the staff app's; the path is not shifted, so a rule reads as its address."""
+
+    def __init__(self, public: WSGIApplication, staff: WSGIApplication) -> None:
+        self.public, self.staff = public, staff
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        is_staff = path == "/staff" or path.startswith("/staff/")
+        return (self.staff if is_staff else self.public)(environ, start_response)
+
+
+def _core(name: str, config: Any) -> Flask:
+    """Settings, templates, database, edge: what both faces stand on."""
+    app = Flask(
+        name,
+        root_path=str(Path(__file__).resolve().parent),
+        template_folder=str(ROOT / "templates"),
+        static_folder=None,
+        instance_path=str(config.INSTANCE_DIR.resolve()),
+    )
+    app.config.from_object(config)
+    app.config["SECRET_KEY_FALLBACKS"] = list(config.SECRET_KEY_FALLBACKS)
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = _engine_options(config)
+    log.set_up(app)
+    db.init_app(app)
+    web.set_up(app)
+    with app.app_context():
+        prepare_engine(db.engine)
+    return app
+
+
+def _engine_options(config: Any) -> dict[str, Any]:
+    if config.SQLALCHEMY_DATABASE_URI.startswith("sqlite"):
+        return {"connect_args": {"check_same_thread": False, "timeout": 5}}
+    limits = "-c statement_timeout=5000 -c lock_timeout=3000 -c idle_in_transaction_session_timeout=10000"
+    return {"pool_pre_ping": True, "connect_args": {"options": limits}}

@@ -1,0 +1,76 @@
+"""Who did what to which thing, append-only: the text itself never stands here.
+
+Database triggers refuse UPDATE and DELETE (see the first migration); the actor's name is kept as it was then,
+so a room above this one may forget a person without the trail losing its meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from sqlalchemy import String, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.db import Base, UTCDateTime, db
+
+
+class Actor(Protocol):
+    """Whoever acts: a member of staff."""
+
+    id: int
+    name: str
+
+
+class AuditEntry(Base):
+    """One act."""
+
+    __tablename__ = "audit_entry"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(UTCDateTime)
+    actor_id: Mapped[int | None]
+    actor_name: Mapped[str] = mapped_column(String(200))
+    action: Mapped[str] = mapped_column(String(60), index=True)
+    subject: Mapped[str] = mapped_column(String(120), index=True)
+    detail: Mapped[str] = mapped_column(String(500), default="")
+
+
+APPEND_ONLY_SQLITE = [
+    f"""CREATE TRIGGER {{table}}_no_{act.lower()} BEFORE {act} ON {{table}}
+    BEGIN SELECT RAISE(ABORT, '{{table}} is append-only'); END"""
+    for act in ("UPDATE", "DELETE")
+]
+APPEND_ONLY_POSTGRESQL = [
+    """CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger AS $$
+    BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$ LANGUAGE plpgsql""",
+    """CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()""",
+]
+
+
+def append_only_statements(table: str, dialect: str) -> list[str]:
+    """The statements that make `table` refuse UPDATE and DELETE on that database."""
+    statements = APPEND_ONLY_SQLITE if dialect == "sqlite" else APPEND_ONLY_POSTGRESQL
+    return [statement.format(table=table) for statement in statements]
+
+
+def record(by: Actor | None, action: str, subject: str, *, at: datetime, detail: str = "") -> AuditEntry:
+    """Add one entry to the caller's transaction; `by` is None when the portal itself acts."""
+    entry = AuditEntry(
+        at=at,
+        actor_id=by.id if by else None,
+        actor_name=by.name if by else "the portal",
+        action=action,
+        subject=subject,
+        detail=detail,
+    )
+    db.session.add(entry)
+    return entry
+
+
+def trail(subject: str) -> Sequence[AuditEntry]:
+    """Every entry about one thing, oldest first."""
+    query = select(AuditEntry).where(AuditEntry.subject == subject).order_by(AuditEntry.id)
+    return db.session.scalars(query).all()

@@ -1,0 +1,165 @@
+"""The commands of `flask …`: thin, named in the contract, one clear line and exit status 2 on bad input."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from functools import wraps
+from types import FrameType
+from typing import Any
+
+import click
+from flask import Flask, current_app
+from flask.cli import AppGroup, with_appcontext
+
+from portal import seed, serve
+from portal.accounts import service as accounts
+from portal.accounts.models import ROLES
+from portal.clock import now
+from portal.db import transaction
+from portal.errors import PortalError
+from portal.mail.render import link
+from portal.mail.transport import RelayDown
+from portal.npi import number
+from portal.ops import checks
+from portal.worker import Worker
+
+BAD_INPUT = 2
+
+staff_group = AppGroup("staff", help="Who may sign in.")
+npi_group = AppGroup("npi", help="National Provider Identifiers.")
+
+
+def register(app: Flask) -> None:
+    """Give the app its commands."""
+    for command in (serve_command, worker_command, seed_command, doctor_command):
+        app.cli.add_command(command)
+    app.cli.add_command(staff_group)
+    app.cli.add_command(npi_group)
+
+
+def _refusals(function: Callable[..., Any]) -> Callable[..., Any]:
+    """One clear line on standard error and exit 2, for what the rules refuse."""
+
+    @wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except PortalError as error:
+            click.echo(error.message, err=True)
+            sys.exit(BAD_INPUT)
+
+    return run
+
+
+@click.command("serve")
+@with_appcontext
+def serve_command() -> None:
+    """Serve the pages and send the mail, together, until Ctrl-C."""
+    config = current_app.config
+    for check in checks.SERVING:
+        if not (finding := check()).ok:
+            click.echo(f"{finding.name}: {finding.detail}. {finding.remedy}", err=True)
+            sys.exit(1)
+    with transaction():
+        token = None if accounts.has_staff() else accounts.invite_first_manager(at=now())
+    click.echo(f"The portal answers at {config['BASE_URL']}")
+    if token:
+        click.echo(
+            f"Nobody can sign in yet. Make the first manager here, within 24 hours:\n  {_invite(token)}"
+        )
+    sys.stdout.flush()
+    web = serve.web_command(config["HOST"], config["PORT"], config["WEB_WORKERS"])
+    sys.exit(serve.supervise([web, serve.worker_command()], env=dict(os.environ)))
+
+
+@click.command("worker")
+@click.option("--once", is_flag=True, help="Do what is due now, then end.")
+@with_appcontext
+def worker_command(once: bool) -> None:
+    """Answer sign-ups and send the mail that waits."""
+    worker = Worker()
+    if once:
+        try:
+            count = worker.run_once()
+        except RelayDown as error:
+            click.echo(f"The mail waits: {error}.", err=True)
+            sys.exit(1)
+        click.echo(f"{count} mail{'' if count == 1 else 's'} handled.")
+        return
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        worker.stop()
+
+    for which in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(which, stop)
+    worker.run()
+
+
+@click.command("seed")
+@with_appcontext
+@_refusals
+def seed_command() -> None:
+    """Fill an empty portal with a believable demo world (refused in production)."""
+    if current_app.config["APP_ENV"] == "production":
+        click.echo("seed is not for production: nothing was changed.", err=True)
+        sys.exit(BAD_INPUT)
+    for line in seed.plant():
+        click.echo(line)
+
+
+@click.command("doctor")
+@with_appcontext
+def doctor_command() -> None:
+    """Say of each part whether it is well, and what to do where it is not."""
+    found = [check() for check in checks.ALL]
+    for finding in found:
+        click.echo(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.name:<10} {finding.detail}")
+        if not finding.ok:
+            click.echo(f"      {'':<10} → {finding.remedy}")
+    sys.exit(0 if all(finding.ok for finding in found) else 1)
+
+
+@staff_group.command("invite")
+@click.argument("email")
+@click.option("--role", required=True, type=click.Choice(ROLES))
+@click.option("--name", default="")
+@_refusals
+def staff_invite(email: str, role: str, name: str) -> None:
+    """Print a one-use link, good for 24 hours, that makes an account."""
+    with transaction():
+        token = accounts.invite(email=email, role=role, name=name, by=None, at=now())
+    click.echo(_invite(token))
+
+
+@staff_group.command("list")
+def staff_list() -> None:
+    """Print everybody who has an account."""
+    for person in accounts.people():
+        state = "" if person.active else "  (disabled)"
+        click.echo(f"{person.email}  {person.role}  {person.name}{state}")
+
+
+@staff_group.command("disable")
+@click.argument("email")
+@_refusals
+def staff_disable(email: str) -> None:
+    """End somebody's access at once."""
+    with transaction():
+        accounts.disable(accounts.get_by_email(email), by=None, at=now())
+    click.echo(f"{email} can no longer sign in.")
+
+
+@npi_group.command("check")
+@click.argument("npi")
+def npi_check(npi: str) -> None:
+    """Print whether a number is a well-formed NPI (exit 0) or what is wrong (exit 1)."""
+    fault = number.fault(npi)
+    click.echo(f"{number.normalise(npi)} is a valid NPI" if fault is None else number.MESSAGES[fault])
+    sys.exit(0 if fault is None else 1)
+
+
+def _invite(token: str) -> str:
+    return link(f"/staff/invite/{token}")

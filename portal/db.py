@@ -1,0 +1,143 @@
+"""The database: one Base with named constraints, aware UTC times, and the one way to write.
+
+Every write happens inside `with transaction():`, opened once per request at the edge. On SQLite it begins
+IMMEDIATE: a deferred transaction that turns into a write fails at once with BUSY_SNAPSHOT, whatever the
+timeout (https://www.sqlite.org/isolation.html). A fault of the storage becomes `Unavailable`, after a roll-back.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any
+
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import DateTime, MetaData, TypeDecorator, event
+from sqlalchemy.engine import Connection, Dialect, Engine
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.orm import DeclarativeBase, ORMExecuteState, Session
+
+from portal.errors import Unavailable
+
+BUSY_TIMEOUT_MS = 5000
+NOTHING_SAVED = "Nothing was saved. Try again in a minute."
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """The parent of every model."""
+
+    metadata = MetaData(naming_convention=NAMING)
+
+
+db = SQLAlchemy(model_class=Base, disable_autonaming=True)
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """An aware moment: refuses a naive one, and gives back UTC on every database."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Store UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone cannot be stored")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """SQLite keeps no zone; what was stored is UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+_writing: ContextVar[bool] = ContextVar("writing", default=False)
+
+
+@contextmanager
+def transaction() -> Iterator[None]:
+    """Commit on leaving, roll back on any error; refuses to nest.
+
+    Raises Unavailable when the storage is locked, full, read-only or broken: nothing was saved then.
+    """
+    if _writing.get():
+        raise RuntimeError("a transaction is open already: services never open one")
+    session = db.session
+    with writes_allowed():
+        try:
+            # A read before this may hold a deferred transaction open; the write must begin its own.
+            session.rollback()
+            yield
+            session.commit()
+        except BaseException as error:
+            session.rollback()
+            if isinstance(error, DBAPIError) and is_storage_fault(error):
+                raise Unavailable(NOTHING_SAVED) from error
+            raise
+
+
+@contextmanager
+def writes_allowed() -> Iterator[None]:
+    """Let code that commits by itself (Flask-Security) write, its transactions beginning IMMEDIATE too."""
+    token = _writing.set(True)
+    try:
+        yield
+    finally:
+        _writing.reset(token)
+
+
+@event.listens_for(Session, "before_flush")
+def _refuse_stray_flush(*_args: object) -> None:
+    if not _writing.get():
+        raise RuntimeError("a write outside `with transaction()`")
+
+
+@event.listens_for(Session, "do_orm_execute")
+def _refuse_stray_statement(state: ORMExecuteState) -> None:
+    if (state.is_insert or state.is_update or state.is_delete) and not _writing.get():
+        raise RuntimeError("a write outside `with transaction()`")
+
+
+def is_storage_fault(error: DBAPIError) -> bool:
+    """Whether the database could not do its work (locked, full, read-only, gone), rather than refused a row."""
+    if isinstance(error, (OperationalError, InterfaceError)) or error.connection_invalidated:
+        return True
+    # SQLITE_CORRUPT and SQLITE_NOTADB come as the bare DatabaseError.
+    return type(error.orig) is sqlite3.DatabaseError
+
+
+def prepare_engine(engine: Engine) -> None:
+    """Set what every SQLite connection must promise; PostgreSQL keeps its own defaults."""
+    if engine.dialect.name != "sqlite":
+        return
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # the driver must not begin for us
+        for pragma in (
+            f"busy_timeout={BUSY_TIMEOUT_MS}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "trusted_schema=OFF",
+            "cell_size_check=ON",
+            "secure_delete=ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if _writing.get() else "BEGIN")

@@ -1,0 +1,174 @@
+"""The form every form grows from, and the fields that several rooms share.
+
+Every form carries three things a person never sees: Flask-WTF's `csrf_token`; `form_token`, one for each view of
+the page, so that pressing twice makes one row; and a field that only a robot fills. A form answers one question,
+"is this well-formed?": it asks no database, sends nothing, and drops nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from email_validator import EmailNotValidError, validate_email
+from flask import current_app
+from flask_babel import lazy_gettext as _
+from flask_wtf import FlaskForm
+from wtforms import EmailField as _EmailField
+from wtforms import Field, HiddenField, RadioField, SelectMultipleField, StringField, TextAreaField
+from wtforms.validators import ValidationError
+from wtforms.widgets import CheckboxInput, ListWidget
+
+from portal import text, tokens
+from portal.clock import now
+
+FORM_LIFETIME = 24 * 60 * 60  # seconds; long, because a clinic's day is interrupted
+QUICKEST_PERSON = 2.0  # seconds between seeing a form and sending it
+EMAIL_MAX = 254  # RFC 5321, 4.5.3.1.3, less the brackets
+
+GIVE_ONE = _("Give one answer only")
+ENTER_EMAIL = _("Enter your email address")
+EMAIL_FORMAT = _("Enter an email address in the correct format, like name@example.com")
+
+
+class BaseForm(FlaskForm):
+    """A form with its two tokens and its honeypot; strips every text."""
+
+    form_token = HiddenField()
+    honeypot = StringField(_("Leave this field empty"), name="office_code")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._age: float | None = None
+        if self.is_submitted():
+            self._age = tokens.stamp_age(
+                _keys(), self.token_purpose, self._sent_token(), at=now().timestamp()
+            )
+        if self.has_expired:
+            self.form_token.data = tokens.stamp(_keys()[0], self.token_purpose, at=now().timestamp())
+
+    @property
+    def token_purpose(self) -> str:
+        """What its form tokens are for: one form's token does not open another's."""
+        return type(self).__name__
+
+    @property
+    def has_expired(self) -> bool:
+        """Whether the form token is missing, foreign or too old."""
+        return self._age is None or not -60 <= self._age <= FORM_LIFETIME
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether what failed is the page's tokens, not the person's answers."""
+        return self.is_submitted() and (self.has_expired or "csrf_token" in self.errors)
+
+    @property
+    def signals(self) -> list[str]:
+        """What speaks for a robot; never a reason to drop what was sent."""
+        found = ["honeypot"] if self.honeypot.data else []
+        if self._age is not None and self._age < QUICKEST_PERSON:
+            found.append("quick")
+        return found
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Whether every answer is well-formed and the page's tokens are ours."""
+        good = super().validate(extra_validators)
+        for field in self.answers():
+            if not _takes_many(field) and len(field.raw_data or ()) > 1:
+                field.errors = [GIVE_ONE]
+                good = False
+        return good and not self.has_expired
+
+    def answers(self) -> Iterator[Field]:
+        """The fields that hold the person's answers, in the page's order."""
+        for field in self:
+            if field.short_name not in ("csrf_token", "form_token") and field is not self.honeypot:
+                yield field
+
+    def values(self) -> dict[str, Any]:
+        """The answers, by name: what the service verb takes."""
+        return {field.short_name: field.data for field in self.answers()}
+
+    def refuse(self, field: str, message: str) -> None:
+        """Put a service's refusal beside the field it belongs to."""
+        self[field].errors = [*self[field].errors, message]
+
+    def _sent_token(self) -> str:
+        sent = self.form_token.raw_data or [""]
+        return sent[0] if len(sent) == 1 else ""
+
+
+class TextField(StringField):
+    """One line of text: checked at the edge, kept as typed when it is refused."""
+
+    multiline = False
+
+    def __init__(self, label: Any = None, validators: Any = None, *, max_length: int, **kwargs: Any) -> None:
+        super().__init__(label, validators, **kwargs)
+        self.max_length = max_length
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Clean the text; a fault becomes this field's error."""
+        if not valuelist:
+            return
+        self.data = valuelist[0]
+        try:
+            self.data = text.check(valuelist[0], max_length=self.max_length, multiline=self.multiline)
+        except text.TextFault as fault:
+            raise ValueError(f"{self.label.text} {fault}") from fault
+
+
+class LongTextField(TextField, TextAreaField):
+    """Several lines of text."""
+
+    multiline = True
+
+
+class EmailField(TextField, _EmailField):
+    """An address that a mail server takes: ASCII, with a real-looking domain, no look-up (RFC 5321, 5322)."""
+
+    def __init__(self, label: Any = None, validators: Any = None, **kwargs: Any) -> None:
+        kwargs["render_kw"] = {
+            "autocomplete": "email",
+            "spellcheck": "false",
+            "autocapitalize": "off",
+            **kwargs.get("render_kw", {}),
+        }
+        super().__init__(label, validators, max_length=EMAIL_MAX, **kwargs)
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Whatever is wrong with the characters, the advice is the same."""
+        try:
+            super().process_formdata(valuelist)
+        except ValueError as fault:
+            raise ValueError(EMAIL_FORMAT) from fault
+
+    def pre_validate(self, form: Any) -> None:
+        """Normalise once: the domain in lower case and IDNA, the local part as it was typed."""
+        if not self.data or self.errors:
+            return
+        try:
+            found = validate_email(self.data, check_deliverability=False, allow_smtputf8=False, strict=True)
+        except EmailNotValidError as error:
+            raise ValidationError(EMAIL_FORMAT) from error
+        self.data = found.ascii_email or found.normalized
+
+
+class ChoiceField(RadioField):
+    """One of a few: radio buttons."""
+
+
+class ChoicesField(SelectMultipleField):
+    """Some of a few: check boxes."""
+
+    widget = ListWidget(prefix_label=False)
+    option_widget = CheckboxInput()
+
+
+def _takes_many(field: Field) -> bool:
+    return isinstance(field, SelectMultipleField)
+
+
+def _keys() -> tuple[str, ...]:
+    config = current_app.config
+    return (config["SECRET_KEY"], *config["SECRET_KEY_FALLBACKS"])

@@ -1,0 +1,1 @@
+"""Requests from prescribers: what they may ask, what is kept, and the guard against patient data."""

@@ -1,0 +1,349 @@
+"""The two forms of prescribers. Each answers one question, "is this well-formed?", and says what to do if not.
+
+Field names are those of the contract. Lengths are said twice on purpose: here as a sentence, in `models.py` as a
+column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from typing import Any
+
+import phonenumbers
+from markupsafe import Markup
+from wtforms import BooleanField, Field, Form, SelectField, TelField
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
+from wtforms.validators import DataRequired, StopValidation, ValidationError
+from wtforms.widgets import html_params
+
+from portal.forms import BaseForm, ChoiceField, ChoicesField, EmailField, LongTextField, TextField
+from portal.intake.catalogue import CATALOGUE
+from portal.intake.models import (
+    CONTACT_METHOD_LABELS,
+    CONTACT_WINDOW_LABELS,
+    DELIVERY_LABELS,
+    TOPIC_LABELS,
+    ContactMethod,
+    ContactWindow,
+    Delivery,
+)
+from portal.npi.fields import NpiField
+from portal.places import STATES
+
+NAME_MAX = 128
+CREDENTIAL_MAX = 40
+PRACTICE_MAX = 160
+PHONE_MAX = 40
+QUESTION_MAX = 2000
+ADDRESS_MAX = 400
+NOTE_MAX = 500
+
+ENTER_NAME = "Enter your name"
+ENTER_EMAIL = "Enter your work email"
+ENTER_QUESTION = "Enter your question"
+ENTER_PHONE = "Enter the phone number we should call"
+ENTER_DELEGATE_NAME = "Enter the name of the person who asks"
+ENTER_DELEGATE_EMAIL = "Enter the work email of the person who asks"
+ENTER_ADDRESS = "Enter the address we should post to"
+PHONE_FORMAT = "Enter a phone number, like 925-555-0100"
+SELECT_TOPIC = "Select what you need help with"
+SELECT_METHOD = "Select how we should answer you"
+SELECT_WINDOW = "Select when we may call"
+SELECT_STATE = "Select your state from the list, or leave it empty"
+SELECT_ITEM = "Select what we should send you"
+SELECT_DELIVERY = "Select how we should send it"
+SELECT_ONCE = "Select each option once only"
+TICK_OR_LEAVE = "Tick the box, or leave it empty"
+
+
+class CheckField(BooleanField):
+    """One check box. What no browser sends for it is refused, because "no" must never be read as a tick."""
+
+    _TICKED = ("y", "yes", "on", "1", "true")
+    _EMPTY = ("", "n", "no", "off", "0", "false")
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Ticked or not; anything else becomes this field's error."""
+        sent = valuelist[0].strip().lower() if valuelist else ""
+        self.data = sent in self._TICKED
+        if sent not in self._TICKED + self._EMPTY:
+            raise ValueError(TICK_OR_LEAVE)
+
+    def _value(self) -> str:
+        return "y"
+
+
+class PhoneField(TextField, TelField):
+    """A phone number, as it is typed."""
+
+
+class MayBeEmpty:
+    """An answer that is not needed. Unlike WTForms' Optional it forgives no control character (str.strip does)."""
+
+    def __init__(self) -> None:
+        self.field_flags = {"optional": True}
+
+    def __call__(self, form: Form, field: Field) -> None:
+        """Stop the chain at an empty field."""
+        if not field.data:
+            raise StopValidation
+
+
+class RequiredIf:
+    """An answer is needed when another one asks for it; otherwise it may stay empty."""
+
+    def __init__(self, asks: Callable[[Any], bool], message: str) -> None:
+        self.asks, self.message = asks, message
+
+    def __call__(self, form: Form, field: Field) -> None:
+        """Stop the chain at an empty field, with or without the message."""
+        if field.data:
+            return
+        if self.asks(form):
+            raise StopValidation(self.message)
+        raise StopValidation
+
+
+class OneOf:
+    """The answer is on the list; so is every one of several, each once."""
+
+    def __init__(self, words: Iterable[str], message: str) -> None:
+        self.words, self.message = frozenset(words), message
+
+    def __call__(self, form: Form, field: Field) -> None:
+        """Refuse what is not on the list."""
+        sent = field.data if isinstance(field.data, list) else [field.data]
+        if not self.words.issuperset(sent):
+            raise ValidationError(self.message)
+        if len(set(sent)) < len(sent):
+            raise ValidationError(SELECT_ONCE)
+
+
+def is_phone(form: Form, field: Field) -> None:
+    """A number one could dial from the United States, with its area code; kept as it was typed."""
+    if field.errors:
+        return
+    try:
+        number = phonenumbers.parse(field.data, "US")
+    except phonenumbers.NumberParseException as error:
+        raise ValidationError(PHONE_FORMAT) from error
+    if phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE:
+        raise ValidationError(PHONE_FORMAT)
+
+
+class IntakeForm(BaseForm):
+    """What both forms can do."""
+
+    def values(self) -> dict[str, Any]:
+        """The answers, by name; what was not given is empty, never None."""
+        return {name: _plain(value) for name, value in super().values().items()}
+
+    def carried(self, **more: str) -> Markup:
+        """Every answer as hidden fields, to stand on the page between writing and sending."""
+        pairs = [*self._pairs(), *more.items()]
+        return Markup("\n").join(
+            Markup(f"<input {html_params(type='hidden', name=name, value=value)}>")  # noqa: S704 - html_params escapes
+            for name, value in pairs
+        )
+
+    def _pairs(self) -> Iterable[tuple[str, str]]:
+        for field in self.answers():
+            if isinstance(field.data, list):
+                yield from ((field.name, value) for value in field.data)
+            elif isinstance(field, BooleanField):
+                if field.data:
+                    yield field.name, "y"
+            elif field.data:
+                yield field.name, str(field.data)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, StrEnum):
+        return value.value
+    return "" if value is None else value
+
+
+def _choices(labels: Iterable[tuple[str, str]]) -> list[SelectChoice]:
+    return [SelectChoice(value=str(value), label=label) for value, label in labels]
+
+
+def _name() -> Any:
+    return TextField(
+        "Your name",
+        [DataRequired(ENTER_NAME)],
+        max_length=NAME_MAX,
+        render_kw={"autocomplete": "name", "spellcheck": "false"},
+    )
+
+
+def _credential() -> Any:
+    return TextField(
+        "Credentials",
+        [MayBeEmpty()],
+        max_length=CREDENTIAL_MAX,
+        description="For example, MD, NP or PA",
+        render_kw={"autocomplete": "honorific-suffix", "spellcheck": "false"},
+    )
+
+
+def _practice() -> Any:
+    return TextField(
+        "Practice", [MayBeEmpty()], max_length=PRACTICE_MAX, render_kw={"autocomplete": "organization"}
+    )
+
+
+def _state() -> Any:
+    return SelectField(
+        "State you are licensed in",
+        [MayBeEmpty(), OneOf((code for code, _ in STATES), SELECT_STATE)],
+        choices=_choices([("", "Select a state"), *STATES]),
+        coerce=_upper,
+        validate_choice=False,
+        render_kw={"autocomplete": "address-level1"},
+    )
+
+
+def _email() -> Any:
+    return EmailField("Work email", [DataRequired(ENTER_EMAIL)])
+
+
+def _phone(*validators: Any, description: str) -> Any:
+    return PhoneField(
+        "Phone",
+        [*validators, is_phone],
+        max_length=PHONE_MAX,
+        description=description,
+        render_kw={"autocomplete": "tel"},
+    )
+
+
+def _upper(value: str) -> str:
+    return value.strip().upper()
+
+
+def _asks_for_call(form: Any) -> bool:
+    return bool(form.contact_method.data == ContactMethod.PHONE)
+
+
+def _is_on_behalf(form: Any) -> bool:
+    return bool(form.on_behalf.data)
+
+
+def _wants_post(form: Any) -> bool:
+    return bool(form.delivery.data == Delivery.POST)
+
+
+class ConsultationForm(IntakeForm):
+    """Ask a pharmacist. Fields stand in the page's order."""
+
+    topics = ChoicesField(
+        "What do you need help with?",
+        [DataRequired(SELECT_TOPIC), OneOf(TOPIC_LABELS, SELECT_TOPIC)],
+        choices=_choices(TOPIC_LABELS.items()),
+        validate_choice=False,
+    )
+    question = LongTextField(
+        "Your question",
+        [DataRequired(ENTER_QUESTION)],
+        max_length=QUESTION_MAX,
+        description="Age range, other drugs and dose so far help us. Nothing that says who the patient is",
+        render_kw={"data-count": QUESTION_MAX},
+    )
+
+    name = _name()
+    credential = _credential()
+    npi = NpiField(
+        "NPI",
+        [DataRequired(NpiField.REQUIRED)],
+        description="The 10-digit number of the prescriber",
+        render_kw={"inputmode": "numeric", "autocomplete": "off"},
+    )
+    practice = _practice()
+    state = _state()
+
+    on_behalf = CheckField(
+        "I am asking on behalf of a prescriber",
+        description="Then the details above are the prescriber's, and we need yours",
+    )
+    delegate_name = TextField(
+        "Name of the person who asks",
+        [RequiredIf(_is_on_behalf, ENTER_DELEGATE_NAME)],
+        max_length=NAME_MAX,
+        render_kw={"autocomplete": "off", "spellcheck": "false"},
+    )
+    delegate_email = EmailField(
+        "Work email of the person who asks",
+        [RequiredIf(_is_on_behalf, ENTER_DELEGATE_EMAIL)],
+        description="We answer to this address",
+        render_kw={"autocomplete": "off"},
+    )
+
+    email = _email()
+    contact_method = ChoiceField(
+        "How should we answer you?",
+        [DataRequired(SELECT_METHOD), OneOf(CONTACT_METHOD_LABELS, SELECT_METHOD)],
+        choices=_choices(CONTACT_METHOD_LABELS.items()),
+        validate_choice=False,
+    )
+    phone = _phone(
+        RequiredIf(_asks_for_call, ENTER_PHONE),
+        description="Needed if you want a call. We use it for this question only",
+    )
+    contact_window = ChoiceField(
+        "Best time to call",
+        [MayBeEmpty(), OneOf(CONTACT_WINDOW_LABELS, SELECT_WINDOW)],
+        choices=_choices(CONTACT_WINDOW_LABELS.items()),
+        default=ContactWindow.ANY.value,
+        validate_choice=False,
+    )
+    leave_message = CheckField("You may leave a message at this number")
+
+    def values(self) -> dict[str, Any]:
+        """Any time, unless one was chosen."""
+        values = super().values()
+        return {**values, "contact_window": values["contact_window"] or ContactWindow.ANY.value}
+
+
+class ResourceForm(IntakeForm):
+    """Ask for materials. Fields stand in the page's order."""
+
+    items = ChoicesField(
+        "What should we send you?",
+        [DataRequired(SELECT_ITEM), OneOf((item.slug for item in CATALOGUE), SELECT_ITEM)],
+        choices=_choices((item.slug, item.label) for item in CATALOGUE),
+        validate_choice=False,
+    )
+    delivery = ChoiceField(
+        "How should we send it?",
+        [DataRequired(SELECT_DELIVERY), OneOf(DELIVERY_LABELS, SELECT_DELIVERY)],
+        choices=_choices(DELIVERY_LABELS.items()),
+        validate_choice=False,
+    )
+    address = LongTextField(
+        "Postal address of the practice",
+        [RequiredIf(_wants_post, ENTER_ADDRESS)],
+        max_length=ADDRESS_MAX,
+        description="Needed if we should send it by post",
+        render_kw={"autocomplete": "street-address"},
+    )
+
+    name = _name()
+    credential = _credential()
+    npi = NpiField(
+        "NPI",
+        [MayBeEmpty()],
+        description="10 digits",
+        render_kw={"inputmode": "numeric", "autocomplete": "off"},
+    )
+    practice = _practice()
+    state = _state()
+    email = _email()
+    phone = _phone(MayBeEmpty(), description="In case we have a question about your order")
+    note = LongTextField(
+        "Anything we should know",
+        [MayBeEmpty()],
+        max_length=NOTE_MAX,
+        description="For example, how many copies. No patient names or dates",
+        render_kw={"data-count": NOTE_MAX},
+    )

@@ -1,0 +1,41 @@
+"""The secret address of a request's own page, made anew from its form token whenever a link is needed.
+
+The database holds only its hash. After a change of SECRET_KEY the old key, kept as a fallback, still makes the
+address that was sent before.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from portal import tokens
+from portal.intake.models import Request
+
+PURPOSE = "receipt"
+KEPT_AFTER_CLOSING = timedelta(days=90)
+
+
+def new_token(keys: Sequence[str], form_token: str) -> str:
+    """The receipt token that belongs to a form token; `keys` begins with the key in use."""
+    return tokens.derive(keys[0], PURPOSE, form_token)
+
+
+def token_of(request: Request, keys: Sequence[str]) -> str:
+    """The token of a stored request; with a key that is gone, one that opens nothing."""
+    for key in keys:
+        token = tokens.derive(key, PURPOSE, request.form_token)
+        if hmac.compare_digest(tokens.digest(token), request.receipt_hash):
+            return token
+    return new_token(keys, request.form_token)
+
+
+def path_of(token: str) -> str:
+    """The address of a receipt, below BASE_URL."""
+    return f"/r/{token}"
+
+
+def has_expired(request: Request, at: datetime) -> bool:
+    """Whether the page is gone: 90 days after the request was closed."""
+    return request.closed_at is not None and at >= request.closed_at + KEPT_AFTER_CLOSING

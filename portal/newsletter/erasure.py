@@ -1,0 +1,83 @@
+"""Erasing a person: only by a button behind a link mailed to the address itself, never by another link alone.
+
+What goes: the subscriber, their sign-ups, tokens and our mails to them. What stays: a keyed hash with a reason and a
+time, and consent events that point at a handle which no longer exists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, select
+
+from portal import tokens
+from portal.db import db
+from portal.mail import service as mail
+from portal.mail.models import Outbox
+from portal.newsletter import evidence, subscriptions, tombstones
+from portal.newsletter.models import (
+    ConsentKind,
+    MailedToken,
+    Purpose,
+    Reason,
+    Signup,
+    State,
+    Subscriber,
+)
+
+LINK_LIFETIME = timedelta(days=7)
+REST = timedelta(minutes=15)  # between two such mails to one person
+
+
+def request_erase(subscriber: Subscriber, *, at: datetime) -> None:
+    """Mail the address a link behind which all is erased; asked again within a quarter of an hour, no second mail."""
+    recent = select(func.count()).where(
+        MailedToken.subscriber_id == subscriber.id,
+        MailedToken.purpose == Purpose.ERASE,
+        MailedToken.created_at > at - REST,
+    )
+    if db.session.scalar(recent):
+        return
+    token = tokens.new_token()
+    db.session.add(
+        MailedToken(
+            token_hash=tokens.digest(token),
+            purpose=Purpose.ERASE,
+            subscriber_id=subscriber.id,
+            created_at=at,
+            expires_at=at + LINK_LIFETIME,
+        )
+    )
+    mail.queue(
+        "newsletter/erase",
+        to=subscriber.address,
+        context={"erase_path": f"/newsletter/erase/{token}"},
+        cause=f"subscriber:{subscriber.id}",
+        at=at,
+        language=subscriber.language,
+    )
+
+
+def to_erase(token: str, *, at: datetime) -> Subscriber:
+    """Whom an erase link is about; raises NotFound when it is unknown, used or too old."""
+    mailed = subscriptions.mailed_token(token, Purpose.ERASE, at=at)
+    return db.session.get_one(Subscriber, mailed.subscriber_id)
+
+
+def erase(token: str, *, network: str, keys: Sequence[str], at: datetime) -> None:
+    """Delete everything about the person behind the link; raises NotFound when there is nobody (any more)."""
+    subscriber = to_erase(token, at=at)
+    evidence.record_act(subscriber, ConsentKind.ERASED, network=network, at=at)
+    tombstones.put(subscriber.address, Reason.ERASED, keys=keys, at=at)
+    if subscriber.state == State.COMPLAINED:
+        tombstones.put(subscriber.address, Reason.COMPLAINED, keys=keys, at=at)
+    db.session.execute(delete(Signup).where(Signup.address_key == subscriber.address_key))
+    db.session.execute(
+        delete(Outbox).where(
+            func.lower(Outbox.recipient) == subscriber.address.lower(),
+            Outbox.message.startswith("newsletter/"),
+        )
+    )
+    db.session.execute(delete(Subscriber).where(Subscriber.id == subscriber.id))
+    db.session.expunge(subscriber)

@@ -1,0 +1,62 @@
+"""All that is kept about a person, for that person."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+
+from portal.db import db
+from portal.mail.models import Outbox
+from portal.newsletter import consent, evidence
+from portal.newsletter.models import ConsentEvent, Subscriber
+
+
+def record_of(subscriber: Subscriber) -> dict[str, Any]:
+    """All that is kept about a person, for that person; no token, and the address masked as on every page."""
+    mails = db.session.scalars(
+        select(Outbox)
+        .where(
+            func.lower(Outbox.recipient) == subscriber.address.lower(),
+            Outbox.message.startswith("newsletter/"),
+        )
+        .order_by(Outbox.id)
+    )
+    return {
+        "address": subscriber.masked,
+        "state": str(subscriber.state),
+        "language": str(subscriber.language),
+        "topics": [topic.value for topic in subscriber.topics],
+        "created_at": _iso(subscriber.created_at),
+        "confirmed_at": _iso(subscriber.confirmed_at),
+        "paused_until": _iso(subscriber.paused_until),
+        "left_at": _iso(subscriber.left_at),
+        "consent": [_told(event) for event in evidence.events(subscriber)],
+        "mails": [
+            {"mail": row.message.removeprefix("newsletter/"), "promised_at": _iso(row.created_at),
+             "sent_at": _iso(row.sent_at)}
+            for row in mails
+        ],
+    }  # fmt: skip
+
+
+def _told(event: ConsentEvent) -> dict[str, Any]:
+    words = next((text for text in consent.TEXTS if text.sha256 == event.text_sha256), None)
+    return {
+        "act": str(event.kind),
+        "at": _iso(event.at),
+        "words": words.text if words else event.foreign_text,
+        "words_id": words.name if words else event.text_id,
+        "words_sha256": event.text_sha256,
+        "language": str(event.language),
+        "topics": event.topics.split(",") if event.topics else [],
+        "source": event.source,
+        "page": event.page,
+        "means": str(event.means),
+        "network": event.network,
+    }
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.isoformat(timespec="seconds") if at else None

@@ -1,0 +1,287 @@
+"""Sign-ups: each is one row, written without looking whether the address is known, and answered afterwards.
+
+So every address gets the same answer in the same time, and no stored column of an existing person changes. The
+worker decides what to mail and promises that mail in the transaction that marks the sign-up answered: nothing that
+was accepted is lost, and nothing is answered twice.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import cast
+
+from sqlalchemy import Table, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from portal import tokens
+from portal.db import db, transaction
+from portal.errors import Unavailable
+from portal.mail import service as mail
+from portal.newsletter import letters, subscriptions, tombstones
+from portal.newsletter.consent import FOREIGN, Words
+from portal.newsletter.models import (
+    ON_THE_LIST,
+    Answer,
+    MailedToken,
+    Means,
+    Purpose,
+    Reason,
+    Signup,
+    State,
+    Subscriber,
+    key_of,
+)
+
+log = logging.getLogger(__name__)
+
+LINK_LIFETIME = timedelta(days=7)
+REMIND_AFTER = timedelta(hours=48)
+FORGET_AFTER = timedelta(days=30)
+BATCH = 50
+REST_AFTER_FAULT = timedelta(minutes=15)
+
+# How many mails sign-ups may cause. An address over its limit gets none; a network's or everybody's wait their turn.
+PER_ADDRESS = ((timedelta(minutes=15), 1), (timedelta(days=1), 3))
+PER_NETWORK = (timedelta(hours=1), 10)
+EVERYBODY = (timedelta(hours=1), 200)
+MAILED = (Answer.CONFIRM, Answer.ALREADY)
+
+# Core, not the ORM: this is the one write that a stranger can cause at will (docs/performance.md).
+_INSERT = insert(cast(Table, Signup.__table__))
+
+
+def sign_up(
+    *,
+    email: str,
+    topics: Sequence[str],
+    language: str,
+    words: Words,
+    source: str,
+    page: str,
+    network: str,
+    signals: Sequence[str],
+    form_token: str,
+    at: datetime,
+) -> None:
+    """Accept one sign-up. The same form token twice raises IntegrityError: see `was_accepted_before`."""
+    db.session.execute(
+        _INSERT,
+        {
+            "form_token": form_token,
+            "address": email,
+            "address_key": key_of(email),
+            "language": language,
+            "topics": ",".join(topics),
+            "source": source,
+            "page": page,
+            "text_id": words.id,
+            "text_version": words.version,
+            "text_sha256": words.sha256,
+            "foreign_text": words.text if words.id == FOREIGN else None,
+            "network": network,
+            "signals": ",".join(signals),
+            "message_id": mail.new_message_id(),
+            "at": at,
+            "due_at": at,
+        },
+    )
+
+
+def was_accepted_before(error: IntegrityError) -> bool:
+    """Whether the database refused a sign-up because this very form was sent before."""
+    return "form_token" in str(error.orig)
+
+
+def answer_signups(*, keys: Sequence[str], at: datetime, limit: int = BATCH) -> int:
+    """Answer those that wait, at most `limit`, each in its own transaction; returns how many were answered.
+
+    A sign-up that cannot be answered (a fault of ours) is logged and rests, so that it holds nobody else up.
+    """
+    answered = 0
+    while answered < limit:
+        signup_id: int | None = None
+        try:
+            with transaction():
+                signup = _next_due(at)
+                if signup is None or _hold_everybody(at):
+                    return answered
+                signup_id = signup.id
+                if _hold_network(signup, at):
+                    continue
+                signup.answer = _answer(signup, keys, at)
+                signup.answered_at = at
+        except Unavailable:
+            raise
+        except Exception as error:
+            log.error(
+                "a sign-up could not be answered", extra={"signup": signup_id, "reason": type(error).__name__}
+            )
+            if signup_id is None:
+                raise
+            with transaction():
+                _put_off(Signup.id == signup_id, until=at + REST_AFTER_FAULT)
+            continue
+        answered += 1
+    return answered
+
+
+def housekeeping(*, keys: Sequence[str], at: datetime) -> None:
+    """End pauses, remind once, and forget what was not confirmed in time."""
+    with transaction():
+        over = select(Subscriber).where(Subscriber.state == State.PAUSED, Subscriber.paused_until <= at)
+        for subscriber in db.session.scalars(over.with_for_update(skip_locked=True)).all():
+            subscriptions.resume(subscriber, means=Means.TIME, at=at)
+    while True:
+        with transaction():
+            if not _remind_next(keys, at):
+                break
+    with transaction():
+        _forget(at)
+
+
+def _next_due(at: datetime) -> Signup | None:
+    """The next sign-up to answer, and all that wait of the same address locked with it, so that two workers
+    cannot both find an address under its limit."""
+    waits = (Signup.answered_at.is_(None), Signup.due_at <= at)
+    first = db.session.scalars(
+        select(Signup)
+        .where(*waits)
+        .order_by(Signup.due_at, Signup.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    ).first()
+    if first is not None:
+        same = select(Signup.id).where(Signup.address_key == first.address_key, Signup.answered_at.is_(None))
+        db.session.scalars(same.order_by(Signup.id).with_for_update()).all()
+    return first
+
+
+def _answer(signup: Signup, keys: Sequence[str], at: datetime) -> Answer:
+    """What this sign-up gets, its mail promised."""
+    if signup.signals:
+        return Answer.SUSPECT
+    subscriber = subscriptions.find(signup.address)
+    barred = tombstones.reasons(signup.address, keys=keys, at=at)
+    if Reason.COMPLAINED in barred or (subscriber is not None and subscriber.state == State.COMPLAINED):
+        return Answer.BARRED
+    if any(
+        _mailed_since(at - span, Signup.address_key == signup.address_key) >= most
+        for span, most in PER_ADDRESS
+    ):
+        return Answer.LIMITED
+    if subscriber is not None and subscriber.state in ON_THE_LIST:
+        letters.write_to(subscriber, "already", at=at, message_id=signup.message_id)
+        return Answer.ALREADY
+    if Reason.BLOCKED in barred:
+        return Answer.BARRED
+    _mail_link(signup, "confirm", at=at, message_id=signup.message_id)
+    return Answer.CONFIRM
+
+
+def _mail_link(signup: Signup, message: str, *, at: datetime, message_id: str = "") -> None:
+    """Mail a new confirm link; only its hash stays here. Nothing the sign-up typed is in the mail."""
+    token = tokens.new_token()
+    db.session.add(
+        MailedToken(
+            token_hash=tokens.digest(token),
+            purpose=Purpose.CONFIRM,
+            signup_id=signup.id,
+            created_at=at,
+            expires_at=at + LINK_LIFETIME,
+        )
+    )
+    mail.queue(
+        f"newsletter/{message}",
+        to=signup.address,
+        context={"confirm_path": f"/newsletter/confirm/{token}"},
+        cause=f"signup:{signup.id}",
+        at=at,
+        language=signup.language,
+        message_id=message_id,
+    )
+
+
+def _mailed_since(since: datetime, *only: object) -> int:
+    query = select(func.count()).where(Signup.answered_at > since, Signup.answer.in_(MAILED), *only)  # type: ignore[arg-type]
+    return db.session.scalar(query) or 0
+
+
+def _hold_everybody(at: datetime) -> bool:
+    """Whether the portal has mailed enough for now: then all who wait do so until the hour is over."""
+    span, most = EVERYBODY
+    if _mailed_since(at - span) < most:
+        return False
+    held = _put_off(until=_free_again(at, span))
+    log.warning("sign-up mails are at their limit", extra={"waiting": held, "limit": most})
+    return True
+
+
+def _hold_network(signup: Signup, at: datetime) -> bool:
+    """Whether this sign-up must wait because its network has had its mails for the hour."""
+    span, most = PER_NETWORK
+    if signup.signals or _mailed_since(at - span, Signup.network == signup.network) < most:
+        return False
+    signup.due_at = _free_again(at, span, Signup.network == signup.network)
+    return True
+
+
+def _free_again(at: datetime, span: timedelta, *only: object) -> datetime:
+    """When the oldest mail of the window leaves it."""
+    oldest = select(func.min(Signup.answered_at)).where(
+        Signup.answered_at > at - span,
+        Signup.answer.in_(MAILED),
+        *only,  # type: ignore[arg-type]
+    )
+    return (db.session.scalar(oldest) or at) + span
+
+
+def _put_off(*which: object, until: datetime) -> int:
+    waiting = update(Signup).where(Signup.answered_at.is_(None), Signup.due_at < until, *which)  # type: ignore[arg-type]
+    return len(db.session.scalars(waiting.values(due_at=until).returning(Signup.id)).all())
+
+
+def _remind_next(keys: Sequence[str], at: datetime) -> bool:
+    """Remind one address that asked two days ago and has not pressed the button; False when there is none."""
+    asked_long_ago = (
+        select(Signup)
+        .where(
+            Signup.answer == Answer.CONFIRM,
+            Signup.reminded_at.is_(None),
+            Signup.answered_at <= at - REMIND_AFTER,
+            Signup.answered_at > at - LINK_LIFETIME,
+        )
+        .order_by(Signup.answered_at.desc())
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    signup = db.session.scalars(asked_long_ago).first()
+    if signup is None:
+        return False
+    address = Signup.address_key == signup.address_key
+    reminded = db.session.scalar(select(func.count()).where(address, Signup.reminded_at.is_not(None)))
+    used = db.session.scalar(
+        select(func.count())
+        .select_from(MailedToken)
+        .join(Signup, MailedToken.signup_id == Signup.id)
+        .where(address, MailedToken.used_at.is_not(None))
+    )
+    barred = tombstones.reasons(signup.address, keys=keys, at=at) - {Reason.ERASED}
+    subscriber = subscriptions.find(signup.address)
+    is_done = subscriber is not None and subscriber.state in (*ON_THE_LIST, State.COMPLAINED)
+    db.session.execute(update(Signup).where(address, Signup.answer == Answer.CONFIRM).values(reminded_at=at))
+    if not (reminded or used or barred or is_done):
+        _mail_link(signup, "reminder", at=at)
+    return True
+
+
+def _forget(at: datetime) -> None:
+    """Sign-ups leave after 30 days: a confirmed one's evidence has its own place, the rest nobody needs."""
+    old = at - FORGET_AFTER
+    db.session.execute(delete(MailedToken).where(MailedToken.created_at <= old))
+    db.session.execute(delete(Signup).where(Signup.answered_at <= old))
+    db.session.execute(
+        delete(Subscriber).where(Subscriber.state == State.PENDING, Subscriber.created_at <= old)
+    )
+    tombstones.forget_ended(at)

@@ -1,0 +1,170 @@
+"""One list of checks serves `/readyz` and `flask doctor`: each says what is wrong and what to do about it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from flask import current_app
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from portal.accounts import service as accounts
+from portal.clock import now
+from portal.db import db
+from portal.mail import service as mail
+
+LATE_MAIL = timedelta(minutes=15)
+LEAST_FREE_BYTES = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found; `remedy` is empty when all is well."""
+
+    name: str
+    ok: bool
+    detail: str
+    remedy: str = ""
+    serving: bool = True  # whether /readyz asks it too; the rest only advises
+
+
+def database() -> Finding:
+    """The database answers, and takes a write lock."""
+    try:
+        db.session.rollback()
+        if db.engine.dialect.name == "sqlite":
+            verdict = db.session.scalar(text("PRAGMA quick_check(1)"))
+            if verdict != "ok":
+                return Finding("database", False, str(verdict), "Restore the last backup (docs/runbook.md).")
+        else:
+            db.session.scalar(text("SELECT 1"))
+    except SQLAlchemyError as error:
+        reason = type(error).__name__
+        return Finding("database", False, reason, "See that DATABASE_URL is right and the disk can be read.")
+    return Finding("database", True, db.engine.dialect.name)
+
+
+def schema() -> Finding:
+    """The tables are those of this version."""
+    script = ScriptDirectory(current_app.extensions["migrate"].directory)
+    try:
+        with db.engine.connect() as connection:
+            current = MigrationContext.configure(connection).get_current_revision()
+    except SQLAlchemyError as error:
+        return Finding("schema", False, type(error).__name__, "Run `flask db upgrade`.")
+    if current != script.get_current_head():
+        return Finding("schema", False, f"at {current}", "Run `flask db upgrade`.")
+    return Finding("schema", True, f"at {current}")
+
+
+def disk() -> Finding:
+    """There is room to write."""
+    free = shutil.disk_usage(_existing(current_app.config["INSTANCE_DIR"])).free
+    if free < LEAST_FREE_BYTES:
+        return Finding(
+            "disk", False, f"{free >> 20} MiB free", "Make room on the disk that holds INSTANCE_DIR."
+        )
+    return Finding("disk", True, f"{free >> 20} MiB free")
+
+
+def instance() -> Finding:
+    """Only we may read what is kept."""
+    folder: Path = current_app.config["INSTANCE_DIR"]
+    loose = [
+        path
+        for path in (folder, folder / "secret", folder / "mail")
+        if path.exists() and path.stat().st_mode & 0o077
+    ]
+    if loose:
+        names = ", ".join(path.name for path in loose)
+        return Finding("instance", False, f"others can read {names}", "chmod go= on each.", serving=False)
+    if not os.access(_existing(folder), os.W_OK):
+        return Finding(
+            "instance", False, "not writable", "Give INSTANCE_DIR to the user that runs the portal."
+        )
+    return Finding("instance", True, "readable by us alone", serving=False)
+
+
+def outbox() -> Finding:
+    """Mail goes out."""
+    try:
+        counts, oldest = mail.counts(), mail.oldest_due(now() - LATE_MAIL)
+    except SQLAlchemyError as error:
+        return Finding("mail", False, type(error).__name__, "See the check named database.", serving=False)
+    words = ", ".join(f"{count} {state}" for state, count in counts.items())
+    if oldest is not None:
+        remedy = "See that `flask worker` runs and SMTP_URL is right."
+        return Finding(
+            "mail", False, f"{words}; the oldest waits since {oldest:%Y-%m-%d %H:%M} UTC", remedy, False
+        )
+    if counts["dead"]:
+        return Finding("mail", False, words, "Look at the dead ones: each has its last error.", serving=False)
+    return Finding("mail", True, words, serving=False)
+
+
+def staff() -> Finding:
+    """Somebody can sign in."""
+    try:
+        found = accounts.has_staff()
+    except SQLAlchemyError as error:
+        return Finding("staff", False, type(error).__name__, "See the check named database.", serving=False)
+    if not found:
+        remedy = "Run `flask staff invite EMAIL --role manager`."
+        return Finding("staff", False, "nobody can sign in", remedy, serving=False)
+    return Finding("staff", True, "there are accounts", serving=False)
+
+
+def holidays() -> Finding:
+    """The answer-by promise knows the days we are closed."""
+    days = current_app.config["ORG"].holidays
+    today = now().date()
+    if not any(today <= day <= today + timedelta(days=366) for day in days):
+        remedy = "Set ORG_HOLIDAYS to the dates of the coming year, like 2026-11-26,2026-12-25."
+        return Finding("holidays", False, "none in the next 12 months", remedy, serving=False)
+    return Finding("holidays", True, f"{len(days)} known", serving=False)
+
+
+def facts() -> Finding:
+    """Pages leave out what they were not told."""
+    org = current_app.config["ORG"]
+    absent = [f"ORG_{name.upper()}" for name in ("phone", "fax", "license", "pic") if not getattr(org, name)]
+    if absent:
+        return Finding(
+            "facts", False, f"{', '.join(absent)} not set", "Set them; pages leave out the rest.", False
+        )
+    return Finding("facts", True, "complete", serving=False)
+
+
+def content() -> Finding:
+    """What waits for a person's signature."""
+    waiting = current_app.extensions["content"].unsigned()
+    if waiting:
+        states = ", ".join(sorted({f"{page.path} ({page.review})" for page in waiting}))
+        remedy = "Have each read and signed, then say so in its front matter (docs/content.md)."
+        return Finding("content", False, f"not signed: {states}", remedy, serving=False)
+    return Finding("content", True, "all reviewed", serving=False)
+
+
+def processes() -> Finding:
+    """Rate limits are shared by all who serve."""
+    config = current_app.config
+    if config["WEB_WORKERS"] > 1 and not config["REDIS_URL"]:
+        return Finding(
+            "limits", False, f"{config['WEB_WORKERS']} processes count apart", "Set REDIS_URL.", False
+        )
+    return Finding("limits", True, "counted in one place", serving=False)
+
+
+SERVING: tuple[Callable[[], Finding], ...] = (database, schema, disk)
+ALL = (*SERVING, instance, outbox, staff, holidays, facts, content, processes)
+
+
+def _existing(path: Path) -> Path:
+    return path if path.exists() else _existing(path.parent)

@@ -1,0 +1,50 @@
+"""Whether the portal lives and can work, for monitors; and where to report a weakness."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from flask import Blueprint, Response, current_app, make_response
+
+from portal.clock import now
+from portal.ops import checks
+
+bp = Blueprint("ops", __name__)
+
+
+@bp.get("/healthz")
+def healthz() -> Response:
+    """200 while the process lives."""
+    return _plain("ok\n")
+
+
+@bp.get("/readyz")
+def readyz() -> Response:
+    """200 or 503 with each check's verdict; no detail that helps a stranger."""
+    found = [check() for check in checks.SERVING]
+    ok = all(finding.ok for finding in found)
+    body = {"status": "ok" if ok else "failing", "checks": {item.name: item.ok for item in found}}
+    response = make_response(body, 200 if ok else 503)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@bp.get("/.well-known/security.txt")
+def security_txt() -> Response:
+    """Where to report a weakness (RFC 9116)."""
+    config = current_app.config
+    expires = (now() + timedelta(days=300)).replace(hour=0, minute=0, second=0, microsecond=0)
+    lines = [
+        f"Contact: mailto:{config['MAIL_FROM']}",
+        f"Expires: {expires:%Y-%m-%dT%H:%M:%SZ}",
+        f"Canonical: {config['BASE_URL']}/.well-known/security.txt",
+        "Preferred-Languages: en, es",
+    ]
+    return _plain("\n".join(lines) + "\n")
+
+
+def _plain(text: str) -> Response:
+    response = make_response(text)
+    response.headers["Content-Type"] = "text/plain; charset=utf-8"
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,211 @@
+"""Pages whose bytes are ready, answered before Flask (a WSGI layer; PEP 3333).
+
+A page that a view marks with `web.ready` is compressed once and kept; from then on a GET costs one look-up. All
+is dropped when the content changes. The static files, under hashed names, live here too: to this layer they are
+the same thing. From inside a Flask view a page cannot pass 0.6 of Flask's "hello" (`docs/performance.md`).
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import logging
+import mimetypes
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+import brotli
+import rcssmin
+
+log = logging.getLogger(__name__)
+
+GATE_COOKIE = "professional=yes"
+SMALLEST_TO_COMPRESS = 200  # bytes; below that the headers cost more than they save
+LOOK_EVERY = 1.0  # seconds between two looks whether the content changed
+
+Headers = list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Ready:
+    """One answer in each encoding it has: (headers, body, etag)."""
+
+    gated: bool
+    forms: Mapping[str, tuple[Headers, bytes, str]]  # by content-coding: br, gzip, identity
+
+    @classmethod
+    def make(cls, headers: Iterable[tuple[str, str]], body: bytes, *, gated: bool = False) -> Ready:
+        """Compress `body` as far as it goes, once."""
+        kept = [
+            (name, value)
+            for name, value in headers
+            if name.lower() not in ("content-length", "etag", "x-ready")
+        ]
+        bodies = {"identity": body}
+        if len(body) >= SMALLEST_TO_COMPRESS:
+            bodies["gzip"] = gzip.compress(body, 9, mtime=0)
+            bodies["br"] = brotli.compress(body, quality=11)
+        vary = ("Vary", "Accept-Encoding, Cookie" if gated else "Accept-Encoding")
+        forms = {}
+        for coding, content in bodies.items():
+            etag = f'"{hashlib.sha256(content).hexdigest()[:20]}"'
+            own = [vary, ("ETag", etag), ("Content-Length", str(len(content)))]
+            if coding != "identity":
+                own.append(("Content-Encoding", coding))
+            forms[coding] = (kept + own, content, etag)
+        return cls(gated, forms)
+
+    def answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """200, or 304 when the visitor has these very bytes (RFC 9110, 13.1.2)."""
+        headers, body, etag = self.forms[self._coding(environ.get("HTTP_ACCEPT_ENCODING", ""))]
+        known = environ.get("HTTP_IF_NONE_MATCH")
+        if known and (etag in known or known.strip() == "*"):
+            start_response("304 Not Modified", [pair for pair in headers if pair[0] != "Content-Length"])
+            return ()
+        start_response("200 OK", headers)
+        return () if environ["REQUEST_METHOD"] == "HEAD" else (body,)
+
+    def _coding(self, accepted: str) -> str:
+        if len(self.forms) == 1 or not accepted:
+            return "identity"
+        if ";" in accepted:  # the rare visitor who weighs them: refuse what is weighed with nothing
+            offers = [part.replace(" ", "").partition(";q=") for part in accepted.split(",")]
+            accepted = " ".join(name for name, _, weight in offers if not weight or float_or_one(weight) > 0)
+        return "br" if "br" in accepted else "gzip" if "gzip" in accepted else "identity"
+
+
+class ReadyPages:
+    """The layer itself: answers what is ready, keeps what Flask marks, passes on the rest."""
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        *,
+        hosts: Iterable[str],
+        assets: Mapping[str, Ready],
+        gate: bool,
+        stamp: Callable[[], object],
+        refresh: Callable[[], None],
+    ) -> None:
+        self._app = app
+        self._hosts = frozenset(hosts)
+        self._assets = dict(assets)
+        self._gate = gate
+        self._stamp, self._refresh = stamp, refresh
+        self._pages: dict[str, Ready] = {}
+        self._seen = stamp()
+        self._next_look = 0.0
+        self._lock = threading.Lock()
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer, or ask Flask and keep what it marks."""
+        if environ["REQUEST_METHOD"] not in ("GET", "HEAD") or environ.get("QUERY_STRING"):
+            return self._app(environ, start_response)
+        if time.monotonic() >= self._next_look:
+            self._look()
+        path = environ.get("PATH_INFO", "")
+        known = self._pages.get(path) or self._assets.get(path)
+        if known is not None and self._may_see(known, environ):
+            return known.answer(environ, start_response)
+        return self._ask(environ, start_response, path)
+
+    def drop(self) -> None:
+        """Forget every kept page; the next visit of each renders it anew."""
+        with self._lock:
+            self._pages = {}
+
+    def _may_see(self, known: Ready, environ: WSGIEnvironment) -> bool:
+        host = environ.get("HTTP_HOST", "")
+        name = host.rpartition(":")[0] if host[-1:].isdigit() and ":" in host else host
+        if name.lower() not in self._hosts:
+            return False  # Flask refuses it
+        if known.gated and self._gate:
+            cookies = environ.get("HTTP_COOKIE", "")
+            return GATE_COOKIE in (cookie.strip() for cookie in cookies.split(";"))
+        return True
+
+    def _ask(self, environ: WSGIEnvironment, start_response: StartResponse, path: str) -> Iterable[bytes]:
+        pages = self._pages
+        marked: list[tuple[bool, Headers]] = []
+
+        def watch(status: str, headers: Headers, exc_info: Any = None) -> Callable[[bytes], object]:
+            mark = next((value for name, value in headers if name == "X-Ready"), None)
+            if mark is not None:
+                headers = [pair for pair in headers if pair[0] != "X-Ready"]
+                if status.startswith("200") and environ["REQUEST_METHOD"] == "GET":
+                    marked.append((mark == "gated", headers))
+                    return lambda data: None  # answered below, from the kept bytes
+            return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
+
+        chunks = self._app(environ, watch)
+        if not marked:
+            return chunks
+        try:
+            body = b"".join(chunks)
+        finally:
+            if close := getattr(chunks, "close", None):
+                close()
+        gated, headers = marked[0]
+        made = Ready.make(headers, body, gated=gated)
+        pages[path] = made  # into the dict that was there when we asked: a drop meanwhile forgets it
+        return made.answer(environ, start_response)
+
+    def _look(self) -> None:
+        """Drop all pages when the content changed on disk; a faulty change is logged and the old text stays."""
+        with self._lock:
+            if time.monotonic() < self._next_look:
+                return
+            self._next_look = time.monotonic() + LOOK_EVERY
+            stamp = self._stamp()
+            if stamp == self._seen:
+                return
+            self._seen = stamp
+            try:
+                self._refresh()
+            except Exception:
+                log.exception("the changed content has faults; the old one is still served")
+                return
+            self._pages = {}
+
+
+def float_or_one(text: str) -> float:
+    """A quality value (RFC 9110, 12.4.2); what is none counts as 1."""
+    try:
+        return float(text)
+    except ValueError:
+        return 1.0
+
+
+class Assets:
+    """The static files by hashed name, minified and compressed once at start."""
+
+    def __init__(self, folder: Path, headers: Mapping[str, str]) -> None:
+        self.by_path: dict[str, Ready] = {}
+        self._names: dict[str, str] = {}
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+            body = file.read_bytes()
+            if file.suffix == ".css":
+                body = str(rcssmin.cssmin(body.decode())).encode()
+            name = file.relative_to(folder).as_posix()
+            stem, dot, ending = name.rpartition(".")
+            address = f"/static/{stem}.{hashlib.sha256(body).hexdigest()[:10]}{dot}{ending}"
+            kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+            if kind.startswith("text/") or kind.endswith(("javascript", "svg+xml")):
+                kind += "; charset=utf-8"
+            lasting = {"Content-Type": kind, "Cache-Control": "public, max-age=31536000, immutable"}
+            self.by_path[address] = Ready.make([*headers.items(), *lasting.items()], body)
+            self._names[name] = address
+            if name == "favicon.svg":
+                self.by_path["/favicon.ico"] = Ready.make(
+                    [*headers.items(), ("Content-Type", kind), ("Cache-Control", "public, max-age=86400")],
+                    body,
+                )
+
+    def url(self, name: str) -> str:
+        """The hashed address of one file; raises KeyError for a file that is not there."""
+        return self._names[name]

@@ -1,0 +1,113 @@
+"""`flask serve`: web server and mail worker as two processes, started, watched and ended together."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from types import FrameType
+
+THREADS = 8  # requests that wait for a commit let others work (docs/performance.md)
+GRACE_SECONDS = 10.0
+MAX_DEATHS = 5
+DEATHS_WINDOW = 60.0  # seconds
+_PR_SET_PDEATHSIG = 1
+
+log = logging.getLogger(__name__)
+
+
+def web_command(host: str, port: int, workers: int, *, threads: int = THREADS) -> list[str]:
+    """The web server's command line: granian, one process with threads on SQLite."""
+    return [
+        *(sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws"),
+        *("--host", host, "--port", str(port), "--workers", str(workers)),
+        *("--blocking-threads", str(threads), "--backlog", "1024"),
+        *("--workers-kill-timeout", "5", "--log-level", "warning"),
+        "wsgi:app",
+    ]
+
+
+def worker_command() -> list[str]:
+    """The worker's command line."""
+    return [sys.executable, "-m", "flask", "worker"]
+
+
+def supervise(commands: Sequence[Sequence[str]], *, env: Mapping[str, str] | None = None) -> int:
+    """Keep all running until we are told to stop; a child that dies is started again.
+
+    Returns the exit status to give: 0 after a signal (Ctrl-C, SIGTERM), 1 when a child died MAX_DEATHS times within
+    DEATHS_WINDOW seconds. Should we be killed outright, the kernel ends the children (prctl(2), PR_SET_PDEATHSIG,
+    where there is Linux), and the outbox's leases make a worker that lives on harmless.
+    """
+    asked = False
+
+    def ask(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        asked = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, ask)
+    children = [_Child(command, env) for command in commands]
+    while not asked:
+        for child in children:
+            if child.process.poll() is None:
+                continue
+            if not child.may_start_again():
+                _end(children)
+                return 1
+            child.start()
+        time.sleep(0.1)
+    _end(children)
+    return 0
+
+
+class _Child:
+    """One command, and how often it died of late."""
+
+    def __init__(self, command: Sequence[str], env: Mapping[str, str] | None) -> None:
+        self.command, self.env = list(command), env
+        self.deaths: list[float] = []
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(  # noqa: S603 - our own two commands
+            self.command, env=self.env, preexec_fn=_die_with_parent
+        )
+
+    def may_start_again(self) -> bool:
+        """Whether it died seldom enough; ends what it left behind (a killed server leaves its workers)."""
+        self.kill_group()
+        at = time.monotonic()
+        self.deaths = [death for death in self.deaths if at - death < DEATHS_WINDOW] + [at]
+        log.error("a process ended and is started again", extra={"reason": self.command[2]})
+        return len(self.deaths) < MAX_DEATHS
+
+    def kill_group(self) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+
+def _end(children: Sequence[_Child]) -> None:
+    """Ask each to finish what it has in hand, and wait a while before insisting."""
+    for child in children:
+        if child.process.poll() is None:
+            child.process.send_signal(signal.SIGTERM)
+    end = time.monotonic() + GRACE_SECONDS
+    for child in children:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.process.wait(max(0.1, end - time.monotonic()))
+        child.kill_group()
+        child.process.wait()
+
+
+def _die_with_parent() -> None:
+    """In the child: own process group (so that Ctrl-C reaches us alone), and no life after the parent."""
+    os.setpgid(0, 0)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,0 +1,130 @@
+"""The forms of one request's page, and the filters of the list.
+
+A note and an answer are two forms that share nothing but their shape: no box to tick and no tab to change
+turns the one into the other. Each carries the version of the request that its writer saw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from flask_wtf import FlaskForm
+from wtforms import BooleanField, Form, IntegerField, SearchField, SelectField
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
+from wtforms.validators import AnyOf, DataRequired
+from wtforms.widgets import HiddenInput
+
+from portal.forms import BaseForm, ChoiceField, LongTextField
+from portal.intake.desk import SELECT_REASON, WRITE_ANSWER, WRITE_NOTE
+from portal.intake.models import (
+    CLOSE_REASON_LABELS,
+    KIND_LABELS,
+    REOPEN_REASON_LABELS,
+    SPAM_REASON_LABELS,
+)
+
+NOTE_MAX = 4_000
+ANSWER_MAX = 8_000
+
+
+class Versioned(Protocol):
+    """What a version is of."""
+
+    version: int
+
+
+class VersionField(IntegerField):
+    """The version that the page's reader saw; shown again, it is the version of what the page now shows.
+
+    What is no version reads as 0, which nothing has: a post without one is stale, not broken.
+    """
+
+    widget = HiddenInput()
+    of: Versioned | None = None
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """One small whole number."""
+        sent = valuelist[0] if len(valuelist) == 1 else ""
+        self.data = int(sent) if sent.isascii() and sent.isdigit() and len(sent) < 10 else 0
+
+    def _value(self) -> str:
+        return str(self.of.version) if self.of else ""
+
+
+class ActForm(FlaskForm):
+    """One button about one request."""
+
+    version = VersionField()
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the page was open too long."""
+        return "csrf_token" in self.errors
+
+
+class DeskForm(BaseForm):
+    """A form about one request. Only members of staff see it, so no trap for robots is in it."""
+
+    honeypot = None  # type: ignore[assignment]
+    version = VersionField()
+
+
+class NoteForm(DeskForm):
+    """What only staff read."""
+
+    text = LongTextField(
+        "Note", [DataRequired(WRITE_NOTE)], max_length=NOTE_MAX, render_kw={"data-count": NOTE_MAX}
+    )
+
+
+class AnswerForm(DeskForm):
+    """What goes out by mail; `close` is the second of its two buttons."""
+
+    text = LongTextField(
+        "Answer", [DataRequired(WRITE_ANSWER)], max_length=ANSWER_MAX, render_kw={"data-count": ANSWER_MAX}
+    )
+    close = BooleanField()
+
+
+def choices(labels: Mapping[Any, str]) -> list[SelectChoice]:
+    """Stored words and what is shown for them, as a field takes them."""
+    return [SelectChoice(value=str(word), label=label) for word, label in labels.items()]
+
+
+def _reason(labels: Mapping[Any, str]) -> ChoiceField:
+    """One of a list, because the audit trail holds no free text."""
+    rules = [DataRequired(SELECT_REASON), AnyOf([word.value for word in labels], message=SELECT_REASON)]
+    return ChoiceField("Reason", rules, choices=choices(labels), validate_choice=False)
+
+
+class CloseForm(DeskForm):
+    """Why a request ends."""
+
+    reason = _reason(CLOSE_REASON_LABELS)
+
+
+class ReopenForm(DeskForm):
+    """Why an ended request is taken up again."""
+
+    reason = _reason(REOPEN_REASON_LABELS)
+
+
+class SpamForm(DeskForm):
+    """Why a request is none."""
+
+    reason = _reason(SPAM_REASON_LABELS)
+
+
+class FilterForm(Form):
+    """What to show in the list. It changes nothing, so it carries no token."""
+
+    q = SearchField(
+        "Search",
+        description="Reference, NPI, name, practice",
+        render_kw={"autocomplete": "off", "spellcheck": "false"},
+    )
+    status = SelectField("Status", validate_choice=False)
+    kind = SelectField("Kind", choices=choices({"": "All"} | KIND_LABELS), validate_choice=False)
+    owner = SelectField("Owner", validate_choice=False)
+    sort = SelectField("Order", validate_choice=False)

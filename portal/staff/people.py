@@ -1,0 +1,186 @@
+"""People: managers let them in, change what they may, and end it; everybody looks after their own account."""
+
+from __future__ import annotations
+
+from flask import redirect, request, session, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug import Response
+
+from portal import web
+from portal.accounts import service
+from portal.accounts.models import Role, User
+from portal.clock import now
+from portal.db import transaction
+from portal.errors import Refused
+from portal.intake import desk
+from portal.staff.gate import current, guarded, keeps_text
+from portal.staff.people_forms import HINTS, InvitePersonForm, RoleForm
+
+bp = guarded("people", Role.MANAGER, fresh=True)
+account_bp = guarded("account")
+
+DONE = {
+    "disabled": "They can no longer sign in. What they were working on is back in the queue.",
+    "enabled": "They can sign in again, with the password and the app they had.",
+    "ended": "All their sessions are ended.",
+    "invited": "The link is on its way to them. It works once, and for 24 hours.",
+    "link": "A link to set a new password is on its way to them. Their old password and app no longer work.",
+    "role": "The role is changed. They have to sign in again.",
+}
+
+
+@bp.get("/staff/people")
+def people() -> ResponseReturnValue:
+    """Everybody with an account."""
+    return _page("staff/people.html", people=service.people())
+
+
+@bp.route("/staff/people/invite", methods=["GET", "POST"])
+@keeps_text
+def invite() -> ResponseReturnValue:
+    """Mail a one-use link."""
+    form = InvitePersonForm()
+    web.keep("staff/people_invite.html", form, hints=HINTS)
+    if form.validate_on_submit():
+        values, by, at = form.values(), current(), now()
+        values["name"] = values["name"] or ""
+        try:
+            with transaction():
+                token = service.invite(**values, by=by, at=at)
+                service.send_link(values["email"], token, renews=False, by=by, at=at)
+        except Refused as refusal:
+            form.refuse(refusal.field or "email", refusal.message)
+        else:
+            return redirect(url_for(".people", done="invited"), 303)
+    return web.page("staff/people_invite.html", form=form, hints=HINTS)
+
+
+@bp.get("/staff/people/<int:user_id>")
+def person(user_id: int) -> ResponseReturnValue:
+    """One person, and what can be done."""
+    return _person(service.get(user_id), RoleForm(formdata=None))
+
+
+@bp.post("/staff/people/<int:user_id>/role")
+@keeps_text
+def change_role(user_id: int) -> ResponseReturnValue:
+    """Give another role."""
+    form = RoleForm()
+    user = _whom(user_id, form)
+    if not form.validate_on_submit():
+        return _person(user, form)
+    with transaction():
+        service.change_role(user, form.role.data, by=current(), at=now())
+    return _done(user_id, "role")
+
+
+@bp.post("/staff/people/<int:user_id>/disable")
+def disable(user_id: int) -> ResponseReturnValue:
+    """End their access; what they were working on goes back to the queue."""
+    user = _whom(user_id)
+    with transaction():
+        service.disable(user, by=current(), at=now())
+        desk.release_all(user_id, by=current(), at=now())
+    return _done(user_id, "disabled")
+
+
+@bp.post("/staff/people/<int:user_id>/enable")
+def enable(user_id: int) -> ResponseReturnValue:
+    """Let them sign in again."""
+    user = _whom(user_id)
+    with transaction():
+        service.enable(user, by=current(), at=now())
+    return _done(user_id, "enabled")
+
+
+@bp.post("/staff/people/<int:user_id>/link")
+def send_link(user_id: int) -> ResponseReturnValue:
+    """Void how they sign in, and mail them a link to set it anew: they lost the password or the phone."""
+    user, by, at = _whom(user_id), current(), now()
+    with transaction():
+        token = service.renew(user, by=by, at=at)
+        service.send_link(user.email, token, renews=True, by=by, at=at)
+    return _done(user_id, "link")
+
+
+@bp.post("/staff/people/<int:user_id>/end-sessions")
+def end_sessions(user_id: int) -> ResponseReturnValue:
+    """Sign them out everywhere."""
+    user = _whom(user_id)
+    with transaction():
+        service.end_sessions(user, by=current(), at=now())
+    return _done(user_id, "ended")
+
+
+@account_bp.get("/staff/")
+def root() -> ResponseReturnValue:
+    """The staff's front door is the queue."""
+    return redirect("/staff/requests")
+
+
+@account_bp.get("/staff/account")
+def account() -> ResponseReturnValue:
+    """One's own account: factors, and where one is signed in."""
+    user = current()
+    return _page(
+        "staff/people_account.html",
+        codes_left=service.recovery_codes_left(user),
+        sessions=service.sessions_of(user, at=now()),
+        this_session=_this_session(),
+    )
+
+
+@account_bp.post("/staff/account/sessions/<int:session_id>/end")
+def end_session(session_id: int) -> ResponseReturnValue:
+    """Sign out one place."""
+    with transaction():
+        service.end_session(current(), session_id, by=current(), at=now())
+    return redirect(url_for(".account", done="session"), 303)
+
+
+@account_bp.post("/staff/account/sessions/end-others")
+def end_other_sessions() -> ResponseReturnValue:
+    """Sign out all other places."""
+    with transaction():
+        service.end_other_sessions(current(), _this_session(), at=now())
+    return redirect(url_for(".account", done="sessions"), 303)
+
+
+def _this_session() -> int | None:
+    return getattr(session, "row_id", None)
+
+
+def _whom(user_id: int, form: RoleForm | None = None) -> User:
+    """The person an act is about; should it be refused, their page says why."""
+    user = service.get(user_id)
+    form = form or RoleForm(formdata=None)
+    web.keep("staff/people_person.html", form, **_about(user, form))
+    return user
+
+
+def _person(user: User, form: RoleForm) -> Response:
+    return _page("staff/people_person.html", form=form, **_about(user, form))
+
+
+def _about(user: User, form: RoleForm) -> dict[str, object]:
+    if not form.is_submitted():
+        form.role.data = user.role
+    return {
+        "person": user,
+        "hints": HINTS,
+        "is_me": user.id == current().id,
+        "sessions": service.sessions_of(user, at=now()),
+        "codes_left": service.recovery_codes_left(user),
+    }
+
+
+def _page(template: str, *, form: RoleForm | None = None, **context: object) -> Response:
+    """A page of one person, or of people: kept by nobody, and saying first what was just done."""
+    done = DONE.get(request.args.get("done", "")) if request.method == "GET" else None
+    if done:
+        context["alert"] = {"level": "ok", "heading": "", "text": done}
+    return web.private(web.page(template, form=form, **context))  # type: ignore[arg-type]
+
+
+def _done(user_id: int, word: str) -> Response:
+    return redirect(url_for(".person", user_id=user_id, done=word), 303)

@@ -1,0 +1,304 @@
+"""The edge both faces share: pages and their status, errors into pages, security headers, template globals.
+
+The only map from what went wrong to a status code stands here. A failed POST shows the page it came from again,
+with every typed value: a view says which page that is with `keep`, and the error handlers do the rest.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import secrets
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, current_app, g, make_response, render_template, request
+from flask_babel import Babel, format_date, format_datetime, get_locale
+from flask_babel import lazy_gettext as _l
+from jinja2 import StrictUndefined
+from markupsafe import Markup
+from sqlalchemy.exc import DBAPIError
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.http import HTTP_STATUS_CODES
+from werkzeug.middleware.proxy_fix import ProxyFix
+from wtforms import Form
+
+from portal import text
+from portal.clock import now
+from portal.db import db, is_storage_fault
+from portal.errors import Conflict, Expired, NotFound, PortalError, Refused, TooMany, Unavailable
+from portal.throttle import Throttle, block_of
+
+log = logging.getLogger(__name__)
+
+STATUS = {NotFound: 404, Refused: 422, Conflict: 409, Expired: 410, Unavailable: 503, TooMany: 429}
+MAX_FIELDS = 100
+RETRY_AFTER_SECONDS = 30
+LANGUAGES = ("en", "es")
+
+# No inline script or style anywhere, so no nonce: the same bytes serve everybody.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'"
+)
+SECURITY_HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=(), browsing-topics=()",
+}
+# What a page says when it is shown again; an error page words itself (`errors/page.html`).
+NOTICES = {
+    409: (_l("Somebody else was first"), _l("Look at the page again before you go on.")),
+    422: (_l("There is a problem"), _l("Check what you entered and send it again.")),
+    429: (_l("Try again in a little while"), _l("There were many requests from your connection.")),
+    503: (
+        _l("We could not save that"),
+        _l("Nothing was saved. Your answers are still here. Try again in a minute."),
+    ),
+}
+_PROCESS, _numbers = secrets.token_hex(2), itertools.count(1)
+STRICT_TRANSPORT = "max-age=63072000; includeSubDomains"
+
+
+def page(template: str, *, form: Form | None = None, status: int | None = None, **context: Any) -> Response:
+    """Render a page: 400 when its tokens were lost, 422 when its form has errors, else 200."""
+    if status is None:
+        status = 200
+        if form is not None:
+            status = 400 if getattr(form, "is_stale", False) else 422 if form.errors else 200
+    response = make_response(render_template(template, form=form, **context), status)
+    if form is not None:
+        private(response)
+    return response
+
+
+def private(response: Response) -> Response:
+    """Mark a page that is one person's: no cache keeps it, no link from it says where one came from."""
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["X-Robots-Tag"] = "noindex"
+    return response
+
+
+def ready(response: Response, *, gated: bool = False) -> Response:
+    """Mark a page that is the same for everybody, so that its bytes are kept and answered before Flask."""
+    response.headers["X-Ready"] = "gated" if gated else "public"
+    return response
+
+
+def keep(template: str, form: Form, **context: Any) -> None:
+    """Name the page to show again, with what was typed, should this request fail."""
+    g.kept = (template, form, context)
+
+
+def throttle(name: str, key: str | None = None) -> None:
+    """Count a try from this connection's network block (or `key`); raises TooMany."""
+    counters: Throttle = current_app.extensions["throttle"]
+    counters.hit(name, block_of(request.remote_addr or "") if key is None else key)
+
+
+def set_up(app: Flask) -> None:
+    """Give an app the edge: settings, templates, languages, headers, limits and error pages."""
+    config = app.config
+    secure = config["BASE_URL"].startswith("https://")
+    app.config.update(
+        TRUSTED_HOSTS=trusted_hosts(config),
+        SESSION_COOKIE_SECURE=secure,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        WTF_CSRF_TIME_LIMIT=24 * 60 * 60,
+        WTF_I18N_ENABLED=False,  # our messages are our own; it would read a catalogue for every form
+        WTF_CSRF_SSL_STRICT=False,  # our own check of Origin below is stricter, and kinder to no-referrer pages
+        BABEL_DEFAULT_TIMEZONE=str(config["ORG"].timezone),
+    )
+    app.extensions.setdefault("throttle", Throttle(config["REDIS_URL"]))
+    Babel(app, locale_selector=lambda: g.get("lang", "en"), default_translation_directories="translations")
+    env = app.jinja_env
+    env.undefined = StrictUndefined
+    env.trim_blocks = env.lstrip_blocks = True
+    env.add_extension("jinja2.ext.do")
+    env.globals.update(org=config["ORG"], now=now, form=None, alert=None)
+    env.filters.update(when=when, day=day, isodate=lambda value: value.isoformat())
+    app.context_processor(
+        lambda: {"lang": str(get_locale() or "en"), "url_path": request.path if request else "/"}
+    )
+    app.before_request(_guard)
+    app.after_request(_finish)
+    _register_errors(app)
+    if hops := config["TRUSTED_PROXIES"]:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
+
+
+def trusted_hosts(config: Mapping[str, Any]) -> list[str]:
+    """The names we answer to; every other Host header gets 400."""
+    names = {urlsplit(config["BASE_URL"]).hostname or ""}
+    if config["APP_ENV"] != "production":
+        names |= {config["HOST"], "localhost", "127.0.0.1", "[::1]"}
+    return sorted(name for name in names if name)
+
+
+def security_headers(config: Mapping[str, Any]) -> dict[str, str]:
+    """The headers of every answer, of whatever status and from whichever layer."""
+    headers = dict(SECURITY_HEADERS)
+    if config["BASE_URL"].startswith("https://"):
+        headers["Strict-Transport-Security"] = STRICT_TRANSPORT
+    return headers
+
+
+def when(at: datetime) -> Markup:
+    """`Tue Nov 24, 6:00 PM Pacific` as a `<time>` in the pharmacy's zone."""
+    org = current_app.config["ORG"]
+    local = at.astimezone(org.timezone)
+    if str(get_locale()) == "es":
+        words = format_datetime(at, "EEE d 'de' MMM, h:mm a")
+    else:
+        words = format_datetime(at, "EEE MMM d, h:mm a")
+    zone = org.zone_name(at)
+    return Markup('<time datetime="{}">{} {}</time>').format(local.isoformat(timespec="minutes"), words, zone)
+
+
+def day(on: date) -> str:
+    """`November 24, 2026`, or as the language has it."""
+    return str(format_date(on, "long"))
+
+
+def _guard() -> None:
+    """Refuse what no page of ours sends, before any view reads it."""
+    g.request_id = f"{_PROCESS}-{next(_numbers):x}"
+    if request.method in ("GET", "HEAD", "OPTIONS"):
+        return
+    _refuse_foreign_origin()
+    throttle("post")
+    if request.mimetype == "application/x-www-form-urlencoded":
+        body = request.get_data(cache=True)
+        if not text.is_utf8_form(body):
+            raise BadText
+        if body.count(b"&") >= MAX_FIELDS:
+            raise RequestEntityTooLarge
+    elif request.mimetype == "multipart/form-data" and _takes_foreign_posts():
+        pass  # a mail program may send its one-click as multipart (RFC 8058, 3.2)
+    elif request.mimetype not in ("", "application/json"):
+        raise UnsupportedForm
+
+
+class BadText(HTTPException):
+    """The bytes are no text."""
+
+    code = 400
+    description = "The form's text could not be read. Go back and send it again."
+
+
+class UnsupportedForm(HTTPException):
+    """No form of ours sends files."""
+
+    code = 415
+    description = "This page takes a form's text, and no files."
+
+
+class ForeignOrigin(HTTPException):
+    """Another site made the browser send this."""
+
+    code = 403
+    description = "This form was sent from another site. Open it here and send it again."
+
+
+def _refuse_foreign_origin() -> None:
+    """The second guard against forged posts, beside the token (OWASP CSRF: verifying origin)."""
+    origin = request.headers.get("Origin", "")
+    ours = {host.strip("[]") for host in current_app.config["TRUSTED_HOSTS"]}
+    is_foreign = origin not in ("", "null") and urlsplit(origin).hostname not in ours
+    is_cross_site = request.headers.get("Sec-Fetch-Site") == "cross-site"
+    if (is_foreign or is_cross_site) and not _takes_foreign_posts():
+        raise ForeignOrigin
+
+
+def _takes_foreign_posts() -> bool:
+    """RFC 8058 posts and the JSON sign-up come from elsewhere by design."""
+    return request.endpoint in current_app.extensions.get("foreign_posts", ())
+
+
+def _finish(response: Response) -> Response:
+    for name, value in security_headers(current_app.config).items():
+        response.headers.setdefault(name, value)
+    response.headers.setdefault(
+        "Cache-Control", "no-store" if request.path.startswith("/staff") else "no-cache"
+    )
+    return response
+
+
+def _register_errors(app: Flask) -> None:
+    app.register_error_handler(PortalError, _portal_error)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(DBAPIError, _storage_error)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _portal_error(error: PortalError) -> Response:
+    status = next(code for kind, code in STATUS.items() if isinstance(error, kind))
+    return _failed(status, error.message, retry_after=getattr(error, "retry_after", None))
+
+
+def _http_error(error: HTTPException) -> Response:
+    status = error.code or 500
+    if status < 400:  # a redirect raised by the router
+        return make_response(error.get_response())
+    ours = isinstance(error, (BadText, UnsupportedForm, ForeignOrigin))
+    response = _failed(status, error.description or "" if ours else "")
+    if status == 405 and (allowed := getattr(error, "valid_methods", None)):
+        response.headers["Allow"] = ", ".join(sorted(allowed))
+    return response
+
+
+def _storage_error(error: DBAPIError) -> Response:
+    if is_storage_fault(error):
+        log.error(
+            "storage fault", extra={"reason": type(error.orig).__name__, "request": g.get("request_id")}
+        )
+        return _failed(503, "")
+    return _unexpected(error)
+
+
+def _unexpected(error: Exception) -> Response:
+    log.exception("unexpected error", extra={"request": g.get("request_id", "")})
+    return _failed(500, "")
+
+
+def _failed(status: int, message: str, *, retry_after: int | None = None) -> Response:
+    """The page that failed with its typed values, or an error page, or, if even that fails, plain words."""
+    try:
+        db.session.rollback()
+    except Exception:
+        log.warning("roll-back failed", extra={"request": g.get("request_id", "")})
+    try:
+        response = _failed_page(status, message)
+    except Exception:
+        log.exception("the error page failed", extra={"request": g.get("request_id", "")})
+        template = current_app.jinja_env.get_template("errors/standalone.html")
+        response = make_response(template.render(), status)
+    if status == 503 and retry_after is None:
+        retry_after = RETRY_AFTER_SECONDS
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
+    return private(response)
+
+
+def _failed_page(status: int, message: str) -> Response:
+    if request.path.startswith("/api/"):
+        return make_response({"error": message or HTTP_STATUS_CODES.get(status, "Error")}, status)
+    kept = g.pop("kept", None)
+    if kept is not None and status in NOTICES:
+        template, form, context = kept
+        heading, words = NOTICES[status]
+        alert = {"level": "danger", "heading": heading, "text": message or words}
+        return make_response(render_template(template, form=form, **{**context, "alert": alert}), status)
+    reference = g.get("request_id", "") if status >= 500 else ""
+    return make_response(
+        render_template("errors/page.html", status=status, message=message, reference=reference), status
+    )

@@ -1,0 +1,191 @@
+"""What every test stands on: one portal, a fresh database for each test, a clock that stands still."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask_migrate import upgrade
+from sqlalchemy import make_url, text
+
+from config import Config
+from portal import clock as portal_clock
+from portal.app import create_app
+from portal.db import db
+from portal.worker import Worker
+from tests.pages import Visitor
+
+START = datetime(2026, 1, 15, 18, 0, tzinfo=UTC)  # a Thursday, 10 am in San Ramon
+SETTINGS = {
+    "SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyzABCDEF",
+    "ORG_NAME": "Linden Test Pharmacy",
+    "ORG_PHONE": "925-555-0100",
+    "ORG_HOLIDAYS": "2026-01-19",
+    "MAIL_FROM": "portal@pharmacy.example",
+    "BASE_URL": "http://localhost:8000",
+}
+
+
+class Clock:
+    """The time, as the test has it."""
+
+    def __init__(self) -> None:
+        self.at = START
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def tick(self, seconds: float = 0, **more: float) -> datetime:
+        """Let time pass."""
+        self.at += timedelta(seconds=seconds, **more)
+        return self.at
+
+    def set(self, at: datetime) -> None:
+        """Go to a moment."""
+        self.at = at
+
+
+@pytest.fixture(scope="session")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of this process's portal."""
+    return tmp_path_factory.mktemp("instance")
+
+
+@pytest.fixture(scope="session")
+def settings(instance: Path, worker_id: str) -> dict[str, str]:
+    """The settings of the tests; DATABASE_URL may name a PostgreSQL server to run the suite on."""
+    found = {**SETTINGS, "INSTANCE_DIR": str(instance)}
+    if url := os.environ.get("DATABASE_URL"):
+        found["DATABASE_URL"] = _own_postgres(url, worker_id)
+    return found
+
+
+@pytest.fixture(scope="session")
+def the_app(settings: dict[str, str]) -> Flask:
+    """One migrated portal for the whole session."""
+    app = create_app(Config.from_env(settings))
+    with app.app_context():
+        upgrade()
+        if _sqlite_file(app):
+            _dispose(app)
+            shutil.copy(_sqlite_file(app), _sqlite_file(app).with_suffix(".empty"))
+    return app
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """A clock that stands at START until it is told otherwise."""
+    fixed = Clock()
+    monkeypatch.setattr(portal_clock, "source", fixed)
+    return fixed
+
+
+@pytest.fixture
+def app(the_app: Flask, clock: Clock, instance: Path) -> Iterator[Flask]:
+    """The portal with an empty database, empty counters and no mail."""
+    _reset_database(the_app)
+    the_app.extensions["throttle"].clear()
+    shutil.rmtree(instance / "mail", ignore_errors=True)
+    yield the_app
+    _dispose(the_app)
+
+
+@pytest.fixture
+def staff_app(app: Flask) -> Flask:
+    """The staff face (the public app's client reaches it too, by path)."""
+    return app.extensions["staff"]
+
+
+@pytest.fixture
+def visit(app: Flask, clock: Clock) -> Callable[[str], object]:
+    """Open an address as a new visitor would; see `tests/pages.py`."""
+    return Visitor(app, clock).open
+
+
+@pytest.fixture
+def visitor(app: Flask, clock: Clock) -> Visitor:
+    """Somebody with a browser of their own."""
+    return Visitor(app, clock)
+
+
+@pytest.fixture
+def new_visitor(app: Flask, clock: Clock) -> Callable[[], Visitor]:
+    """Makes more people."""
+    return lambda: Visitor(app, clock)
+
+
+@pytest.fixture
+def work(app: Flask) -> Callable[[], int]:
+    """Let the mail worker do all that is due."""
+
+    def run() -> int:
+        with app.app_context():
+            return Worker().run_once()
+
+    return run
+
+
+@pytest.fixture
+def outbox(app: Flask, instance: Path, work: Callable[[], int]) -> Callable[[], list[EmailMessage]]:
+    """Work, then read every mail that went out, oldest first."""
+
+    def read() -> list[EmailMessage]:
+        work()
+        files = sorted((instance / "mail").glob("*.eml"), key=lambda path: int(path.stem.rpartition("-")[2]))
+        return [message_from_bytes(path.read_bytes(), policy=policy.default) for path in files]
+
+    return read
+
+
+def _sqlite_file(app: Flask) -> Path | None:
+    url = make_url(app.config["SQLALCHEMY_DATABASE_URI"])
+    return Path(url.database) if url.get_backend_name() == "sqlite" else None
+
+
+def _dispose(app: Flask) -> None:
+    for face in (app, app.extensions["staff"]):
+        with face.app_context():
+            db.session.remove()
+            db.engine.dispose()
+
+
+def _reset_database(app: Flask) -> None:
+    _dispose(app)
+    file = _sqlite_file(app)
+    if file:
+        for suffix in ("-wal", "-shm"):
+            Path(f"{file}{suffix}").unlink(missing_ok=True)
+        shutil.copy(file.with_suffix(".empty"), file)
+        return
+    with app.app_context(), db.engine.begin() as connection:
+        connection.execute(text("SET session_replication_role = replica"))  # the append-only tables too
+        names = ", ".join(f'"{table}"' for table in db.metadata.tables)
+        connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+        connection.execute(text("SET session_replication_role = DEFAULT"))
+
+
+def _own_postgres(url: str, worker_id: str) -> str:
+    """A database of its own for each process of the suite."""
+    import sqlalchemy
+
+    base = make_url(url)
+    name = f"{base.database}_{worker_id}"
+    engine = sqlalchemy.create_engine(base, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+        connection.execute(text(f'CREATE DATABASE "{name}"'))
+    engine.dispose()
+    return base.set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def worker_id(request: pytest.FixtureRequest) -> str:
+    """Which process of the suite this is (pytest-xdist), or `main`."""
+    return getattr(request.config, "workerinput", {}).get("workerid", "main")

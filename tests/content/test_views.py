@@ -1,0 +1,182 @@
+"""Addresses, the gate, and what robots get."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from urllib.parse import urlsplit
+
+import pytest
+from flask import Flask
+
+from portal.content import words
+from tests.pages import Visitor
+
+GATED = "/prescribers/dosing"
+BUTTON = "I am a health professional: continue"
+
+
+@pytest.fixture
+def professional(visitor: Visitor) -> Visitor:
+    """Somebody who has passed the gate."""
+    visitor.open("/prescribers").press(BUTTON)
+    return visitor
+
+
+def test_the_front_page_has_three_doors_and_the_warning(visitor: Visitor) -> None:
+    page = visitor.open("/")
+
+    doors = [a["href"] for a in page.soup.select(".door a")]
+    assert doors == ["/prescribers", "/patients", "/requests/consultation"]
+    page.sees("Do not take naltrexone, at any dose, if you use opioid medicines.")
+    assert page.soup.select("a[href='https://ldnresearchtrust.org/']")
+
+
+def test_the_front_page_promises_nothing_and_names_no_condition(visitor: Visitor) -> None:
+    for address in ("/", "/prescribers"):
+        text = visitor.open(address).text
+        assert not words.promises(text, "en") and not words.conditions(text), address
+
+
+def test_every_public_text_opens_in_its_language(app: Flask, visitor: Visitor) -> None:
+    for text in app.extensions["content"].public():
+        page = visitor.open(text.path)
+        assert page.title == text.title
+        assert page.soup.html["lang"] == text.language
+        assert "Set-Cookie" not in page.response.headers, text.path
+
+
+def test_every_gated_text_opens_for_a_professional(app: Flask, professional: Visitor) -> None:
+    for text in app.extensions["content"].chapters("prescribers"):
+        page = professional.open(text.path)
+        assert page.title == text.title
+        page.sees("not yet signed by the pharmacist-in-charge")
+
+
+def test_the_first_visit_shows_the_gate_in_place_of_the_page(visitor: Visitor) -> None:
+    page = visitor.open(GATED)
+
+    assert page.title == "For health professionals"
+    page.lacks("fibromyalgia", "Fibromyalgia")
+    assert page.soup.select_one("form[action='/prescribers/gate'] input[name=next]")["value"] == GATED
+    assert page.response.headers["Cache-Control"] == "no-store"
+
+
+def test_passing_the_gate_leads_to_the_page_that_was_asked_for(visitor: Visitor) -> None:
+    page = visitor.open(GATED).press(BUTTON, follow=False)
+
+    assert page.status == 303 and page.response.headers["Location"] == GATED
+    assert visitor.open(GATED).title == "Dosing low dose naltrexone"
+
+
+def test_the_gates_cookie_is_modest(visitor: Visitor) -> None:
+    page = visitor.open(GATED).press(BUTTON, follow=False)
+
+    cookie = next(c for c in page.response.headers.getlist("Set-Cookie") if c.startswith("professional="))
+    assert cookie.startswith("professional=yes;")
+    assert {"HttpOnly", "Path=/prescribers", "SameSite=Lax", "Max-Age=2592000"} <= set(cookie.split("; "))
+
+
+@pytest.mark.parametrize(
+    "target", ["https://evil.example/", "//evil.example", "/patients", "/staff", "", "/nowhere"]
+)
+def test_the_gate_leads_nowhere_but_to_a_gated_page(visitor: Visitor, target: str) -> None:
+    page = visitor.open(GATED).set(next=target).press(BUTTON, follow=False)
+
+    assert page.response.headers["Location"] == "/prescribers"
+
+
+def test_the_gate_without_its_tokens_shows_itself_again(visitor: Visitor) -> None:
+    response = visitor.post("/prescribers/gate", data={"next": GATED})
+
+    assert response.status_code == 400
+    assert "professional" not in response.headers.get("Set-Cookie", "")
+    assert BUTTON in response.text
+
+
+def test_opening_the_gates_own_address_is_refused(visitor: Visitor) -> None:
+    assert visitor.get("/prescribers/gate").status_code == 405
+
+
+def test_a_professional_page_is_kept_by_no_shared_cache_and_not_listed(professional: Visitor) -> None:
+    headers = professional.open(GATED).response.headers
+
+    assert headers["Cache-Control"] == "private, no-cache"
+    assert headers["X-Robots-Tag"] == "noindex"
+
+
+def test_with_the_gate_off_the_pages_open_at_once(
+    app: Flask, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(app.config, "PROFESSIONAL_GATE", False)
+
+    assert visitor.open(GATED).title == "Dosing low dose naltrexone"
+
+
+def test_citations_lead_to_their_works_and_back(professional: Visitor) -> None:
+    soup = professional.open("/prescribers/evidence").soup
+
+    ids = {element["id"] for element in soup.find_all(id=True)}
+    marks = soup.select("a[href^='#ref-']")
+    assert marks and all(a["href"].removeprefix("#") in ids for a in marks)
+    backs = soup.select(".refs a.backref")
+    assert {a["href"].removeprefix("#") for a in backs} == {a["id"] for a in marks}
+
+
+def test_each_work_has_a_lasting_anchor_in_the_full_list(app: Flask, professional: Visitor) -> None:
+    soup = professional.open("/prescribers/references").soup
+
+    assert {li["id"] for li in soup.select(".refs > li")} == set(app.extensions["content"].references)
+
+
+def test_every_internal_link_of_a_text_resolves(app: Flask, professional: Visitor) -> None:
+    texts = app.extensions["content"].pages
+    links = {
+        (path, link["href"])
+        for path in texts
+        for link in professional.open(path).soup.select("main a[href^='/'], main a[href^='#']")
+    }
+    ids: dict[str, set[str]] = {}
+
+    for path, link in sorted(links):
+        target, _, anchor = link.partition("#")
+        target = target or path
+        if target not in ids:
+            ids[target] = {element["id"] for element in professional.open(target).soup.find_all(id=True)}
+        assert not anchor or anchor in ids[target], f"{path}: {link}"
+
+
+def test_a_patients_page_leads_to_its_translation(visitor: Visitor) -> None:
+    page = visitor.open("/patients")
+
+    assert page.soup.select_one("a.language")["href"] == "/es/pacientes"
+    assert visitor.open("/es/pacientes").soup.select_one("a.language")["href"] == "/patients"
+    alternates = {link["hreflang"]: link["href"] for link in page.soup.select("link[rel=alternate]")}
+    assert alternates == {"en": "http://localhost:8000/patients", "es": "http://localhost:8000/es/pacientes"}
+
+
+def test_the_contact_facts_are_the_settings_and_nothing_else(visitor: Visitor) -> None:
+    page = visitor.open("/privacy")
+
+    page.sees("Linden Test Pharmacy", "925-555-0100").lacks("Fax")
+
+
+def test_robots_are_asked_to_leave_private_pages_alone(visitor: Visitor) -> None:
+    response = visitor.get("/robots.txt")
+
+    assert response.mimetype == "text/plain"
+    lines = response.text.splitlines()
+    assert {"Disallow: /prescribers", "Disallow: /staff", "Disallow: /r/"} <= set(lines)
+    assert "Sitemap: http://localhost:8000/sitemap.xml" in lines
+
+
+def test_the_site_map_lists_public_pages_only(app: Flask, visitor: Visitor) -> None:
+    response = visitor.get("/sitemap.xml")
+    root = ElementTree.fromstring(response.data)
+
+    addresses = {element.text for element in root.iter("{http://www.sitemaps.org/schemas/sitemap/0.9}loc")}
+    paths = {urlsplit(address or "").path for address in addresses}
+    assert {text.path for text in app.extensions["content"].public()} <= paths
+    assert not any(path.startswith(("/prescribers", "/staff")) for path in paths)
+    assert 'hreflang="es"' in response.text
+    for path in paths:
+        visitor.open(path)

@@ -1,0 +1,140 @@
+"""The mails of a request: what they promise, and what they must never hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from email.message import EmailMessage
+
+import pytest
+from flask import Flask
+
+from portal.clock import now
+from portal.db import transaction
+from portal.intake import desk, receipts
+from tests.intake.samples import CONSULTATION, RESOURCE, keys, staff, submit, submit_resource, the_request
+
+Outbox = Callable[[], list[EmailMessage]]
+LINK = re.compile(r"http://localhost:8000/[^\s\"<]+")
+
+
+def parts(mail: EmailMessage) -> tuple[str, str]:
+    """The text and the HTML of a mail."""
+    plain, html = mail.get_body(("plain",)), mail.get_body(("html",))
+    assert plain is not None
+    assert html is not None
+    return plain.get_content().replace("\r\n", "\n"), html.get_content().replace("\r\n", "\n")
+
+
+def typed(answers: dict[str, object]) -> list[str]:
+    """Everything a person typed, but the address the mail goes to."""
+    texts = [
+        answers[name]
+        for name in ("name", "npi", "practice", "question", "note", "address", "phone")
+        if name in answers
+    ]
+    return [line for text in texts if text for line in str(text).splitlines() if line]
+
+
+@pytest.fixture
+def answered(app: Flask) -> Callable[..., str]:
+    """Claim and answer a request as a pharmacist; the reference."""
+
+    def run(text: str, **changes: object) -> str:
+        reference = submit(app, **changes)
+        by = staff(app)
+        with app.app_context(), transaction():
+            request = desk.claim(reference, by=by, at=now())
+            desk.answer(
+                request, text=text, form_token="a", close=False, by=by, at=now(), version=2, keys=keys(app)
+            )
+        return reference
+
+    return run
+
+
+def test_the_acknowledgement_says_reference_promise_phone_and_link(app: Flask, outbox: Outbox) -> None:
+    reference = submit(app)
+
+    (mail,) = outbox()
+    path = receipts.path_of(receipts.token_of(the_request(app), keys(app)))
+    assert mail["Subject"] == f"We have your question ({reference})"
+    for text in parts(mail):
+        assert reference in text
+        assert "Fri Jan 16, 10:00" in text
+        assert "925-555-0100" in text
+        assert f"http://localhost:8000{path}" in text
+
+
+def test_the_notice_to_staff_says_reference_kind_and_link_only(app: Flask, outbox: Outbox) -> None:
+    staff(app)
+    reference = submit_resource(app)
+
+    mail = outbox()[1]
+    assert mail["To"] == "grace.pharmacist@pharmacy.example"
+    for text in parts(mail):
+        assert f"http://localhost:8000/staff/requests/{reference}" in text
+        assert "Materials" in text
+        assert "/r/" not in text
+
+
+@pytest.mark.parametrize(("send", "answers"), [(submit, CONSULTATION), (submit_resource, RESOURCE)])
+def test_no_notification_repeats_what_was_typed(
+    app: Flask, outbox: Outbox, send: Callable[[Flask], str], answers: dict[str, object]
+) -> None:
+    staff(app)
+    send(app)
+
+    for mail in outbox():
+        for text in (str(mail), *parts(mail)):
+            for words in typed(answers):
+                assert words not in text.replace("=\n", "")
+
+
+def test_text_and_html_carry_the_same_links(app: Flask, outbox: Outbox, answered: Callable[..., str]) -> None:
+    answered("Yes.")
+    submit_resource(app)
+
+    mails = outbox()
+    assert len(mails) == 4
+    for mail in mails:
+        text, html = parts(mail)
+        assert set(LINK.findall(text)) == set(LINK.findall(html))
+        assert LINK.findall(text)
+
+
+def test_an_answer_says_what_was_written_and_by_whom(
+    app: Flask, outbox: Outbox, answered: Callable[..., str]
+) -> None:
+    reference = answered("Yes, 3 mg.\n\nThen wait <two> weeks & look again.")
+
+    mail = next(mail for mail in outbox() if "Answer to your LDN question" in mail["Subject"])
+    assert mail["To"] == "ana@clinic.example"
+    assert reference in mail["Subject"]
+    text, html = parts(mail)
+    assert "Hello Ana Ruiz,\n\nYes, 3 mg.\n\nThen wait <two> weeks & look again.\n\nGrace Hall\n" in text
+    assert "Then wait &lt;two&gt; weeks &amp; look again." in html
+    assert "Grace Hall" in html
+    assert CONSULTATION["question"].splitlines()[0] not in text + html
+
+
+def test_an_answer_goes_to_the_delegate_who_asked(outbox: Outbox, answered: Callable[..., str]) -> None:
+    answered("Yes.", on_behalf=True, delegate_name="Kim Day", delegate_email="kim@clinic.example")
+
+    assert {mail["To"] for mail in outbox() if mail["Subject"].startswith(("We have", "Answer"))} == {
+        "kim@clinic.example"
+    }
+
+
+@pytest.mark.parametrize(
+    "name", ["Ana\r\nBcc: all@clinic.example", "Ana, all@clinic.example", '"Ana" <x@y.example>']
+)
+def test_a_name_cannot_change_a_header(
+    app: Flask, outbox: Outbox, answered: Callable[..., str], name: str
+) -> None:
+    answered("Yes.", name=name)
+
+    for mail in outbox():
+        assert mail.get_all("To") in (["ana@clinic.example"], ["grace.pharmacist@pharmacy.example"])
+        assert mail["Bcc"] is None
+        assert "Ana" not in "".join(str(value) for key, value in mail.items() if key != "To")

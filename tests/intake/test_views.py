@@ -1,0 +1,384 @@
+"""The pages of a request: write, check, send, and see how it stands."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Barrier
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
+
+from portal.db import db, transaction
+from portal.intake import views
+from portal.intake.models import Request, Status
+from portal.mail.models import Outbox
+from tests.intake.samples import ANSWERS, CONSULTATION, RESOURCE, how_many, the_request
+from tests.pages import Page, Visitor
+
+ASK, ORDER = "/requests/consultation", "/requests/resources"
+PROMISE = "Fri Jan 16, 10:00"
+BIRTH_DATE = "Patient DOB 3/14/1961, which dose?"
+
+
+def fields(page: Page) -> dict[str, Any]:
+    """The hidden fields of the page's own form."""
+    sent: dict[str, Any] = {}
+    for control in page.soup.select("main form input[type=hidden]"):
+        sent.setdefault(control["name"], []).append(control["value"])
+    return sent
+
+
+def filled(visitor: Visitor, **changes: Any) -> Page:
+    """The consultation form, filled in."""
+    return visitor.open(ASK).set(**{**CONSULTATION, **changes})
+
+
+def checked(visitor: Visitor, **changes: Any) -> Page:
+    """The check page of a good form."""
+    return filled(visitor, **changes).press("Continue", status=200)
+
+
+def test_a_question_is_checked_and_sent(app: Flask, visitor: Visitor) -> None:
+    page = visitor.open(ASK).sees("we will answer by", PROMISE)
+    assert page.title == "Ask a pharmacist about LDN"
+
+    check = page.set(**CONSULTATION).press("Continue", status=200)
+    check.sees(
+        "Check your answers before you send them", PROMISE, "Dosing or titration, Safety or side effects"
+    )
+    check.sees(*CONSULTATION["question"].split("\n\n"), "(925) 555-0100 ext. 12", "California")
+    assert how_many(app) == 0
+
+    receipt = check.press("Send my question", status=303)
+    receipt.sees("We have your question", the_request(app).reference, PROMISE, "Received", "925-555-0100")
+    assert how_many(app) == 1
+    assert the_request(app).signals == []
+
+
+def test_materials_are_asked_for_in_one_step(app: Flask, visitor: Visitor) -> None:
+    page = visitor.open(ORDER).sees("Tue Jan 20, 10:00").set(**RESOURCE)
+
+    page.press("Send request", status=303).sees("We have your request", the_request(app).reference)
+    assert {name: getattr(the_request(app), name) for name in RESOURCE} == RESOURCE
+
+
+def test_the_page_says_no_patient_data_above_the_question(visitor: Visitor) -> None:
+    text = visitor.open(ASK).sees("In an emergency, call 911").text
+
+    assert (
+        0
+        < text.index("Do not include patient names, birth dates or record numbers")
+        < text.index("Your name")
+    )
+
+
+@pytest.mark.parametrize("field", ["question", "name", "topics", "contact_method"])
+def test_changing_an_answer_keeps_all_the_others(app: Flask, visitor: Visitor, field: str) -> None:
+    page = checked(visitor)
+    sent = fields(page) | {"change": [field]}
+
+    back = Page(visitor, ASK, visitor.post(ASK, data=sent))
+
+    assert back.status == 200
+    _, kept = back.data("Continue")
+    assert {name: [value.strip() for value in kept[name]] for name in kept if name in CONSULTATION} == {
+        name: value if isinstance(value, list) else [value] for name, value in CONSULTATION.items()
+    }
+    assert [element["name"] for element in back.soup.find_all(autofocus=True)] in ([], [field])
+    assert how_many(app) == 0
+
+
+def test_a_confirmed_post_is_checked_like_any_other(app: Flask, visitor: Visitor) -> None:
+    sent = fields(checked(visitor)) | {"npi": ["1234567890"]}
+
+    page = Page(visitor, ASK, visitor.post(ASK, data=sent))
+
+    assert page.status == 422
+    assert list(page.errors) == ["npi"]
+    assert how_many(app) == 0
+
+
+def test_pressing_send_twice_makes_one_request(app: Flask, visitor: Visitor) -> None:
+    sent = fields(checked(visitor))
+
+    first, second = (visitor.post(ASK, data=sent) for _ in range(2))
+
+    assert first.status_code == second.status_code == 303
+    assert first.location == second.location
+    assert how_many(app) == how_many(app, Outbox) == 1
+
+
+@pytest.mark.parametrize("kind", ["consultation", "resource"])
+def test_twenty_at_once_get_the_same_receipt_and_one_row(
+    app: Flask, new_visitor: Callable[[], Visitor], kind: str
+) -> None:
+    address = {"consultation": ASK, "resource": ORDER}[kind]
+    visitor = new_visitor()
+    if kind == "consultation":
+        sent = fields(checked(visitor))
+    else:
+        sent = fields(visitor.open(ORDER)) | ANSWERS[kind]
+        visitor.clock.tick(5)
+    cookie = visitor.client.get_cookie("form", domain="localhost")
+    assert cookie is not None
+    start = Barrier(20)
+
+    def send(other: Visitor) -> tuple[int, str | None]:
+        other.client.set_cookie("form", cookie.value, domain="localhost")
+        start.wait()
+        answer = other.post(address, data=sent)
+        return answer.status_code, answer.location
+
+    with ThreadPoolExecutor(20) as pool:
+        answers = set(pool.map(send, [new_visitor() for _ in range(20)]))
+
+    assert len(answers) == 1
+    assert answers.pop()[0] == 303
+    assert how_many(app) == how_many(app, Outbox) == 1
+
+
+def test_sending_again_what_was_sent_does_not_count_as_a_try(app: Flask, visitor: Visitor) -> None:
+    sent = fields(checked(visitor))
+
+    assert {visitor.post(ASK, data=sent).status_code for _ in range(40)} == {303}
+
+    another = fields(checked(visitor, question="Another one?"))
+    assert visitor.post(ASK, data=another).status_code == 303
+
+
+def test_the_receipt_comes_again_even_when_the_session_is_gone(
+    visitor: Visitor, new_visitor: Callable[[], Visitor]
+) -> None:
+    sent = fields(checked(visitor))
+    first = visitor.post(ASK, data=sent)
+
+    visitor.clock.tick(hours=30)
+
+    assert new_visitor().post(ASK, data=sent).location == first.location
+
+
+@pytest.mark.parametrize("step", ["form", "check"])
+def test_the_same_form_with_other_words_is_not_sent_over_the_first(
+    app: Flask, visitor: Visitor, step: str
+) -> None:
+    sent = fields(checked(visitor))
+    receipt = visitor.post(ASK, data=sent).location
+    if step == "form":
+        del sent["confirmed"]
+
+    page = Page(visitor, ASK, visitor.post(ASK, data=sent | {"question": ["And with food?"]}))
+
+    assert page.status == 409
+    page.sees("You have sent this form already", "And with food?")
+    assert page.soup.find("a", href=receipt) is not None
+    assert the_request(app).question == CONSULTATION["question"]
+
+    page.press("Continue", status=200).press("Send my question", status=303)
+    assert how_many(app) == 2
+
+
+@pytest.mark.parametrize(("address", "button"), [(ASK, "Continue"), (ORDER, "Send request")])
+@pytest.mark.parametrize("lost", ["csrf_token", "form_token"])
+def test_a_lost_token_keeps_every_word_and_sending_again_works(
+    app: Flask, visitor: Visitor, address: str, button: str, lost: str
+) -> None:
+    answers = CONSULTATION if address == ASK else RESOURCE
+    page = visitor.open(address).set(**answers).set(**{lost: "nonsense"})
+
+    stale = page.press(button, status=400)
+
+    stale.sees("Your answers are still here")
+    _, kept = stale.data(button)
+    assert {
+        name: [v.strip().replace("\r\n", "\n") for v in kept[name]] for name in answers if name in kept
+    } == {name: value if isinstance(value, list) else [value] for name, value in answers.items()}
+    assert how_many(app) == 0
+    done = stale.press(button)
+    if address == ASK:
+        done = done.press("Send my question")
+    done.sees("We have your")
+    assert how_many(app) == 1
+
+
+def test_a_check_page_left_open_overnight_loses_nothing(app: Flask, visitor: Visitor) -> None:
+    page = checked(visitor)
+
+    stale = page.press("Send my question", wait=25 * 3600, status=400)
+
+    stale.sees("Your answers are still here").press("Continue").press("Send my question", status=303)
+    assert how_many(app) == 1
+
+
+def test_too_many_new_requests_wait_with_their_words_kept(app: Flask, visitor: Visitor) -> None:
+    for number in range(30):
+        app.extensions["throttle"].hit("request", "127.0.0.0/24")
+        assert number < 30
+
+    page = visitor.open(ORDER).set(**RESOURCE).press("Send request", status=429)
+
+    assert int(page.response.headers["Retry-After"]) > 0
+    page.sees("Ten copies, please.")
+    assert how_many(app) == 0
+
+
+def test_a_storage_fault_keeps_the_words(
+    app: Flask, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def submit_resource(**_answers: Any) -> None:
+        raise OperationalError("INSERT", None, sqlite3.OperationalError("database is locked"))
+
+    page = visitor.open(ORDER).set(**RESOURCE)
+    monkeypatch.setattr(views.submissions, "submit_resource", submit_resource)
+
+    failed = page.press("Send request", status=503)
+
+    failed.sees("Nothing was saved", "Ten copies, please.")
+    assert int(failed.response.headers["Retry-After"]) > 0
+
+
+def test_a_robot_in_the_trap_sees_the_ordinary_receipt(app: Flask, visitor: Visitor) -> None:
+    page = checked(visitor, office_code="12")
+
+    page.press("Send my question", status=303).sees("We have your question", "Received").lacks("pam")
+    assert (the_request(app).status, the_request(app).signals) == (Status.SPAM, ["honeypot"])
+
+
+def test_a_very_quick_sender_is_noted_and_served(app: Flask, visitor: Visitor) -> None:
+    visitor.open(ORDER).set(**RESOURCE).press("Send request", wait=1, status=303)
+
+    assert (the_request(app).status, the_request(app).signals) == (Status.NEW, ["quick"])
+
+
+# ---- patient data
+
+
+def test_patient_data_stops_the_sender_once_and_names_kinds_only(app: Flask, visitor: Visitor) -> None:
+    page = filled(visitor, question=BIRTH_DATE).press("Continue", status=422)
+
+    page.sees("Does this say who a patient is?", "a date of birth").lacks("3/14/1961")
+    assert page.soup.find(id="errors") is None
+    check = page.press("It does not identify a patient: go on", status=200)
+    check.press("Send my question", status=303)
+    assert the_request(app).patient_data == ["birth_date"]
+    assert the_request(app).question == BIRTH_DATE
+
+
+def test_patient_data_can_be_taken_out(app: Flask, visitor: Visitor) -> None:
+    page = filled(visitor, question=BIRTH_DATE).press("Continue", status=422)
+
+    back = page.press("Change what I wrote", status=200).sees(BIRTH_DATE)
+    back.set(question="Adult, which dose?").press("Continue", status=200).press(
+        "Send my question", status=303
+    )
+
+    assert the_request(app).patient_data == []
+
+
+def test_the_guard_cannot_be_walked_round(app: Flask, visitor: Visitor) -> None:
+    sent = fields(checked(visitor)) | {"question": [BIRTH_DATE]}
+
+    page = Page(visitor, ASK, visitor.post(ASK, data=sent))
+
+    assert page.status == 422
+    page.sees("a date of birth")
+    assert how_many(app) == 0
+
+
+def test_a_note_is_guarded_too(app: Flask, visitor: Visitor) -> None:
+    page = visitor.open(ORDER).set(**{**RESOURCE, "note": BIRTH_DATE}).press("Send request", status=422)
+
+    assert how_many(app) == 0
+    page.sees("a date of birth").press("It does not identify a patient: go on", status=303)
+    assert the_request(app).patient_data == ["birth_date"]
+
+
+# ---- the receipt
+
+
+def receipt_of(app: Flask, visitor: Visitor) -> str:
+    """Send a question; the address of its receipt."""
+    return str(visitor.post(ASK, data=fields(checked(visitor))).location)
+
+
+def move(app: Flask, **values: Any) -> None:
+    """Set columns of the one request."""
+    with app.app_context(), transaction():
+        db.session.execute(update(Request).values(**values))
+
+
+def test_a_receipt_shows_nothing_that_was_typed(app: Flask, visitor: Visitor) -> None:
+    page = visitor.open(receipt_of(app, visitor))
+
+    for name in ("name", "npi", "practice", "email", "phone"):
+        assert CONSULTATION[name] not in page.response.text
+    assert CONSULTATION["question"].splitlines()[0] not in page.response.text
+
+
+def test_a_receipt_is_for_nobody_else(app: Flask, visitor: Visitor) -> None:
+    headers = visitor.open(receipt_of(app, visitor)).response.headers
+
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert "noindex" in headers["X-Robots-Tag"]
+    assert "Set-Cookie" not in headers
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (Status.IN_PROGRESS, "We are working on it"),
+        (Status.ANSWERED, "Answered"),
+        (Status.CLOSED, "Closed"),
+        (Status.SPAM, "Received"),
+        (Status.DUPLICATE, "Handled with your other request"),
+    ],
+)
+def test_a_receipt_says_how_the_request_stands(
+    app: Flask, visitor: Visitor, status: Status, words: str
+) -> None:
+    address = receipt_of(app, visitor)
+    move(app, status=status)
+
+    page = visitor.open(address).sees(words)
+    assert page.title.startswith("We have" if status != Status.CLOSED else "Your question is closed")
+    assert ("What happens next" in page.text) == (status not in (Status.ANSWERED, Status.CLOSED))
+
+
+def test_unknown_and_expired_receipts_are_the_same_to_the_outside(app: Flask, visitor: Visitor) -> None:
+    address = receipt_of(app, visitor)
+    move(app, status=Status.CLOSED, closed_at=visitor.clock.at)
+    visitor.open(address)
+    visitor.clock.tick(days=91)
+
+    expired, unknown = visitor.open(address, status=404), visitor.open("/r/nonsense", status=404)
+
+    assert expired.text.split("number")[0] == unknown.text.split("number")[0]
+
+
+@pytest.mark.parametrize("token", ["%00", "%F0%9F%92%8A", "%ED%A0%80", "x" * 3000, "..%2F", "'"])
+def test_a_strange_receipt_address_is_just_not_found(app: Flask, visitor: Visitor, token: str) -> None:
+    assert visitor.get(f"/r/{token}").status_code == 404
+
+
+@pytest.mark.parametrize("address", [ASK, ORDER])
+def test_looking_changes_nothing(app: Flask, visitor: Visitor, address: str) -> None:
+    for method in ("GET", "HEAD"):
+        assert (
+            visitor.client.open(address, method=method, base_url="http://localhost:8000").status_code == 200
+        )
+
+    assert how_many(app) == 0
+    assert visitor.client.put(address, base_url="http://localhost:8000").status_code == 405
+
+
+def test_the_promise_is_counted_from_the_moment_of_sending(app: Flask, visitor: Visitor) -> None:
+    visitor.clock.set(visitor.clock.at + timedelta(days=1, hours=10))  # Friday, 8 pm: closed
+    page = checked(visitor)
+
+    page.sees("Wed Jan 21, 9:00").press("Send my question").sees("Wed Jan 21, 9:00")

@@ -1,0 +1,174 @@
+"""A real portal in its own processes on loopback, for the tests and benchmarks that need one."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlencode
+
+from portal import serve
+
+ROOT = Path(__file__).resolve().parent.parent
+STARTS_WITHIN = 60  # seconds, generous: the machine may be busy
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+class Live:
+    """One portal: its instance folder, its processes, each killable."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.port = free_port()
+        self.folder = folder
+        self.base = f"http://127.0.0.1:{self.port}"
+        self.env = {
+            **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
+            "INSTANCE_DIR": str(folder),
+            "PORT": str(self.port),
+            "SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyzABCDEF",
+            "ORG_NAME": "Linden Test Pharmacy",
+            "ORG_PHONE": "925-555-0100",
+            "MAIL_FROM": "portal@pharmacy.example",
+            "PYTHONUNBUFFERED": "1",
+            **settings,
+        }
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.log = (folder.parent / f"{folder.name}.log").open("ab")
+
+    def flask(self, *arguments: str, check: bool = True) -> str:
+        """Run one command and give back what it printed."""
+        done = subprocess.run(
+            [sys.executable, "-m", "flask", *arguments],
+            cwd=ROOT,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert not check or done.returncode == 0, done.stderr
+        return done.stdout
+
+    def migrate(self) -> Live:
+        """Make the database."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.flask("db", "upgrade")
+        return self
+
+    def start_web(self, *, wait: bool = True, threads: int = serve.THREADS) -> None:
+        """Start the web server; by default wait until it answers."""
+        self._start("web", serve.web_command("127.0.0.1", self.port, 1, threads=threads))
+        if wait:
+            self.wait_until_up()
+
+    def start_worker(self) -> None:
+        """Start the mail worker."""
+        self._start("worker", serve.worker_command())
+
+    def wait_until_up(self) -> None:
+        """Wait for the first answer."""
+        end = time.monotonic() + STARTS_WITHIN
+        while time.monotonic() < end:
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+                connection.request("GET", "/healthz")
+                status = connection.getresponse().status
+                connection.close()
+                if status == 200:
+                    return
+            time.sleep(0.05)
+        raise AssertionError(f"no answer within {STARTS_WITHIN} s: {self.logged()}")
+
+    def kill(self, name: str, how: signal.Signals = signal.SIGKILL) -> None:
+        """End one process and all it started; only ones that we started ourselves."""
+        process = self.processes.pop(name, None)
+        if process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, how)
+        process.wait(20)
+
+    def stop(self) -> None:
+        """End everything."""
+        for name in list(self.processes):
+            self.kill(name)
+        self.log.close()
+
+    def logged(self) -> str:
+        """What the processes wrote to standard error."""
+        self.log.flush()
+        return Path(self.log.name).read_text(errors="replace")
+
+    def _start(self, name: str, command: list[str]) -> None:
+        self.processes[name] = subprocess.Popen(
+            command, cwd=ROOT, env=self.env, stdout=self.log, stderr=self.log, start_new_session=True
+        )
+
+
+@dataclass
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return self.body.decode()
+
+
+class Browserless:
+    """A quick visitor from an address of its own; by default each request has its own connection."""
+
+    def __init__(self, port: int, source: str, *, closes: bool = True) -> None:
+        self.port, self.source, self.closes = port, source, closes
+        self.cookie = ""
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=15)
+
+    def ask(self, method: str, path: str, data: Mapping[str, object] | None = None) -> Answer:
+        """One request; raises OSError or HTTPException when the server goes away."""
+        headers = {"X-Forwarded-For": self.source, **({"Cookie": self.cookie} if self.cookie else {})}
+        body = None
+        if data is not None:
+            body = urlencode(data, doseq=True)
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        try:
+            self.connection.request(method, path, body, headers)
+            response = self.connection.getresponse()
+            answer = Answer(response.status, dict(response.getheaders()), response.read())
+        finally:
+            if self.closes:
+                self.connection.close()
+        if cookie := answer.headers.get("Set-Cookie") or answer.headers.get("set-cookie"):
+            self.cookie = cookie.partition(";")[0]
+        return answer
+
+    def hidden(self, path: str) -> dict[str, str]:
+        """Open a form page and take the tokens in it."""
+        return tokens_in(self.ask("GET", path).text)
+
+
+def tokens_in(html: str) -> dict[str, str]:
+    """The csrf_token and form_token of a page's main form."""
+    main = html[html.index("<main") :]
+    found = {}
+    for tag in re.findall(r"<input[^>]*>", main):
+        name, value = re.search(r'name="([^"]*)"', tag), re.search(r'value="([^"]*)"', tag)
+        if name and value and name[1] in ("csrf_token", "form_token"):
+            found.setdefault(name[1], value[1])
+    return found

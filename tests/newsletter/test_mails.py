@@ -1,0 +1,155 @@
+"""The newsletter's mails: N33's headers, the same links in text and HTML, nothing that tells of an illness."""
+
+from __future__ import annotations
+
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from itertools import product
+
+import pytest
+from flask import Flask
+
+from portal.db import transaction
+from portal.mail.render import compose
+from portal.newsletter import letters, subscriptions
+from portal.newsletter.models import Language, State, Subscriber
+from tests.conftest import START, Clock
+from tests.newsletter.people import ADDRESS, LINK, Outbox, confirm, links_of, make_subscriber, row_of, sign_up
+from tests.pages import Visitor
+
+MESSAGES = {
+    "confirm": {"confirm_path": "/newsletter/confirm/TOKEN"},
+    "reminder": {"confirm_path": "/newsletter/confirm/TOKEN"},
+    "welcome": {
+        "preferences_path": "/newsletter/preferences/T",
+        "leave_path": "/newsletter/unsubscribe/T",
+        "paused_until": None,
+    },
+    "already": {
+        "preferences_path": "/newsletter/preferences/T",
+        "leave_path": "/newsletter/unsubscribe/T",
+        "paused_until": START,
+    },
+    "erase": {"erase_path": "/newsletter/erase/TOKEN"},
+}
+TELLING = (
+    "ldn",
+    "naltrexon",
+    "opioid",
+    "pain",
+    "dolor",
+    "crohn",
+    "fibromyalgia",
+    "fibromialgia",
+    "medicine",
+    "medicamento",
+)
+
+
+def written(app: Flask, message: str, language: str) -> EmailMessage:
+    with app.app_context():
+        content = compose(
+            f"newsletter/{message}",
+            to=ADDRESS,
+            message_id="<1@pharmacy.example>",
+            at=START,
+            language=language,
+            context=MESSAGES[message],
+        )
+    return message_from_bytes(content, policy=policy.default)
+
+
+@pytest.mark.parametrize(("message", "language"), list(product(MESSAGES, ("en", "es"))))
+def test_text_and_html_carry_the_same_links(app: Flask, message: str, language: str) -> None:
+    mail = written(app, message, language)
+
+    wanted = {path for path in MESSAGES[message].values() if isinstance(path, str)}
+
+    assert links_of(mail, "plain") == wanted
+    assert links_of(mail, "html") == wanted
+    assert mail["Content-Language"] == language
+    assert f'<html lang="{language}">' in mail.get_body(("html",)).get_content()
+
+
+@pytest.mark.parametrize(("message", "language"), list(product(MESSAGES, ("en", "es"))))
+def test_no_mail_tells_of_an_illness_or_a_medicine(app: Flask, message: str, language: str) -> None:
+    """Being on the list may itself say something about a person."""
+    mail = written(app, message, language)
+    words = " ".join(
+        [
+            mail["Subject"],
+            mail["From"],
+            mail.get_body(("plain",)).get_content(),
+            mail.get_body(("html",)).get_content(),
+        ]
+    ).lower()
+
+    assert [telling for telling in TELLING if telling in words] == []
+
+
+@pytest.mark.parametrize("message", MESSAGES)
+def test_english_and_spanish_differ(app: Flask, message: str) -> None:
+    english, spanish = written(app, message, "en"), written(app, message, "es")
+
+    assert english["Subject"] != spanish["Subject"]
+    own = [
+        line
+        for line in english.get_body(("plain",)).get_content().splitlines()
+        if len(line) > 25 and not LINK.search(line)
+    ]
+    shared = set(own) & set(spanish.get_body(("plain",)).get_content().splitlines())
+    assert not [line for line in shared if "San Ramon" not in line]
+
+
+def test_the_welcome_carries_every_list_header(app: Flask, visitor: Visitor, outbox: Outbox) -> None:
+    """N33 and RFC 8058; an address in a header is never folded or encoded."""
+    welcome = confirm(visitor, outbox)[1]
+    with app.app_context(), transaction():
+        subscriber = subscriptions.find(ADDRESS)
+        assert isinstance(subscriber, Subscriber)
+        leave = letters.leave_path(subscriber)
+
+    assert welcome["List-Unsubscribe"] == f"<http://localhost:8000{leave}>"
+    assert welcome["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert welcome["List-Id"] == "<newsletter.localhost>"
+    assert welcome["List-Post"] == "NO"
+    for name in ("List-Help", "List-Owner", "List-Archive"):
+        assert welcome[name].startswith(("<http://localhost:8000/", "<mailto:")), name
+    for name in welcome:
+        assert len(welcome.get_all(name)) == 1, name
+
+
+def test_a_long_host_does_not_break_the_header(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(app.config, "BASE_URL", "https://newsletter.a-pharmacy-with-a-long-name.example.org")
+    make_subscriber(app)
+
+    with app.app_context(), transaction():
+        subscriber = subscriptions.find(ADDRESS)
+        assert subscriber is not None
+        row = letters.write_to(subscriber, "welcome", at=START)
+        lines = row.content.decode("ascii").split("\r\n")
+
+    assert (
+        f"List-Unsubscribe: <https://newsletter.a-pharmacy-with-a-long-name.example.org{_path(app)}>" in lines
+    )
+
+
+def _path(app: Flask) -> str:
+    with app.app_context(), transaction():
+        subscriber = subscriptions.find(ADDRESS)
+        assert subscriber is not None
+        return letters.leave_path(subscriber)
+
+
+def test_mails_come_in_the_language_that_was_chosen(
+    app: Flask, visitor: Visitor, outbox: Outbox, clock: Clock
+) -> None:
+    sign_up(visitor, page="/newsletter", language="es")
+    make_subscriber(app, State.ACTIVE, address="ben@mail.example", language=Language.ES)
+    sign_up(visitor, "ben@mail.example", language="en")
+
+    to_anna, to_ben = outbox()
+
+    assert to_anna["Subject"] == "Confirme su inscripción"
+    assert to_ben["Subject"] == "Ya está en la lista", "a stranger's form does not choose Ben's language"
+    assert row_of(app, "ben@mail.example")["language"] == "es"  # type: ignore[index]

@@ -1,0 +1,201 @@
+"""The JSON sign-up (N44), and that every way in runs the same checks (N56)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select
+
+from portal import web
+from portal.db import db
+from portal.newsletter import consent, service, views
+from portal.newsletter.models import Signup, State
+from tests.newsletter.people import ADDRESS, Outbox, make_subscriber, row_of
+from tests.pages import Visitor
+
+API = "/api/newsletter/subscriptions"
+GOOD = {"email": ADDRESS, "topics": ["news", "research"], "language": "es"}
+
+# Every address that takes a sign-up, and how to send one there. Whoever adds a way in adds it here.
+WAYS_IN = {"/newsletter", "/es/boletin", API}
+
+
+def rows(app: Flask) -> list[Signup]:
+    with app.app_context():
+        return list(db.session.scalars(select(Signup).order_by(Signup.id)))
+
+
+def send(visitor: Visitor, address: str, **more: str) -> int:
+    """One good sign-up by that way."""
+    if address == API:
+        return visitor.post(API, json={**GOOD, **more}).status_code
+    page = visitor.open(address).set(**{**GOOD, **more})  # type: ignore[arg-type]
+    return page.press(page.soup.main.find("button").get_text(), follow=False).status
+
+
+def test_the_list_of_ways_in_is_complete(
+    app: Flask, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """N56: whichever address takes posts, only these reach the one function that accepts."""
+    reached: set[str] = set()
+    person = make_subscriber(app)
+    monkeypatch.setattr(service, "sign_up", lambda **values: reached.add(values["page"]))
+
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint.startswith("newsletter.") and "POST" in (rule.methods or ()):
+            address = rule.rule.replace("<token>", person["preferences"].rpartition("/")[2])
+            visitor.post(address, json=GOOD)
+            page = visitor.get(address)
+            if page.status_code == 200:
+                opened = visitor.open(address)
+                for button in opened.soup.main.find_all("button"):
+                    opened.set(**GOOD).press(button.get_text(), follow=False)
+
+    assert reached == WAYS_IN
+
+
+@pytest.mark.parametrize("address", sorted(WAYS_IN))
+def test_every_way_in_runs_the_same_checks(
+    app: Flask, visitor: Visitor, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    """N56: limit, honeypot, consent, and the rules of the form."""
+    limits: list[str] = []
+    monkeypatch.setattr(web, "throttle", lambda name, key=None: limits.append(name))
+
+    assert send(visitor, address) in (202, 303)
+    assert send(visitor, address, office_code="x") in (202, 303)
+    assert send(visitor, address, email="anna") == 422
+
+    assert limits.count("signup") == 2
+    good, trapped = rows(app)
+    assert (good.signals, trapped.signals) == ("", "honeypot")
+    assert good.text_sha256 in {words.sha256 for words in consent.TEXTS}
+    assert (good.address, good.topics, good.language, good.page) == (ADDRESS, "news,research", "es", address)
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_the_api_gives_the_same_bytes_for_every_state(app: Flask, visitor: Visitor, state: State) -> None:
+    """N44, N57."""
+    make_subscriber(app, state)
+    before = row_of(app)
+
+    known = visitor.post(API, json=GOOD)
+    unknown = visitor.post(API, json={**GOOD, "email": "nobody@mail.example"})
+
+    assert known.status_code == unknown.status_code == 202
+    assert known.data == unknown.data
+    assert list(known.headers) == list(unknown.headers)
+    assert known.get_json() == {"status": "check_mail"}
+    assert "Set-Cookie" not in known.headers
+    assert row_of(app) == before
+
+
+BAD: dict[str, Any] = {
+    "a list": [GOOD],
+    "a text": "anna@mail.example",
+    "null": None,
+    "no address": {**GOOD, "email": ""},
+    "a number for an address": {**GOOD, "email": 7},
+    "two addresses": {**GOOD, "email": [ADDRESS, ADDRESS]},
+    "a malformed address": {**GOOD, "email": "anna"},
+    "a NUL": {**GOOD, "email": "an\0na@mail.example"},
+    "a lone surrogate": {**GOOD, "email": "an\ud800na@mail.example"},
+    "no topics": {**GOOD, "topics": []},
+    "a wrong topic": {**GOOD, "topics": ["pain"]},
+    "topics that are no texts": {**GOOD, "topics": [["news"]]},
+    "a wrong language": {**GOOD, "language": "fr"},
+    "no language": {name: value for name, value in GOOD.items() if name != "language"},
+    "consent that is no text": {**GOOD, "consent_text": 7},
+    "consent that is too long": {**GOOD, "consent_text": "x" * 2001},
+}
+
+
+@pytest.mark.parametrize("fault", BAD)
+def test_data_of_the_wrong_form_is_422(app: Flask, visitor: Visitor, fault: str) -> None:
+    response = visitor.post(API, data=json.dumps(BAD[fault]), content_type="application/json")
+
+    assert response.status_code == 422
+    assert response.get_json()["error"] == "invalid"
+    assert rows(app) == []
+
+
+def test_broken_json_is_422(app: Flask, visitor: Visitor) -> None:
+    response = visitor.post(API, data=b'{"email": ', content_type="application/json")
+
+    assert response.status_code == 422
+    assert rows(app) == []
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""]
+)
+def test_another_content_type_is_415(app: Flask, visitor: Visitor, content_type: str) -> None:
+    response = visitor.post(API, data=b'{"email": "anna@mail.example"}', content_type=content_type)
+
+    assert response.status_code == 415
+    assert rows(app) == []
+
+
+def test_a_content_type_with_a_charset_is_taken(app: Flask, visitor: Visitor) -> None:
+    body = b'{"email": "anna@mail.example", "topics": ["news"], "language": "en"}'
+
+    response = visitor.post(API, data=body, content_type="application/json; charset=utf-8")
+
+    assert response.status_code == 202
+
+
+def test_more_than_four_kilobytes_are_413(app: Flask, visitor: Visitor) -> None:
+    response = visitor.post(API, json={**GOOD, "more": "x" * 4096})
+
+    assert response.status_code == 413
+    assert rows(app) == []
+
+
+def test_too_many_are_429_with_a_time(visitor: Visitor) -> None:
+    for number in range(30):
+        assert visitor.post(API, json={**GOOD, "email": f"p{number}@mail.example"}).status_code == 202
+
+    response = visitor.post(API, json=GOOD)
+
+    assert response.status_code == 429
+    assert int(response.headers["Retry-After"]) > 0
+
+
+def test_nothing_can_be_read(visitor: Visitor) -> None:
+    assert visitor.get(API).status_code == 405
+
+
+def test_the_words_another_site_showed_are_kept(app: Flask, visitor: Visitor) -> None:
+    ours = consent.current("en")
+
+    for shown in ("", ours.name, ours.text, "I agree to get news from Linden."):
+        visitor.post(API, json={**GOOD, "language": "en", "consent_text": shown})
+
+    none, by_name, by_words, foreign = rows(app)
+    assert none.text_sha256 == by_name.text_sha256 == by_words.text_sha256 == ours.sha256
+    assert (foreign.text_id, foreign.foreign_text) == ("other-site", "I agree to get news from Linden.")
+
+
+def test_the_api_answers_other_sites_without_cors(app: Flask, visitor: Visitor) -> None:
+    response = visitor.post(API, json=GOOD, headers={"Origin": "https://partner.example"})
+
+    assert response.status_code == 202
+    assert not [name for name, _ in response.headers if name.lower().startswith("access-control")]
+
+
+def test_only_two_addresses_take_posts_from_elsewhere() -> None:
+    assert {"newsletter.unsubscribe", "newsletter.api"} == views.FOREIGN_POSTS
+
+
+def test_a_mail_comes_of_it(app: Flask, visitor: Visitor, outbox: Outbox) -> None:
+    visitor.post(API, json=GOOD)
+
+    (message,) = outbox()
+
+    assert message["To"] == ADDRESS
+    assert message["Content-Language"] == "es"
+    with app.app_context():
+        assert db.session.scalar(select(func.count()).select_from(Signup)) == 1

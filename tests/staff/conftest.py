@@ -1,0 +1,207 @@
+"""Members of staff who are signed in already, and requests for them to work on."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import Connection, event, select, update
+
+from portal import tokens
+from portal.accounts.models import StaffSession, User
+from portal.audit import AuditEntry
+from portal.clock import now
+from portal.db import db, transaction
+from portal.intake import submissions
+from portal.intake.models import Request
+from portal.mail.models import Outbox, State
+from tests.conftest import Clock
+from tests.pages import Visitor
+
+CONSULTATION = {
+    "name": "Ana Ruiz",
+    "credential": "NP",
+    "npi": "1234567893",
+    "practice": "Valley Clinic",
+    "state": "CA",
+    "email": "ana@clinic.example",
+    "phone": "925-555-0142",
+    "on_behalf": False,
+    "delegate_name": "",
+    "delegate_email": "",
+    "topics": ["dosing"],
+    "question": "How slowly should I raise the dose in an adult who sleeps badly on 3 mg, and until when?",
+    "contact_method": "email",
+    "contact_window": "any",
+    "leave_message": False,
+}
+MATERIALS = {
+    "name": "Lee Park",
+    "credential": "MD",
+    "npi": "",
+    "practice": "Park Family Medicine",
+    "state": "CA",
+    "email": "lee@park.example",
+    "phone": "",
+    "items": ["prescriber-guide", "dose-plan"],
+    "delivery": "email",
+    "address": "",
+    "note": "For our new colleague.",
+}
+
+
+class Colleague(Visitor):
+    """A member of staff with a browser that is signed in."""
+
+    user_id: int
+    name: str
+
+
+@pytest.fixture
+def signed_in(app: Flask, clock: Clock) -> Callable[..., Colleague]:
+    """Make a member of staff with a role, signed in with both factors; signing in itself is tested with accounts."""
+    staff = app.extensions["staff"]
+    numbers = count(1)
+
+    def make(role: str, name: str = "") -> Colleague:
+        name = name or f"{role.capitalize()} {next(numbers)}"
+        cookie = secrets.token_urlsafe(32)
+        with staff.app_context(), transaction():
+            user = User(
+                email=f"{name.lower().replace(' ', '.')}@pharmacy.example",
+                name=name,
+                role=role,
+                active=True,
+                password="no password at all",
+                fs_uniquifier=secrets.token_hex(32),
+                created_at=now(),
+            )
+            db.session.add(user)
+            db.session.flush()
+            data = {
+                "_user_id": user.fs_uniquifier,
+                "second_factor": user.id,
+                "fs_paa": now().timestamp(),
+                "csrf_token": secrets.token_hex(20),
+            }
+            db.session.add(
+                StaffSession(
+                    digest=tokens.digest(cookie),
+                    user_id=user.id,
+                    data=data,
+                    browser="A browser",
+                    created_at=now(),
+                    seen_at=now(),
+                    expires_at=now() + timedelta(hours=12),
+                )
+            )
+            user_id = user.id
+        colleague = Colleague(app, clock)
+        colleague.user_id, colleague.name = user_id, name
+        colleague.client.set_cookie(
+            staff.session_interface.get_cookie_name(staff), cookie, domain="localhost", path="/"
+        )
+        return colleague
+
+    return make
+
+
+@pytest.fixture
+def ask(app: Flask) -> Callable[..., str]:
+    """Send a request as the public forms do; returns its reference. `kind` is consultation or resource."""
+
+    def send(kind: str = "consultation", **changes: Any) -> str:
+        with app.app_context(), transaction():
+            return _send(app, kind, **changes)
+
+    return send
+
+
+@pytest.fixture
+def ask_often(app: Flask, clock: Clock) -> Callable[[int], list[str]]:
+    """Send many consultations, every other at the moment of the one before; returns their references."""
+
+    def send(times: int) -> list[str]:
+        asked = []
+        with app.app_context(), transaction():
+            for number in range(times):
+                clock.tick(minutes=number % 2)
+                asked.append(_send(app, "consultation", name=f"Doctor {number}"))
+        return asked
+
+    return send
+
+
+def _send(app: Flask, kind: str, *, patient_data: Any = (), signals: Any = (), **changes: Any) -> str:
+    circumstances: dict[str, Any] = {
+        "patient_data": patient_data,
+        "signals": signals,
+        "form_token": secrets.token_urlsafe(16),
+        "keys": (app.config["SECRET_KEY"],),
+        "org": app.config["ORG"],
+        "at": now(),
+    }
+    if kind == "consultation":
+        made, _ = submissions.submit_consultation(**{**CONSULTATION, **changes}, **circumstances)
+    else:
+        made, _ = submissions.submit_resource(**{**MATERIALS, **changes}, **circumstances)
+    return made.reference
+
+
+@pytest.fixture
+def stored(app: Flask) -> Callable[[str], Request]:
+    """The request as it is in the database now."""
+
+    def read(reference: str) -> Request:
+        with app.app_context():
+            found = db.session.scalars(select(Request).where(Request.reference == reference)).one()
+            db.session.expunge(found)
+            return found
+
+    return read
+
+
+@pytest.fixture
+def trail(app: Flask) -> Callable[[str], list[str]]:
+    """The words of the audit trail about a request, oldest first."""
+
+    def read(reference: str) -> list[str]:
+        with app.app_context():
+            query = select(AuditEntry.action).where(AuditEntry.subject == f"request:{reference}")
+            return list(db.session.scalars(query.order_by(AuditEntry.id)))
+
+    return read
+
+
+@pytest.fixture
+def give_up(app: Flask) -> Callable[[], None]:
+    """Let every mail that is promised be refused for good."""
+
+    def refuse() -> None:
+        with app.app_context(), transaction():
+            db.session.execute(
+                update(Outbox).values(state=State.DEAD, attempts=1, last_error="the server said never")
+            )
+
+    return refuse
+
+
+@pytest.fixture
+def read_only(app: Flask) -> Iterator[Callable[[], None]]:
+    """From then on the staff app can read its database and write nothing."""
+    staff = app.extensions["staff"]
+    with staff.app_context():
+        engine = db.engine
+    if engine.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL says it with another error")
+
+    def refuse(connection: Connection) -> None:
+        connection.exec_driver_sql("PRAGMA query_only=ON")
+
+    yield lambda: event.listen(engine, "begin", refuse)
+    event.remove(engine, "begin", refuse)

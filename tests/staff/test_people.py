@@ -1,0 +1,260 @@
+"""What managers do with people, and what everybody does with their own account."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from portal.accounts import service
+from portal.accounts.models import StaffSession, User
+from portal.audit import AuditEntry
+from portal.db import db
+from portal.intake.models import Status
+from tests.pages import Visitor
+
+SignedIn = Callable[..., Any]
+PASSWORD = "seven quiet herons wade at dawn"
+
+POSTS = ("role", "disable", "enable", "link", "end-sessions")
+
+
+@pytest.fixture
+def user(app: Flask) -> Callable[[int], User]:
+    """A person's row as it is now."""
+
+    def read(user_id: int) -> User:
+        with app.app_context():
+            found = db.session.get(User, user_id)
+            assert found is not None
+            db.session.expunge(found)
+            return found
+
+    return read
+
+
+def acts(app: Flask, user_id: int) -> list[str]:
+    with app.app_context():
+        query = (
+            select(AuditEntry.action).where(AuditEntry.subject == f"user:{user_id}").order_by(AuditEntry.id)
+        )
+        return list(db.session.scalars(query))
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everybody here gave their password a moment ago; `tests/accounts/test_sessions.py` shows what else happens."""
+    monkeypatch.setattr("portal.accounts.security.is_fresh", lambda: True)
+
+
+def test_only_managers_look_after_people(signed_in: SignedIn) -> None:
+    for role in ("desk", "pharmacist"):
+        visitor = signed_in(role)
+        page = visitor.open("/staff/account")
+        token = page.soup.find("input", {"name": "csrf_token"})["value"]
+        assert "People" not in page.soup.header.get_text()
+        bodies = set()
+        for place in ("/staff/people", "/staff/people/invite", "/staff/people/1", "/staff/people/9999"):
+            answer = visitor.get(place)
+            assert answer.status_code == 403, place
+            bodies.add(re.sub(r'value="[^"]+"', "", answer.text))
+        assert len(bodies) == 1
+        for act in POSTS:
+            answer = visitor.post(f"/staff/people/1/{act}", data={"csrf_token": token, "role": "manager"})
+            assert answer.status_code == 403, act
+
+
+def test_everybody_is_listed(signed_in: SignedIn) -> None:
+    manager = signed_in("manager", "Grace Hall")
+    signed_in("desk", "Ada Okafor")
+
+    page = manager.open("/staff/people")
+
+    page.sees("2 people", "Ada Okafor", "ada.okafor@pharmacy.example", "Desk", "Grace Hall", "Manager")
+
+
+def test_an_invitation_goes_out_by_mail_and_makes_an_account(
+    app: Flask, signed_in: SignedIn, outbox: Callable[[], list[Any]], visitor: Visitor
+) -> None:
+    manager = signed_in("manager", "Grace Hall")
+
+    page = manager.open("/staff/people").follow("Invite somebody")
+    page = page.fill("Email", "Tom@Pharmacy.example").fill("Name", "Tom Oneill").fill("Pharmacist")
+    page = page.press("Send the link", status=303)
+
+    page.sees("The link is on its way to them")
+    [mail] = outbox()
+    assert mail["To"] == "tom@pharmacy.example"
+    texts = [mail.get_body((kind,)).get_content() for kind in ("plain", "html")]
+    links = [set(re.findall(r"http://localhost:8000/staff/invite/[\w-]+", text)) for text in texts]
+    assert links[0] == links[1]
+    [link] = links[0]
+    assert "Grace Hall" in texts[0]
+    page = visitor.open(link.removeprefix("http://localhost:8000"))
+    page.fill("Password", PASSWORD).press("Set password", status=303)
+    with app.app_context():
+        made = service.get_by_email("tom@pharmacy.example")
+        assert (made.name, made.role) == ("Tom Oneill", "pharmacist")
+
+
+def test_an_invitation_says_what_is_missing_and_what_is_taken(
+    signed_in: SignedIn, outbox: Callable[[], list[Any]]
+) -> None:
+    manager = signed_in("manager")
+    signed_in("desk", "Ada Okafor")
+
+    page = manager.open("/staff/people/invite").press("Send the link", status=422)
+    assert page.errors == {"email": "Enter their email address", "role-0": "Select a role"}
+    page = page.fill("Email", "ada.okafor@pharmacy.example").fill("Desk").press("Send the link", status=422)
+
+    assert page.errors == {"email": service.ADDRESS_TAKEN}
+    assert outbox() == []
+
+
+def test_a_new_role_ends_sessions_and_is_in_the_trail(
+    app: Flask, signed_in: SignedIn, user: Callable[[int], User]
+) -> None:
+    manager, ada = signed_in("manager"), signed_in("desk", "Ada Okafor")
+
+    page = manager.open(f"/staff/people/{ada.user_id}").fill("Pharmacist").press("Change role", status=303)
+
+    page.sees("The role is changed", "Role Pharmacist")
+    assert user(ada.user_id).role == "pharmacist"
+    assert ada.get("/staff/requests").status_code == 302
+    assert acts(app, ada.user_id) == ["staff.role_changed"]
+
+
+def test_a_disabled_person_is_out_and_their_work_is_back_in_the_queue(
+    app: Flask, signed_in: SignedIn, ask: Callable[..., str], stored: Callable[[str], Any]
+) -> None:
+    manager, ada = signed_in("manager"), signed_in("pharmacist", "Ada Okafor")
+    reference = ask()
+    ada.open(f"/staff/requests/{reference}").press("Claim", status=303)
+
+    page = manager.open(f"/staff/people/{ada.user_id}").press("Disable this account", status=303)
+
+    page.sees("This account is disabled")
+    assert ada.get("/staff/requests").status_code == 302
+    assert (stored(reference).status, stored(reference).owner_id) == (Status.NEW, None)
+    assert acts(app, ada.user_id) == ["staff.disabled"]
+    page.press("Enable this account", status=303).sees("They can sign in again")
+
+
+def test_a_new_link_voids_what_they_had(
+    app: Flask,
+    signed_in: SignedIn,
+    outbox: Callable[[], list[Any]],
+    visitor: Visitor,
+    user: Callable[[int], User],
+) -> None:
+    manager, ada = signed_in("manager", "Grace Hall"), signed_in("desk", "Ada Okafor")
+
+    page = manager.open(f"/staff/people/{ada.user_id}").press("Send a new link", status=303)
+
+    page.sees("A link to set a new password is on its way")
+    assert ada.get("/staff/requests").status_code == 302
+    assert user(ada.user_id).password is None
+    [mail] = outbox()
+    link = re.search(r"/staff/invite/[\w-]+", mail.get_body(("plain",)).get_content())[0]
+    visitor.open(link).fill("Password", PASSWORD).press("Set password", status=303)
+    assert user(ada.user_id).password is not None
+    assert acts(app, ada.user_id) == ["staff.factors_voided", "staff.password_set"]
+
+
+def test_all_sessions_of_somebody_end(app: Flask, signed_in: SignedIn) -> None:
+    manager, ada = signed_in("manager"), signed_in("desk")
+
+    manager.open(f"/staff/people/{ada.user_id}").press("End all sessions", status=303).sees(
+        "Signed in 0 places"
+    )
+
+    assert ada.get("/staff/requests").status_code == 302
+    assert acts(app, ada.user_id) == ["staff.sessions_ended"]
+
+
+def test_nobody_can_be_acted_on_twice_over_or_against_the_rules(
+    signed_in: SignedIn, user: Callable[[int], User]
+) -> None:
+    manager = signed_in("manager", "Grace Hall")
+    page = manager.open(f"/staff/people/{manager.user_id}")
+    page.lacks("Disable this account").sees("This is you")
+    token = page.soup.find("input", {"name": "csrf_token"})["value"]
+
+    answer = manager.post(f"/staff/people/{manager.user_id}/disable", data={"csrf_token": token})
+
+    assert answer.status_code == 422
+    assert service.NOT_YOURSELF in answer.text
+    assert user(manager.user_id).active
+    assert manager.post("/staff/people/9999/disable", data={"csrf_token": token}).status_code == 404
+
+
+def test_without_the_token_nothing_is_done(signed_in: SignedIn, user: Callable[[int], User]) -> None:
+    manager, ada = signed_in("manager"), signed_in("desk")
+
+    for act in POSTS:
+        answer = manager.post(f"/staff/people/{ada.user_id}/{act}", data={"role": "manager"})
+        assert answer.status_code == 400, act
+    assert (
+        manager.post("/staff/people/invite", data={"email": "kept@pharmacy.example"}).text.count("kept@pharm")
+        == 1
+    )
+
+    found = user(ada.user_id)
+    assert (found.role, found.active, found.password) == ("desk", True, "no password at all")
+
+
+def test_ones_own_sessions_are_listed_and_ended_one_by_one(
+    app: Flask, signed_in: SignedIn, new_visitor: Callable[[], Visitor]
+) -> None:
+    ada, grace = signed_in("desk", "Ada Okafor"), signed_in("desk", "Grace Hall")
+    other = second_session(app, ada, new_visitor())
+
+    page = ada.open("/staff/account").sees("2 sessions", "This one", "Firefox on Windows")
+    address, data = page.data("End the session of Firefox on Windows")
+    grace_token = grace.open("/staff/account").soup.find("input", {"name": "csrf_token"})["value"]
+    grace.post(address, data={"csrf_token": grace_token})
+    assert other.get("/staff/requests").status_code == 200, "somebody else's session is not ours to end"
+    answer = ada.post(address, data=data)
+
+    assert answer.status_code == 303
+    assert other.get("/staff/requests").status_code == 302
+    assert ada.open("/staff/account").sees("1 session")
+
+
+def test_all_other_sessions_of_ones_own_end(
+    app: Flask, signed_in: SignedIn, new_visitor: Callable[[], Visitor]
+) -> None:
+    ada = signed_in("desk")
+    other = second_session(app, ada, new_visitor())
+
+    ada.open("/staff/account").press("End all other sessions", status=303).sees(
+        "All other sessions are ended"
+    )
+
+    assert other.get("/staff/requests").status_code == 302
+
+
+def test_the_front_door_of_the_staff_is_the_queue(signed_in: SignedIn) -> None:
+    visitor = signed_in("desk")
+
+    for place in ("/staff", "/staff/"):
+        assert visitor.get(place).headers["Location"] == "/staff/requests"
+
+
+def second_session(app: Flask, colleague: Any, visitor: Visitor) -> Visitor:
+    """The same person in another browser."""
+    from portal import tokens
+    from portal.db import transaction
+
+    with app.app_context(), transaction():
+        row = db.session.scalars(select(StaffSession).where(StaffSession.user_id == colleague.user_id)).one()
+        values = {
+            name: getattr(row, name) for name in ("user_id", "data", "created_at", "seen_at", "expires_at")
+        }
+        db.session.add(StaffSession(digest=tokens.digest("b" * 43), browser="Firefox on Windows", **values))
+    visitor.client.set_cookie("staff", "b" * 43, domain="localhost")
+    return visitor

@@ -1,0 +1,143 @@
+"""Settings: cast once, all faults at once, no secret in sight."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from config import ROOT, Config, ConfigError, setting_names
+
+GOOD_SECRET = "kG7v1Qz9_Tb4WmXc2Lr8Ys5Np3Hd6Jf0AeUo"
+PRODUCTION = {
+    "APP_ENV": "production",
+    "SECRET_KEY": GOOD_SECRET,
+    "BASE_URL": "https://portal.example.org",
+    "SMTP_URL": "smtp://user:pass-word@mail.example.org:587?tls=start",
+    "MAIL_FROM": "portal@example.org",
+    "ORG_NAME": "A Pharmacy",
+    "ORG_ADDRESS": "1 Main St",
+    "ORG_PHONE": "925-555-0100",
+    "ORG_LICENSE": "PHY 00000",
+    "ORG_PIC": "A. Pharmacist",
+}
+
+
+def faults(env: dict[str, str], tmp_path: Path) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        Config.from_env(env, root=tmp_path)
+    return caught.value.faults
+
+
+def test_defaults_serve_a_fresh_checkout(tmp_path: Path) -> None:
+    config = Config.from_env({}, root=tmp_path)
+
+    assert config.APP_ENV == "development"
+    assert f"sqlite:///{tmp_path}/instance/portal.db" == config.SQLALCHEMY_DATABASE_URI
+    assert (config.HOST, config.PORT, config.WEB_WORKERS) == ("127.0.0.1", 8000, 1)
+    assert config.BASE_URL == "http://127.0.0.1:8000"
+    assert config.ORG.address == "2551 San Ramon Valley Blvd, Suite 112, San Ramon, CA 94583"
+    assert config.ORG.phone == ""
+    assert config.PROFESSIONAL_GATE
+
+
+def test_the_secret_is_made_once_and_only_we_may_read_it(tmp_path: Path) -> None:
+    first = Config.from_env({}, root=tmp_path).SECRET_KEY
+    second = Config.from_env({}, root=tmp_path).SECRET_KEY
+
+    assert first == second
+    assert len(first) >= 32
+    assert stat.S_IMODE((tmp_path / "instance" / "secret").stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "instance").stat().st_mode) == 0o700
+
+
+def test_production_lists_every_fault_at_once(tmp_path: Path) -> None:
+    found = " ".join(faults({"APP_ENV": "production", "FLASK_DEBUG": "1"}, tmp_path))
+
+    for name in ("SECRET_KEY", "BASE_URL", "SMTP_URL", "MAIL_FROM", "ORG_NAME", "ORG_ADDRESS", "ORG_PHONE"):
+        assert name in found
+    for name in ("ORG_LICENSE", "ORG_PIC", "FLASK_DEBUG"):
+        assert name in found
+    assert not (tmp_path / "instance").exists()
+
+
+def test_production_starts_with_everything_given(tmp_path: Path) -> None:
+    config = Config.from_env(PRODUCTION, root=tmp_path)
+
+    assert config.is_production
+    assert config.ORG.name == "A Pharmacy"
+
+
+@pytest.mark.parametrize("secret", ["short", "a" * 64, "change-me-please-0123456789abcdefghij", ""])
+def test_production_refuses_a_weak_secret(secret: str, tmp_path: Path) -> None:
+    found = faults({**PRODUCTION, "SECRET_KEY": secret}, tmp_path)
+
+    assert len(found) == 1
+    assert "SECRET_KEY" in found[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "eighty"),
+        ("PORT", "70000"),
+        ("TRUSTED_PROXIES", "-1"),
+        ("WEB_WORKERS", "0"),
+        ("BASE_URL", "example.org"),
+        ("BASE_URL", "https://example.org/portal"),
+        ("DATABASE_URL", "mysql://x"),
+        ("SMTP_URL", "mail.example.org"),
+        ("SMTP_URL", "smtp://mail.example.org?tls=none"),
+        ("ORG_TIMEZONE", "Mars/Olympus"),
+        ("ORG_HOURS", "whenever"),
+        ("ORG_HOLIDAYS", "Christmas"),
+        ("MAIL_RATE_PER_SECOND", "fast"),
+        ("MAIL_FROM", "nobody"),
+        ("PROFESSIONAL_GATE", "perhaps"),
+        ("APP_ENV", "staging"),
+    ],
+)
+def test_a_wrong_value_is_named(name: str, value: str, tmp_path: Path) -> None:
+    found = faults({name: value}, tmp_path)
+
+    assert len(found) == 1
+    assert name in found[0]
+
+
+def test_plain_smtp_is_only_for_this_machine(tmp_path: Path) -> None:
+    config = Config.from_env({"SMTP_URL": "smtp://127.0.0.1:2525?tls=none"}, root=tmp_path)
+
+    assert config.SMTP_URL
+
+
+def test_secrets_are_not_in_the_repr(tmp_path: Path) -> None:
+    shown = repr(Config.from_env({**PRODUCTION, "REDIS_URL": "redis://:hidden-word@host"}, root=tmp_path))
+
+    for secret in (GOOD_SECRET, "pass-word", "hidden-word"):
+        assert secret not in shown
+
+
+def test_the_process_exits_with_78_and_all_faults(tmp_path: Path) -> None:
+    env = {"PATH": os.environ["PATH"], "APP_ENV": "production", "INSTANCE_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", "import wsgi"], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 78
+    assert len(re.findall(r"^  - ", done.stderr, re.MULTILINE)) >= 9
+    assert "Traceback" not in done.stderr
+
+
+def test_every_setting_is_documented_and_back() -> None:
+    documented = set(
+        re.findall(r"^\| `([A-Z_]+)`", (ROOT / "docs" / "settings.md").read_text(), re.MULTILINE)
+    )
+    sample = set(re.findall(r"^#? ?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+
+    assert documented == set(setting_names())
+    assert sample == documented

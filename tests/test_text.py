@@ -1,0 +1,201 @@
+"""The one door for typed text: what it refuses, what it keeps, and that it says why."""
+
+import unicodedata
+from types import SimpleNamespace
+from urllib.parse import quote_plus
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from portal.text import TextFault, check, is_utf8_form
+
+# Every code point there is, lone surrogates too.
+ANY_CHARACTER = st.characters(exclude_categories=())
+ANY_TEXT = st.text(ANY_CHARACTER, max_size=60)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Siobhán O'Neill-Muñoz",
+        "Nguyễn Thị Ánh",
+        "4.5 mg × 7 days, 20 °C ± 10 %",
+        "👩\u200d⚕️ 🇺🇸 ✔️",
+        "می\u200cخواهم",
+        "محمد",
+        "“quotes” — dashes…",
+        "<script>alert('{{7*7}}')</script>",
+        "100 % of %00 and %253C",
+    ],
+)
+def test_honest_text_is_kept(value: str) -> None:
+    assert check(value, max_length=100) == unicodedata.normalize("NFC", value)
+
+
+@pytest.mark.parametrize(
+    ("value", "cleaned"),
+    [
+        ("  Ada \t\n", "Ada"),
+        ("\u00a0Ada\u200b\ufeff", "Ada"),
+        ("e\u0301", "é"),
+        ("", ""),
+        (" \t ", ""),
+        ("\u200b\u200d\u2060", ""),
+        ("\u3164", ""),
+        ("\u0301", ""),
+    ],
+)
+def test_text_is_trimmed_composed_and_empty_when_nothing_can_be_seen(value: str, cleaned: str) -> None:
+    assert check(value, max_length=10) == cleaned
+
+
+def test_line_endings_become_one_kind() -> None:
+    value = "one\r\ntwo\rthree\u2028four\u2029five\n\tsix"
+
+    assert check(value, max_length=100, multiline=True) == "one\ntwo\nthree\nfour\nfive\n\tsix"
+
+
+@pytest.mark.parametrize("value", ["a\nb", "a\r\nBcc: b", "a\rb", "a\u2028b"])
+def test_a_line_break_in_a_single_line_says_what_to_do(value: str) -> None:
+    with pytest.raises(TextFault) as refusal:
+        check(value, max_length=100)
+
+    assert str(refusal.value) == "must be on one line. Remove the line break"
+
+
+@pytest.mark.parametrize("multiline", [False, True])
+@pytest.mark.parametrize(
+    ("characters", "message"),
+    [
+        (
+            "\x00\x01\x08\x0b\x0c\x1b\x1f\x7f\x80\x85\x9f",
+            "has a hidden control character (U+{}). Delete the text and type it again",
+        ),
+        (
+            "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069",
+            "has a hidden character that turns the direction of writing (U+{}). "
+            "Delete the text and type it again",
+        ),
+        (
+            "\ud800\udbff\udc00\udfff\ufdd0\ufdef\ufffe\uffff\U0001fffe\U0010ffff",
+            "has a character that cannot be stored (U+{}). Delete it and type it again",
+        ),
+    ],
+)
+def test_a_character_that_deceives_or_breaks_is_refused(
+    characters: str, message: str, multiline: bool
+) -> None:
+    for character in characters:
+        for value in (f"a{character}b", character, f"b{character}"):
+            with pytest.raises(TextFault) as refusal:
+                check(value, max_length=100, multiline=multiline)
+
+            assert str(refusal.value) == message.format(f"{ord(character):04X}")
+
+
+def test_a_tab_is_for_many_lines_only() -> None:
+    assert check("a\tb", max_length=3, multiline=True) == "a\tb"
+    with pytest.raises(TextFault, match=r"control character \(U\+0009\)"):
+        check("a\tb", max_length=3)
+
+
+def test_too_long_counts_for_the_writer() -> None:
+    with pytest.raises(TextFault) as refusal:
+        check("x" * 2_140, max_length=2_000, multiline=True)
+
+    assert str(refusal.value) == "must be 2,000 characters or less. You have 2,140"
+
+
+def test_length_is_counted_after_composing_and_trimming() -> None:
+    assert check(" " * 9 + "e\u0301" * 10 + " " * 9, max_length=10) == "é" * 10
+    assert check("\u1f82", max_length=1) == check("\u03b1\u0313\u0300\u0345", max_length=1)
+    with pytest.raises(TextFault, match="You have 11"):
+        check("e\u0301" * 11, max_length=10)
+
+
+def test_no_character_decomposes_into_more_than_four() -> None:
+    """The bound that lets far too long a text be refused before it is composed."""
+    longest = max(len(unicodedata.normalize("NFD", chr(code))) for code in range(0x1F00, 0x2000))
+
+    assert longest == 4
+
+
+def test_a_long_run_of_accents_is_refused_before_it_is_composed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def composed(form: str, text: str) -> str:
+        raise AssertionError("composing takes quadratic time")
+
+    monkeypatch.setattr("portal.text.unicodedata", SimpleNamespace(normalize=composed))
+
+    with pytest.raises(TextFault, match="must be 100 characters or less"):
+        check("a" + "\u0301\u0316" * 50_000, max_length=100)
+
+
+@settings(deadline=None, max_examples=400)
+@given(value=ANY_TEXT, multiline=st.booleans(), max_length=st.integers(1, 80))
+def test_any_text_is_either_refused_or_fit_to_store(value: str, multiline: bool, max_length: int) -> None:
+    try:
+        cleaned = check(value, max_length=max_length, multiline=multiline)
+    except TextFault:
+        return
+
+    assert len(cleaned) <= max_length
+    assert unicodedata.is_normalized("NFC", cleaned)
+    assert cleaned.encode("utf-8").decode("utf-8") == cleaned
+    assert cleaned == cleaned.strip()
+    assert check(cleaned, max_length=max_length, multiline=multiline) == cleaned
+    allowed = "\n\t" if multiline else ""
+    assert not [c for c in cleaned if unicodedata.category(c) in ("Cc", "Cs") and c not in allowed]
+    assert not [c for c in cleaned if unicodedata.bidirectional(c) in _BIDI_CLASSES]
+    assert not [c for c in cleaned if ord(c) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(c) <= 0xFDEF]
+
+
+_BIDI_CLASSES = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
+
+
+@settings(deadline=None)
+@given(value=st.text(st.characters(categories=("L", "N", "P", "S")), max_size=40))
+def test_letters_numbers_and_signs_are_always_kept(value: str) -> None:
+    expected = unicodedata.normalize("NFC", value)
+
+    assert check(value, max_length=200) in (expected, "")
+    assert check(f"x{value}x", max_length=200) == unicodedata.normalize("NFC", f"x{value}x")
+
+
+@pytest.mark.parametrize(
+    ("body", "is_utf8"),
+    [
+        (b"", True),
+        (b"name=Ada+Lovelace&state=CA", True),
+        (b"name=Mu%C3%B1oz", True),
+        ("name=Muñoz".encode(), True),
+        (b"name=100%&b=%zz", True),
+        (b"name=%253C", True),
+        (b"name=Mu%F1oz", False),
+        (b"name=Mu\xf1oz", False),
+        (b"name=%C3&b=%B1", False),
+        (b"name=%C0%AF", False),
+        (b"name=%ED%A0%80", False),
+        (b"name=%F5%80%80%80", False),
+        (b"%ff=1", False),
+    ],
+)
+def test_a_form_body_is_utf8_or_not(body: bytes, is_utf8: bool) -> None:
+    assert is_utf8_form(body) is is_utf8
+
+
+@given(value=st.text(max_size=60))
+def test_whatever_a_browser_encodes_is_utf8(value: str) -> None:
+    assert is_utf8_form(f"name={quote_plus(value)}".encode())
+
+
+@given(body=st.binary(max_size=40))
+def test_raw_bytes_agree_with_the_decoder(body: bytes) -> None:
+    raw = body.replace(b"%", b"")
+    try:
+        raw.decode("utf-8")
+        expected = True
+    except UnicodeDecodeError:
+        expected = False
+
+    assert is_utf8_form(raw) is expected

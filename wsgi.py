@@ -1,0 +1,15 @@
+"""What a web server and the `flask` command load: `wsgi:app`."""
+
+import sys
+
+from config import EX_CONFIG, Config, ConfigError
+from portal.app import create_app
+
+try:
+    config = Config.from_env()
+except ConfigError as error:
+    lines = ["The portal cannot start with these settings:", *(f"  - {fault}" for fault in error.faults)]
+    sys.stderr.write("\n".join(lines) + "\n")
+    sys.exit(EX_CONFIG)
+
+app = create_app(config)
