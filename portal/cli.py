@@ -20,6 +20,7 @@ from portal.accounts.models import ROLES
 from portal.clock import now
 from portal.db import transaction
 from portal.errors import PortalError
+from portal.intake import desk
 from portal.mail.render import link
 from portal.mail.transport import RelayDown
 from portal.npi import number
@@ -148,7 +149,9 @@ def staff_list() -> None:
 def staff_disable(email: str) -> None:
     """End somebody's access at once."""
     with transaction():
-        accounts.disable(accounts.get_by_email(email), by=None, at=now())
+        person = accounts.get_by_email(email)
+        accounts.disable(person, by=None, at=now())
+        desk.release_all(person.id, by=None, at=now())
     click.echo(f"{email} can no longer sign in.")
 
 

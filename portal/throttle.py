@@ -27,7 +27,7 @@ LIMITS: dict[str, list[RateLimitItem]] = {
         "confirm": "60/10minute",
         "sign-in": "10/5minute",
         "sign-in-account": "5/5minute",
-        "second-factor": "10/5minute",
+        "second-factor": "10/5minute;20/hour",
     }.items()
 }
 

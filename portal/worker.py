@@ -19,6 +19,7 @@ from typing import IO
 from flask import current_app
 from sqlalchemy.exc import DBAPIError
 
+from portal.accounts import service as accounts
 from portal.clock import now
 from portal.db import db, transaction
 from portal.errors import Unavailable
@@ -73,7 +74,7 @@ class Worker:
     def run_once(self) -> int:
         """Do all that is due now; returns how many mails were handed over or given up. Raises RelayDown."""
         self._free_dead_leases()
-        newsletter.housekeeping(keys=self.keys, at=now())
+        self._keep_house()
         count = 0
         try:
             while newsletter.answer_signups(keys=self.keys, at=now()):
@@ -90,6 +91,12 @@ class Worker:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+    def _keep_house(self) -> None:
+        """Remind, end pauses, and forget what is over."""
+        newsletter.housekeeping(keys=self.keys, at=now())
+        with transaction():
+            accounts.purge(at=now())
 
     def _free_dead_leases(self) -> None:
         """On SQLite, which one machine holds: no other worker lives here, so every lease is a dead one's."""
@@ -109,7 +116,7 @@ class Worker:
         """One step of each kind of work; whether there may be more at once."""
         at = now()
         if at - self._kept_house_at >= HOUSEKEEPING_EVERY:
-            newsletter.housekeeping(keys=self.keys, at=at)
+            self._keep_house()
             self._kept_house_at = at
         answered = newsletter.answer_signups(keys=self.keys, at=at)
         sent = mail.deliver_one(self.transport, worker=self.name, sender=self.sender)

@@ -8,11 +8,13 @@ from datetime import datetime, timedelta
 from email.message import EmailMessage
 from typing import Any
 
+import pytest
 from flask import Flask
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from portal.db import db, transaction
+from portal.errors import TooMany
 from portal.newsletter import letters, subscriptions
 from portal.newsletter.models import Language, State, Subscriber, Subscription, Topic, TopicState
 from tests.conftest import START
@@ -54,6 +56,13 @@ def sign_up(visitor: Visitor, address: str = ADDRESS, *, page: str = "/newslette
     """Fill the form in and send it."""
     opened = visitor.open(page).set(email=address, **fields)
     return opened.press("Inscribirme" if page.startswith("/es") else "Sign up", status=303)
+
+
+def use_up_sign_ups(app: Flask) -> None:
+    """As if this visitor's network had signed up as often as it may."""
+    with pytest.raises(TooMany):
+        while True:
+            app.extensions["throttle"].hit("signup", "127.0.0.0/24")
 
 
 def head(visitor: Visitor, address: str) -> TestResponse:

@@ -14,7 +14,7 @@ from babel.messages.pofile import read_po
 from flask import Flask
 
 from portal.newsletter.models import Language
-from tests.newsletter.people import ADDRESS, Outbox, link_in, make_subscriber, sign_up
+from tests.newsletter.people import ADDRESS, Outbox, link_in, make_subscriber, sign_up, use_up_sign_ups
 from tests.pages import Visitor
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -136,10 +136,9 @@ def test_errors_are_in_spanish(visitor: Visitor, fields: dict[str, object], advi
     assert english_in(page.soup.get_text(" ")) == []
 
 
-def test_too_many_and_stale_are_in_spanish(visitor: Visitor) -> None:
+def test_too_many_and_stale_are_in_spanish(app: Flask, visitor: Visitor) -> None:
     stale = visitor.open("/es/boletin").set(email=ADDRESS, form_token="").press("Inscribirme", status=400)
-    for number in range(30):
-        sign_up(visitor, f"persona{number}@mail.example", page="/es/boletin")
+    use_up_sign_ups(app)
     many = visitor.open("/es/boletin").set(email=ADDRESS).press("Inscribirme", status=429)
 
     stale.sees("Revíselas y envíelas de nuevo")
