@@ -221,7 +221,7 @@ def run(live: Live, folder: Path) -> None:
                 "bare WSGI, as many bytes": lambda: wrk(bare.url)[0],
                 "resource page": lambda: wrk(prescribers, **gate)[0],
                 "resource page, brotli": lambda: wrk(prescribers, Accept_Encoding="br", **gate)[0],
-                "resource page, 304": lambda: wrk(prescribers, If_None_Match=page.headers["ETag"], **gate)[0],
+                "resource page, 304": lambda: wrk(prescribers, If_None_Match=page.headers["etag"], **gate)[0],
                 "sign-up form page": lambda: wrk(f"{live.base}/newsletter")[0],
                 "raw SQLite commits": lambda: raw_commits(folder, 1.0),
                 "sign-up, simple Flask + ORM": lambda: post(naive.url, naive_posts, naive_cookie),

@@ -13,7 +13,9 @@ from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask
+from flask.sessions import SessionInterface
 from flask_migrate import Migrate
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portal import cli, content, web
 from portal.accounts import security
@@ -22,6 +24,7 @@ from portal.content import views as content_views
 from portal.db import db, prepare_engine
 from portal.intake import views as intake_views
 from portal.newsletter import views as newsletter_views
+from portal.newsletter.door import Door
 from portal.ops import log
 from portal.ops import views as ops_views
 from portal.ready import Assets, ReadyPages
@@ -40,7 +43,8 @@ STAFF = (queue.bp, staff_request.bp, oversight.mail_bp, oversight.audit_bp, peop
 def create_app(config: Any) -> Flask:
     """The whole portal: returns the public app, whose `wsgi_app` answers for the staff app too."""
     public = _core("portal.public", config)
-    public.config["SESSION_COOKIE_NAME"] = "__Host-form" if config.BASE_URL.startswith("https://") else "form"
+    public.config["FORM_COOKIE"] = "__Host-form" if config.BASE_URL.startswith("https://") else "form"
+    public.session_interface = NoSession()
     library = pages.load(CONTENT)
     public.extensions["content"] = library
     public.extensions["foreign_posts"] = newsletter_views.FOREIGN_POSTS
@@ -61,8 +65,11 @@ def create_app(config: Any) -> Flask:
     def refresh() -> None:
         public.extensions["content"] = pages.load(CONTENT)
 
+    faces: WSGIApplication = Door(public, _Faces(public.wsgi_app, staff.wsgi_app))
+    if hops := config.TRUSTED_PROXIES:
+        faces = ProxyFix(faces, x_for=hops, x_proto=hops, x_host=0)
     layer = ReadyPages(
-        _Faces(public.wsgi_app, staff.wsgi_app),
+        faces,
         hosts=web.trusted_hosts(public.config),
         assets=assets.by_path,
         gate=config.PROFESSIONAL_GATE,
@@ -74,6 +81,13 @@ def create_app(config: Any) -> Flask:
     Migrate(public, db, directory=str(MIGRATIONS), render_as_batch=True, compare_type=True)
     cli.register(public)
     return public
+
+
+class NoSession(SessionInterface):
+    """The public face keeps none: whatever asks for one raises."""
+
+    def open_session(self, app: Flask, request: Any) -> None:
+        """None, so that Flask makes one that refuses."""
 
 
 class _Faces:

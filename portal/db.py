@@ -8,6 +8,7 @@ timeout (https://www.sqlite.org/isolation.html). A fault of the storage becomes 
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -76,10 +77,10 @@ def transaction() -> Iterator[None]:
     if _writing.get():
         raise RuntimeError("a transaction is open already: services never open one")
     session = db.session
-    with writes_allowed():
+    with writes_allowed(), _turn():
         try:
-            # A read before this may hold a deferred transaction open; the write must begin its own.
-            session.rollback()
+            if session().in_transaction():  # a read that holds a deferred transaction: the write begins its own
+                session.rollback()
             yield
             session.commit()
         except BaseException as error:
@@ -87,6 +88,23 @@ def transaction() -> Iterator[None]:
             if isinstance(error, DBAPIError) and is_storage_fault(error):
                 raise Unavailable(NOTHING_SAVED) from error
             raise
+
+
+_writer = threading.Lock()
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    """On SQLite, one writing thread at a time, in turn: its own busy handler sleeps and lets others starve."""
+    if db.engine.dialect.name != "sqlite":
+        yield
+        return
+    if not _writer.acquire(timeout=BUSY_TIMEOUT_MS / 1000):
+        raise Unavailable(NOTHING_SAVED)
+    try:
+        yield
+    finally:
+        _writer.release()
 
 
 @contextmanager

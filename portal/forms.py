@@ -1,21 +1,23 @@
 """The form every form grows from, and the fields that several rooms share.
 
-Every form carries three things a person never sees: Flask-WTF's `csrf_token`; `form_token`, one for each view of
+Every form carries three things a person never sees: a `csrf_token`; `form_token`, one for each view of
 the page, so that pressing twice makes one row; and a field that only a robot fills. A form answers one question,
 "is this well-formed?": it asks no database, sends nothing, and drops nothing.
 """
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Iterator
 from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
-from flask import current_app
+from flask import current_app, g, request
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from wtforms import EmailField as _EmailField
 from wtforms import Field, HiddenField, RadioField, SelectMultipleField, StringField, TextAreaField
+from wtforms.csrf.core import CSRF
 from wtforms.validators import ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
@@ -26,13 +28,65 @@ FORM_LIFETIME = 24 * 60 * 60  # seconds; long, because a clinic's day is interru
 QUICKEST_PERSON = 2.0  # seconds between seeing a form and sending it
 EMAIL_MAX = 254  # RFC 5321, 4.5.3.1.3, less the brackets
 
+FORM_COOKIE_LENGTH = len(tokens.new_token())
+CSRF_PURPOSE = "csrf"
+
+STALE = _("This page was open a long time. Your answers are still here. Check them and send again.")
 GIVE_ONE = _("Give one answer only")
 ENTER_EMAIL = _("Enter your email address")
 EMAIL_FORMAT = _("Enter an email address in the correct format, like name@example.com")
 
 
+class CookieCSRF(CSRF):
+    """The token of a public form: an HMAC of the form's own cookie (OWASP: signed double submit).
+
+    The public face keeps no session; Flask-WTF's token would make one, and signing and reading it cost more than
+    all else a form does (docs/performance.md). Staff forms keep Flask-WTF's, bound to the signed-in session.
+    """
+
+    def generate_csrf_token(self, csrf_token_field: Field) -> str:
+        """The token for this visitor's cookie, which is set with the answer when there is none."""
+        return tokens.derive(_keys()[0], CSRF_PURPOSE, form_cookie())
+
+    def validate_csrf_token(self, form: Any, field: Field) -> None:
+        """Refuse what was not made for the cookie that came with it."""
+        cookie = request.cookies.get(current_app.config["FORM_COOKIE"], "")
+        if not csrf_holds(_keys(), cookie, field.data or ""):
+            raise ValidationError(STALE)
+
+
+def csrf_holds(keys: tuple[str, ...], cookie: str, token: str) -> bool:
+    """Whether this token was made for this cookie."""
+    return bool(cookie) and any(
+        hmac.compare_digest(
+            tokens.derive(key, CSRF_PURPOSE, cookie).encode(), token.encode("utf-8", "replace")
+        )
+        for key in keys
+    )
+
+
+def form_cookie() -> str:
+    """What the visitor's form cookie holds; a new one is made, and set by `web.py`, when there is none of ours."""
+    found = request.cookies.get(current_app.config["FORM_COOKIE"], "")
+    if len(found) == FORM_COOKIE_LENGTH and found.isascii():
+        return found
+    if "new_form_cookie" not in g:
+        g.new_form_cookie = tokens.new_token()
+    return str(g.new_form_cookie)
+
+
 class BaseForm(FlaskForm):
     """A form with its two tokens and its honeypot; strips every text."""
+
+    class Meta(FlaskForm.Meta):
+        """Which face a form stands on decides what its token is bound to."""
+
+        def build_csrf(self, form: Any) -> CSRF:
+            """The public face's own token, or Flask-WTF's."""
+            if "FORM_COOKIE" in current_app.config:
+                return CookieCSRF()
+            made: CSRF = super().build_csrf(form)
+            return made
 
     form_token = HiddenField()
     honeypot = StringField(_("Leave this field empty"), name="office_code")

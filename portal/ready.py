@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 GATE_COOKIE = "professional=yes"
 SMALLEST_TO_COMPRESS = 200  # bytes; below that the headers cost more than they save
+MOST_SPELLINGS = 64  # of our own host, with its ports, that are remembered
 LOOK_EVERY = 1.0  # seconds between two looks whether the content changed
 
 Headers = list[tuple[str, str]]
@@ -62,7 +64,9 @@ class Ready:
 
     def answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """200, or 304 when the visitor has these very bytes (RFC 9110, 13.1.2)."""
-        headers, body, etag = self.forms[self._coding(environ.get("HTTP_ACCEPT_ENCODING", ""))]
+        forms = self.forms
+        coding = _coding(environ.get("HTTP_ACCEPT_ENCODING", ""))
+        headers, body, etag = forms[coding if coding in forms else "identity"]
         known = environ.get("HTTP_IF_NONE_MATCH")
         if known and (etag in known or known.strip() == "*"):
             start_response("304 Not Modified", [pair for pair in headers if pair[0] != "Content-Length"])
@@ -70,13 +74,19 @@ class Ready:
         start_response("200 OK", headers)
         return () if environ["REQUEST_METHOD"] == "HEAD" else (body,)
 
-    def _coding(self, accepted: str) -> str:
-        if len(self.forms) == 1 or not accepted:
-            return "identity"
-        if ";" in accepted:  # the rare visitor who weighs them: refuse what is weighed with nothing
-            offers = [part.replace(" ", "").partition(";q=") for part in accepted.split(",")]
-            accepted = " ".join(name for name, _, weight in offers if not weight or float_or_one(weight) > 0)
-        return "br" if "br" in accepted else "gzip" if "gzip" in accepted else "identity"
+
+@lru_cache(maxsize=256)  # browsers send a handful of spellings
+def _coding(accepted: str) -> str:
+    """The best content-coding a visitor takes (RFC 9110, 12.5.3)."""
+    if ";" in accepted:  # the rare visitor who weighs them: refuse what is weighed with nothing
+        offers = [part.replace(" ", "").partition(";q=") for part in accepted.split(",")]
+        accepted = " ".join(name for name, _, weight in offers if not weight or float_or_one(weight) > 0)
+    return "br" if "br" in accepted else "gzip" if "gzip" in accepted else "identity"
+
+
+@lru_cache(maxsize=1024)
+def _passed_gate(cookies: str) -> bool:
+    return GATE_COOKIE in (cookie.strip() for cookie in cookies.split(";"))
 
 
 class ReadyPages:
@@ -95,9 +105,10 @@ class ReadyPages:
         self._app = app
         self._hosts = frozenset(hosts)
         self._assets = dict(assets)
+        self._ours: set[str] = set()  # Host headers that were found to be ours
         self._gate = gate
         self._stamp, self._refresh = stamp, refresh
-        self._pages: dict[str, Ready] = {}
+        self._pages = dict(self._assets)
         self._seen = stamp()
         self._next_look = 0.0
         self._lock = threading.Lock()
@@ -109,24 +120,28 @@ class ReadyPages:
         if time.monotonic() >= self._next_look:
             self._look()
         path = environ.get("PATH_INFO", "")
-        known = self._pages.get(path) or self._assets.get(path)
-        if known is not None and self._may_see(known, environ):
+        known = self._pages.get(path)
+        if (
+            known is not None
+            and (environ.get("HTTP_HOST") in self._ours or self._is_ours(environ))
+            and (not (known.gated and self._gate) or _passed_gate(environ.get("HTTP_COOKIE", "")))
+        ):
             return known.answer(environ, start_response)
         return self._ask(environ, start_response, path)
 
     def drop(self) -> None:
         """Forget every kept page; the next visit of each renders it anew."""
         with self._lock:
-            self._pages = {}
+            self._pages = dict(self._assets)
 
-    def _may_see(self, known: Ready, environ: WSGIEnvironment) -> bool:
+    def _is_ours(self, environ: WSGIEnvironment) -> bool:
+        """Whether the Host header names us, with whatever port; Flask refuses what does not."""
         host = environ.get("HTTP_HOST", "")
         name = host.rpartition(":")[0] if host[-1:].isdigit() and ":" in host else host
         if name.lower() not in self._hosts:
-            return False  # Flask refuses it
-        if known.gated and self._gate:
-            cookies = environ.get("HTTP_COOKIE", "")
-            return GATE_COOKIE in (cookie.strip() for cookie in cookies.split(";"))
+            return False
+        if len(self._ours) < MOST_SPELLINGS:
+            self._ours.add(host)
         return True
 
     def _ask(self, environ: WSGIEnvironment, start_response: StartResponse, path: str) -> Iterable[bytes]:
@@ -170,7 +185,7 @@ class ReadyPages:
             except Exception:
                 log.exception("the changed content has faults; the old one is still served")
                 return
-            self._pages = {}
+            self._pages = dict(self._assets)
 
 
 def float_or_one(text: str) -> float:

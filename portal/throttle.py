@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import time
+from functools import lru_cache
 
 from limits import RateLimitItem, parse_many
 from limits.storage import MemoryStorage, Storage, storage_from_string
@@ -72,6 +73,7 @@ class Throttle:
         self._storage.reset()
 
 
+@lru_cache(maxsize=4096)
 def block_of(address: str) -> str:
     """The network block of an address: /24 for IPv4, /56 for IPv6; what is no address counts as itself."""
     try:

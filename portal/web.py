@@ -22,7 +22,6 @@ from markupsafe import Markup
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.http import HTTP_STATUS_CODES
-from werkzeug.middleware.proxy_fix import ProxyFix
 from wtforms import Form
 
 from portal import text
@@ -119,6 +118,7 @@ def set_up(app: Flask) -> None:
         BABEL_DEFAULT_TIMEZONE=str(config["ORG"].timezone),
     )
     app.extensions.setdefault("throttle", Throttle(config["REDIS_URL"]))
+    app.extensions["security_headers"] = list(security_headers(config).items())
     Babel(app, locale_selector=lambda: g.get("lang", "en"), default_translation_directories="translations")
     env = app.jinja_env
     env.undefined = StrictUndefined
@@ -132,8 +132,6 @@ def set_up(app: Flask) -> None:
     app.before_request(_guard)
     app.after_request(_finish)
     _register_errors(app)
-    if hops := config["TRUSTED_PROXIES"]:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
 
 
 def trusted_hosts(config: Mapping[str, Any]) -> list[str]:
@@ -225,11 +223,21 @@ def _takes_foreign_posts() -> bool:
 
 
 def _finish(response: Response) -> Response:
-    for name, value in security_headers(current_app.config).items():
-        response.headers.setdefault(name, value)
-    response.headers.setdefault(
-        "Cache-Control", "no-store" if request.path.startswith("/staff") else "no-cache"
-    )
+    headers = response.headers
+    there = {name.lower() for name, _value in headers}
+    for name, value in current_app.extensions["security_headers"]:
+        if name.lower() not in there:
+            headers.add(name, value)
+    if "cache-control" not in there:
+        headers.add("Cache-Control", "no-store" if request.path.startswith("/staff") else "no-cache")
+    if cookie := g.pop("new_form_cookie", None):
+        response.set_cookie(
+            current_app.config["FORM_COOKIE"],
+            cookie,
+            secure=current_app.config["SESSION_COOKIE_SECURE"],
+            httponly=True,
+            samesite="Lax",
+        )
     return response
 
 

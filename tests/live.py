@@ -150,11 +150,12 @@ class Browserless:
         try:
             self.connection.request(method, path, body, headers)
             response = self.connection.getresponse()
-            answer = Answer(response.status, dict(response.getheaders()), response.read())
+            named = {name.lower(): value for name, value in response.getheaders()}
+            answer = Answer(response.status, named, response.read())
         finally:
             if self.closes:
                 self.connection.close()
-        if cookie := answer.headers.get("Set-Cookie") or answer.headers.get("set-cookie"):
+        if cookie := answer.headers.get("set-cookie"):
             self.cookie = cookie.partition(";")[0]
         return answer
 

@@ -1,7 +1,7 @@
 """The newsletter's pages. A GET changes nothing; every act is a button; nothing tells whether an address is known.
 
 Two addresses take posts from elsewhere by design (`FOREIGN_POSTS`): the one-click of RFC 8058 and the JSON sign-up.
-Every way in that accepts a sign-up goes through `_accept`.
+Every way in that accepts a sign-up goes through `entry.accept`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import Any
 from flask import Blueprint, Response, current_app, g, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from sqlalchemy.exc import IntegrityError
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import UnsupportedMediaType
 
@@ -20,7 +19,7 @@ from portal.clock import now
 from portal.db import transaction
 from portal.errors import Conflict, Expired, NotFound
 from portal.forms import QUICKEST_PERSON
-from portal.newsletter import consent, erasure, evidence, forms, service, subscriptions
+from portal.newsletter import consent, entry, erasure, evidence, forms, subscriptions
 from portal.newsletter import record as records
 from portal.newsletter.models import ON_THE_LIST, Language, Means, Source, Subscriber, Topic, masked
 from portal.throttle import block_of
@@ -228,23 +227,17 @@ def editions() -> ResponseReturnValue:
 
 
 def _accept(form: forms.SignupForm, *, words: consent.Words, source: Source) -> None:
-    """The one way in: limits, signals, consent, one row. The same form sent twice is one sign-up."""
-    web.throttle("signup")
-    try:
-        with transaction():
-            service.sign_up(
-                **form.values(),
-                words=words,
-                source=source,
-                page=request.path,
-                network=_network(),
-                signals=form.signals,
-                form_token=str(form.form_token.data),
-                at=now(),
-            )
-    except IntegrityError as error:
-        if not service.was_accepted_before(error):
-            raise
+    entry.accept(
+        **form.values(),
+        words=words,
+        source=source,
+        page=request.path,
+        network=_network(),
+        signals=form.signals,
+        form_token=str(form.form_token.data),
+        throttle=current_app.extensions["throttle"],
+        at=now(),
+    )
 
 
 def _act(subscriber: Subscriber, act: str, form: forms.PreferencesForm) -> None:

@@ -9,10 +9,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from portal import web
 from portal.db import db
 from portal.newsletter import consent, service, views
 from portal.newsletter.models import Signup, State
+from portal.throttle import Throttle
 from tests.newsletter.people import ADDRESS, Outbox, make_subscriber, row_of, use_up_sign_ups
 from tests.pages import Visitor
 
@@ -63,7 +63,7 @@ def test_every_way_in_runs_the_same_checks(
 ) -> None:
     """N56: limit, honeypot, consent, and the rules of the form."""
     limits: list[str] = []
-    monkeypatch.setattr(web, "throttle", lambda name, key=None: limits.append(name))
+    monkeypatch.setattr(Throttle, "hit", lambda _self, name, key: limits.append(name))
 
     assert send(visitor, address) in (202, 303)
     assert send(visitor, address, office_code="x") in (202, 303)
