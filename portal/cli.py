@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Callable
@@ -71,9 +70,7 @@ def serve_command() -> None:
         click.echo(
             f"Nobody can sign in yet. Make the first manager here, within 24 hours:\n  {_invite(token)}"
         )
-    sys.stdout.flush()
-    web = serve.web_command(config["HOST"], config["PORT"], config["WEB_WORKERS"])
-    sys.exit(serve.supervise([web, serve.worker_command()], env=dict(os.environ)))
+    serve.become_supervisor(config["HOST"], config["PORT"], config["WEB_WORKERS"])
 
 
 @click.command("worker")

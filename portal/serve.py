@@ -1,4 +1,8 @@
-"""`flask serve`: web server and mail worker as two processes, started, watched and ended together."""
+"""`flask serve`: web server and mail worker as two processes, started, watched and ended together.
+
+The command checks, greets, and then becomes this module, which imports nothing of the portal: what only waits should
+not hold 90 MiB (`python -m portal.serve HOST PORT WORKERS`).
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from types import FrameType
+from typing import NoReturn
 
 THREADS = 8  # requests that wait for a commit let others work (docs/performance.md)
 GRACE_SECONDS = 10.0
@@ -20,6 +25,12 @@ DEATHS_WINDOW = 60.0  # seconds
 _PR_SET_PDEATHSIG = 1
 
 log = logging.getLogger(__name__)
+
+
+def become_supervisor(host: str, port: int, workers: int) -> NoReturn:
+    """Replace this process by the supervisor; the settings go along in the environment."""
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "portal.serve", host, str(port), str(workers)])  # noqa: S606
 
 
 def web_command(host: str, port: int, workers: int, *, threads: int = THREADS) -> list[str]:
@@ -111,3 +122,13 @@ def _die_with_parent() -> None:
     os.setpgid(0, 0)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def main() -> int:
+    """Supervise as the command line says."""
+    host, port, workers = sys.argv[1:]
+    return supervise([web_command(host, int(port), int(workers)), worker_command()])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
