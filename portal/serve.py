@@ -39,7 +39,7 @@ def web_command(host: str, port: int, workers: int, *, threads: int = THREADS) -
         *(sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws"),
         *("--host", host, "--port", str(port), "--workers", str(workers)),
         *("--blocking-threads", str(threads), "--backlog", "1024"),
-        *("--workers-kill-timeout", "5", "--log-level", "warning"),
+        *("--workers-kill-timeout", "5", "--log-level", "error"),
         "wsgi:app",
     ]
 
