@@ -18,7 +18,7 @@ from portal.accounts import service as accounts
 from portal.accounts.models import ROLES
 from portal.clock import now
 from portal.db import transaction
-from portal.errors import PortalError
+from portal.errors import PortalError, Refused
 from portal.intake import desk
 from portal.mail.render import link
 from portal.mail.transport import RelayDown
@@ -122,11 +122,13 @@ def doctor_command() -> None:
 
 @staff_group.command("invite")
 @click.argument("email")
-@click.option("--role", required=True, type=click.Choice(ROLES))
+@click.option("--role", required=True)
 @click.option("--name", default="")
 @_refusals
 def staff_invite(email: str, role: str, name: str) -> None:
-    """Print a one-use link, good for 24 hours, that makes an account."""
+    """Print a one-use link, good for 24 hours, that makes an account (roles: desk, pharmacist, manager)."""
+    if role not in ROLES:
+        raise Refused(f"--role must be one of {', '.join(ROLES)}, not {role!r}.")
     with transaction():
         token = accounts.invite(email=email, role=role, name=name, by=None, at=now())
     click.echo(_invite(token))
