@@ -17,6 +17,7 @@ from portal import seed, serve
 from portal.accounts import service as accounts
 from portal.accounts.models import ROLES
 from portal.clock import now
+from portal.content import links
 from portal.db import transaction
 from portal.errors import PortalError, Refused
 from portal.intake import desk
@@ -30,6 +31,7 @@ BAD_INPUT = 2
 
 staff_group = AppGroup("staff", help="Who may sign in.")
 npi_group = AppGroup("npi", help="National Provider Identifiers.")
+content_group = AppGroup("content", help="The portal's texts.")
 
 
 def register(app: Flask) -> None:
@@ -38,6 +40,7 @@ def register(app: Flask) -> None:
         app.cli.add_command(command)
     app.cli.add_command(staff_group)
     app.cli.add_command(npi_group)
+    app.cli.add_command(content_group)
 
 
 def _refusals(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -165,3 +168,18 @@ def npi_check(npi: str) -> None:
 
 def _invite(token: str) -> str:
     return link(f"/staff/invite/{token}")
+
+
+@content_group.command("links")
+def content_links() -> None:
+    """Ask for every outside link: exit 1 if a page is gone, 2 if there is no network to ask over."""
+    known = links.outside(current_app.extensions["content"])
+    verdicts = links.check_all(known)
+    if links.is_offline(verdicts):
+        click.echo(f"Nobody answered for any of {len(known)} links: there is no network here.", err=True)
+        sys.exit(BAD_INPUT)
+    for verdict in verdicts:
+        click.echo(f"{verdict.words:<16} {verdict.address}  ({', '.join(known[verdict.address])})")
+    dead = sum(verdict.is_dead for verdict in verdicts)
+    click.echo(f"{len(verdicts)} links asked, {dead} dead.")
+    sys.exit(1 if dead else 0)

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 GATE_COOKIE = "professional=yes"
 SMALLEST_TO_COMPRESS = 200  # bytes; below that the headers cost more than they save
+LARGEST_TO_SQUEEZE = 200_000  # bytes; beyond that the last tenth costs whoever asks first a second
 MOST_SPELLINGS = 64  # of our own host, with its ports, that are remembered
 LOOK_EVERY = 1.0  # seconds between two looks whether the content changed
 
@@ -51,7 +52,7 @@ class Ready:
         bodies = {"identity": body}
         if len(body) >= SMALLEST_TO_COMPRESS:
             bodies["gzip"] = gzip.compress(body, 9, mtime=0)
-            bodies["br"] = brotli.compress(body, quality=11)
+            bodies["br"] = brotli.compress(body, quality=11 if len(body) <= LARGEST_TO_SQUEEZE else 5)
         vary = ("Vary", "Accept-Encoding, Cookie" if gated else "Accept-Encoding")
         forms = {}
         for coding, content in bodies.items():

@@ -96,6 +96,13 @@ def grid(conditions: tuple[Condition, ...]) -> tables.Grid:
     )
 
 
+def choices(conditions: tuple[Condition, ...], page: str, chosen: str = "") -> tables.Choices:
+    """The links above the table: all, then each condition; `page` is the table's address."""
+    links = [(page, "All conditions", not chosen)]
+    links += [(f"{page}?condition={one.id}", one.name, one.id == chosen) for one in conditions]
+    return tables.Choices("Show one condition", tuple(links))
+
+
 def _cite(sources: tuple[str, ...]) -> str:
     return f"[{'; '.join(f'@{key}' for key in sources)}]"
 

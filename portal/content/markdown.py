@@ -5,7 +5,8 @@ CommonMark with tables (markdown-it-py), and of our own:
     ## Heading {#id}                 every heading below the title carries its id, so that links to it last
     ::: warning Heading              a notice box, until a line of `:::`; also info and danger
     Table: What it shows {#id}       the caption; stands in the paragraph before its table
-    [[name]]                         a table made from data (a `Grid`), alone on its line
+    [[name]]                         a table made from data (a `Grid`), or the links that choose what it shows
+                                     (`Choices`), alone on its line
     [@younger2013; @innova]          citations, numbered in the order of first use
     [palabra]{lang=es}               a word in another language
 
@@ -25,12 +26,12 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
-from markupsafe import escape
+from markupsafe import Markup, escape
 from mdit_py_plugins.attrs import attrs_plugin
 from mdit_py_plugins.container import container_plugin
 
 from portal.content import doses, tables
-from portal.content.tables import Grid
+from portal.content.tables import Choices, Grid
 
 NOTICES = {
     "info": "info",
@@ -54,6 +55,9 @@ WORDS = {  # what a screen reader hears and the eye sees in another way
     },
 }
 
+CURRENT = ' aria-current="true"'
+
+_ONLY_HERE = {"citation", "leaves", "link_open", "link_close"}  # what means nothing away from its own page
 _HEADING_ID = re.compile(r"^(?P<words>.*\S)\s+\{#(?P<id>[a-z][a-z0-9-]*)\}$")
 _CITATION = re.compile(r"\[(@[a-z0-9_]+(?:\s*;\s*@[a-z0-9_]+)*)\]")
 
@@ -71,12 +75,13 @@ class Document:
     contents: tuple[tuple[str, str], ...]
     cited: Mapping[str, tuple[str, ...]]
     links: tuple[str, ...]
+    outside: tuple[str, ...]
     ids: frozenset[str]
     faults: tuple[str, ...]
     tokens: tuple[Token, ...] = field(repr=False, compare=False)
 
 
-def parse(source: str, language: str = "en", grids: Mapping[str, Grid] | None = None) -> Document:
+def parse(source: str, language: str = "en", grids: Mapping[str, Grid | Choices] | None = None) -> Document:
     """Parse `source`; never raises for what an author wrote: that is what `faults` is for."""
     notes = _Notes(language, grids or {})
     tokens = _MARKDOWN.parse(source, {"notes": notes})
@@ -90,16 +95,24 @@ def parse(source: str, language: str = "en", grids: Mapping[str, Grid] | None = 
         contents=tuple(notes.contents),
         cited={key: tuple(marks) for key, marks in notes.cited.items()},
         links=tuple(notes.links),
+        outside=tuple(notes.outside),
         ids=frozenset(notes.ids),
         faults=tuple(notes.faults),
         tokens=tuple(tokens),
     )
 
 
+def plain_html(inline: Token) -> Markup:
+    """The words of one block for another place: emphasis stays, citations and links (not their words) go."""
+    kept = [child for child in inline.children or () if child.type not in _ONLY_HERE]
+    html = RendererHTML().renderInline(kept, _MARKDOWN.options, {})
+    return Markup(_CLEANER.clean(html))  # noqa: S704 - has passed both walls
+
+
 class _Notes:
     """What the rules find while they walk one text."""
 
-    def __init__(self, language: str, grids: Mapping[str, Grid]) -> None:
+    def __init__(self, language: str, grids: Mapping[str, Grid | Choices]) -> None:
         self.words = WORDS[language]
         self.grids = grids
         self.faults: list[str] = []
@@ -107,6 +120,7 @@ class _Notes:
         self.contents: list[tuple[str, str]] = []
         self.cited: dict[str, list[str]] = {}
         self.links: list[str] = []
+        self.outside: list[str] = []
 
 
 # Rules on blocks, before the words in them are read
@@ -221,6 +235,7 @@ def _mark_links(state: StateCore) -> None:
             if href.startswith("https://"):
                 token.attrSet("rel", "noopener")
                 token.attrSet("class", "out")
+                notes.outside.append(href)
                 closing = next(i for i in range(place, len(children)) if children[i].type == "link_close")
                 children.insert(closing, Token("leaves", "", 0, content=notes.words["leaves"]))
             elif href.startswith(("/", "#")) and not href.startswith("//"):
@@ -251,6 +266,15 @@ def _render_citation(html: RendererHTML, tokens: Sequence[Token], place: int, op
 
 def _render_leaves(html: RendererHTML, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
     return f'<span class="vh"> ({escape(tokens[place].content)})</span>'
+
+
+def _render_choices(html: RendererHTML, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
+    choices: Choices = tokens[place].meta["choices"]
+    links = "".join(
+        f'<li><a href="{escape(href)}"{CURRENT if is_shown else ""}>{escape(words)}</a></li>'
+        for href, words, is_shown in choices.links
+    )
+    return f'<nav aria-label="{escape(choices.label)}"><ul class="links plain row">{links}</ul></nav>\n'
 
 
 def _render_box(html: RendererHTML, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
@@ -316,6 +340,7 @@ def _machine() -> MarkdownIt:
         markdown.core.ruler.push(name, rule)
     markdown.add_render_rule("citation", _render_citation)
     markdown.add_render_rule("leaves", _render_leaves)
+    markdown.add_render_rule("choices", _render_choices)
     markdown.add_render_rule("heading_open", _render_heading)
     return markdown
 
@@ -325,11 +350,12 @@ _CLEANER = nh3.Cleaner(
     tags={
         *("p", "h2", "h3", "h4", "ul", "ol", "li", "blockquote", "hr", "br"),
         *("a", "strong", "em", "code", "span", "sup"),
-        *("div", "table", "caption", "thead", "tbody", "tr", "th", "td"),
+        *("div", "nav", "table", "caption", "thead", "tbody", "tr", "th", "td"),
     },
     attributes={
         "*": {"id", "class", "lang", "role"},
-        "a": {"href", "rel"},
+        "a": {"href", "rel", "aria-current"},
+        "nav": {"aria-label"},
         "div": {"tabindex", "aria-labelledby"},
         "th": {"scope", "colspan", "data-label"},
         "td": {"data-label"},

@@ -9,28 +9,39 @@ other state forbids them.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
-from portal.content import evidence, markdown, records, references, words
+from portal.content import doses, evidence, markdown, plans, records, references, sheet, words
 from portal.content.evidence import Condition
+from portal.content.plans import Schedule
 from portal.content.references import Reference
-from portal.content.tables import Grid
+from portal.content.tables import Choices, Grid
 
 REVIEWS = {"pending", "translation-pending", "signed", "none"}
 SECTIONS = {"prescribers", "patients", "about"}
 LANGUAGES = set(markdown.WORDS)
 
-# Pages of other rooms, and our own front page, that a text may link to; a crawl of the portal visits them.
-ELSEWHERE = frozenset({"/", "/requests/consultation", "/requests/resources", "/newsletter", "/es/boletin"})
-# The ids that the page's frame uses itself.
+EVIDENCE = "/prescribers/evidence"  # the page that can show one condition alone,
+EVIDENCE_TABLE = "## Studies {#studies}"  # and then begins here
 
+# Pages that are no texts, and that a text may link to; a crawl of the portal visits them.
+ELSEWHERE = frozenset(
+    {
+        *("/", "/requests/consultation", "/requests/resources", "/newsletter", "/es/boletin"),
+        *("/prescribers/summary", "/prescribers/dose-plan"),
+    }
+)
+# The ids that the page's frame uses itself.
 RESERVED_IDS = frozenset(
-    {"main", "contents", "contents-title", "errors", "references", "all-references", "changes", "contact"}
+    {
+        *("main", "contents", "contents-title", "errors", "references", "all-references"),
+        *("changes", "contact", "cite"),
+    }
 )
 
 _FRONT = re.compile(r"\A---\n(?P<front>.*?\n)---\n(?P<body>.*)\Z", re.DOTALL)
@@ -96,6 +107,7 @@ class Page:
     shows_contact: bool
     lists_all_references: bool
     source: str
+    body: str = field(repr=False)
     document: markdown.Document
     references: tuple[Cited, ...] = ()
     bibliography: tuple[Listed, ...] = ()
@@ -129,11 +141,29 @@ class Library:
     pages: Mapping[str, Page]
     references: Mapping[str, Reference]
     evidence: tuple[Condition, ...]
+    schedules: tuple[Schedule, ...]
+    sheet: tuple[sheet.Section, ...]
     loaded: tuple[int, int]
 
     def stamp(self) -> tuple[int, int]:
         """What the files look like now; differs from `loaded` once one was written, added or taken away."""
         return stamp(self.folder)
+
+    def evidence_on(self, condition: str) -> Page | None:
+        """The evidence page from its table on, with one condition's studies alone; None for one that is not there."""
+        page = self.pages.get(EVIDENCE)
+        chosen = next((one for one in self.evidence if one.id == condition), None)
+        if page is None or chosen is None:
+            return None
+        _, table, rest = page.body.partition(EVIDENCE_TABLE)
+        grids = _grids(self.evidence, self.schedules, chosen)
+        document = markdown.parse(table + rest or page.body, page.language, grids)
+        return replace(
+            page,
+            title=f"{page.title}: {chosen.name}",
+            document=document,
+            references=_cited(document, self.references),
+        )
 
     def chapters(self, section: str, language: str = "en") -> tuple[Page, ...]:
         """The pages of one section in their order."""
@@ -163,8 +193,9 @@ def load(folder: Path) -> Library:
     loaded = stamp(folder)
     works, faults = references.load(folder / "references.yaml")
     conditions, more = evidence.load(folder / "evidence.yaml")
-    faults += more
-    grids = {"evidence": evidence.grid(conditions)}
+    schedules, others = plans.load(folder / "schedules.yaml")
+    faults += more + others
+    grids = _grids(conditions, schedules)
     pages: dict[str, Page] = {}
     for file in sorted(folder.rglob("*.md")):
         name = file.relative_to(folder).as_posix()
@@ -177,11 +208,22 @@ def load(folder: Path) -> Library:
         pages[page.path] = page
     if not pages:
         faults.append("there is no page")
-    faults += _check_twins(pages) + _check_links(pages)
+    sections, missing = sheet.make(pages)
+    faults += _check_twins(pages) + _check_links(pages, conditions) + missing
+    if sections:
+        faults += [f"the sheet needs the work {key!r}" for key in sheet.KEY_REFERENCES if key not in works]
     if faults:
         raise ContentError(faults)
     full = {path: _with_bibliography(page, pages) for path, page in pages.items()}
-    return Library(folder=folder, pages=full, references=works, evidence=conditions, loaded=loaded)
+    return Library(
+        folder=folder,
+        pages=full,
+        references=works,
+        evidence=conditions,
+        schedules=schedules,
+        sheet=sections,
+        loaded=loaded,
+    )
 
 
 def stamp(folder: Path) -> tuple[int, int]:
@@ -201,8 +243,19 @@ def split(text: str) -> tuple[dict[str, Any], str]:
     return front, match["body"]
 
 
+def _grids(
+    conditions: tuple[Condition, ...], schedules: tuple[Schedule, ...], chosen: Condition | None = None
+) -> dict[str, Grid | Choices]:
+    """What `[[name]]` stands for; with `chosen`, the studies of that condition alone."""
+    return {
+        "evidence": evidence.grid((chosen,) if chosen else conditions),
+        "conditions": evidence.choices(conditions, EVIDENCE, chosen.id if chosen else ""),
+        "schedules": plans.grid(schedules),
+    }
+
+
 def _read(
-    text: str, name: str, works: Mapping[str, Reference], grids: Mapping[str, Grid]
+    text: str, name: str, works: Mapping[str, Reference], grids: Mapping[str, Grid | Choices]
 ) -> tuple[Page | None, list[str]]:
     try:
         front, body = split(text)
@@ -219,22 +272,39 @@ def _read(
             faults.append(f"there is no reference {key!r}")
         elif not works[key].may_be_cited:
             faults.append(f"the reference {key!r} is from memory: confirm it before it is cited")
-    cited = tuple(
+    faults += [fault for line in _front_words(front) for fault in doses.typeset(line)[1]]
+    page = _page(front, name, body, document, _cited(document, works))
+    return page, faults + _word_faults(page)
+
+
+def _cited(document: markdown.Document, works: Mapping[str, Reference]) -> tuple[Cited, ...]:
+    return tuple(
         Cited(number, works[key], marks)
         for number, (key, marks) in enumerate(document.cited.items(), 1)
         if key in works
     )
-    page = _page(front, name, document, cited)
-    return page, faults + _word_faults(page)
 
 
-def _page(front: dict[str, Any], name: str, document: markdown.Document, cited: tuple[Cited, ...]) -> Page:
+def _front_words(front: dict[str, Any]) -> list[str]:
+    """What of the front matter is printed."""
+    return [
+        *(front.get(key) or "" for key in ("title", "short", "description")),
+        *(change["what"] for change in front.get("changes") or ()),
+    ]
+
+
+def _page(
+    front: dict[str, Any], name: str, body: str, document: markdown.Document, cited: tuple[Cited, ...]
+) -> Page:
+    def typeset(text: str) -> str:
+        return doses.typeset(text)[0]
+
     return Page(
         path=front["path"],
         language=front["language"],
-        title=front["title"],
-        short=front.get("short") or front["title"],
-        description=front["description"],
+        title=typeset(front["title"]),
+        short=typeset(front.get("short") or front["title"]),
+        description=typeset(front["description"]),
         section=front["section"],
         order=int(front.get("order") or 0),
         gated=front["gated"] == "yes",
@@ -243,11 +313,12 @@ def _page(front: dict[str, Any], name: str, document: markdown.Document, cited: 
         reviewed_on=_day(front.get("reviewed_on")),
         next_review_on=_day(front.get("next_review_on")),
         updated_on=date.fromisoformat(front["updated_on"]),
-        changes=tuple((date.fromisoformat(c["on"]), c["what"]) for c in front.get("changes") or ()),
+        changes=tuple((date.fromisoformat(c["on"]), typeset(c["what"])) for c in front.get("changes") or ()),
         twin=front.get("twin") or "",
         shows_contact=front.get("contact") == "yes",
         lists_all_references=front.get("references") == "all",
         source=name,
+        body=body,
         document=document,
         references=cited,
     )
@@ -315,12 +386,13 @@ def _check_twins(pages: Mapping[str, Page]) -> list[str]:
     ]
 
 
-def _check_links(pages: Mapping[str, Page]) -> list[str]:
+def _check_links(pages: Mapping[str, Page], conditions: tuple[Condition, ...]) -> list[str]:
     faults = []
+    views = {f"{EVIDENCE}?condition={one.id}": EVIDENCE for one in conditions}
     for page in pages.values():
         for link in page.document.links:
             path, _, anchor = link.partition("#")
-            target = pages.get(path) if path else page
+            target = pages.get(views.get(path, path)) if path else page
             if target is None and path not in ELSEWHERE:
                 faults.append(f"{page.source}: the link {link} leads to no page")
             elif anchor and (target is None or anchor not in target.document.ids):

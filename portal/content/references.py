@@ -93,6 +93,19 @@ class Reference:
         parts.append(self.known("registration"))
         return " ".join(part if part.endswith((".", "?")) else f"{part}." for part in parts if part)
 
+    @property
+    def brief(self) -> str:
+        """First author, journal, year, place: enough to find the work, on a sheet that has one line for it."""
+        names = self.known("authors").split(", ")
+        author = f"{names[0]}, et al." if len(names) > 1 else f"{names[0]}." if names[0] else ""
+        volume, pages = self.known("volume"), self.known("pages").replace("-", "–")
+        dated = self.known("year") + (f";{volume}" if volume else "")
+        dated += f":{pages}" if volume and pages else ""
+        printed = " ".join(part for part in (self.known("journal"), dated) if part)
+        title = "" if author else doses.typeset(self.title)[0].replace(" - ", " – ")
+        parts = [author, title, printed or "Journal and year not confirmed", self.known("registration")]
+        return " ".join(part if part.endswith((".", "?")) else f"{part}." for part in parts if part)
+
     def html(self, leaves: str) -> Markup:
         """The citation with its link; `leaves` is the hidden note that the link leaves the site."""
         words = Markup("{}").format(self.citation)

@@ -33,23 +33,34 @@ class Grid:
     groups: tuple[Group, ...]
 
 
+@dataclass(frozen=True)
+class Choices:
+    """Links that choose what a table shows: (address, words, whether it is what is shown now)."""
+
+    label: str
+    links: tuple[tuple[str, str, bool], ...]
+
+
 def inline(content: str) -> Token:
     """Words still to be parsed."""
     return Token("inline", "", 0, content=content, children=[])
 
 
-def expand(tokens: Sequence[Token], grids: Mapping[str, Grid], faults: list[str]) -> list[Token]:
-    """Put the data's tables where `[[name]]` stands alone in a paragraph."""
+def expand(tokens: Sequence[Token], grids: Mapping[str, Grid | Choices], faults: list[str]) -> list[Token]:
+    """Put the data's tables and choices where `[[name]]` stands alone in a paragraph."""
     put: list[Token] = []
     for token in tokens:
         put.append(token)
-        match = _GRID.match(put[-2].content) if token.type == "paragraph_close" else None
-        if match is None:
+        named = _GRID.match(put[-2].content) if token.type == "paragraph_close" else None
+        if named is None:
             continue
-        if match["name"] in grids:
-            put[-3:] = _grid(grids[match["name"]])
-        else:
-            faults.append(f"there is no table named {match['name']!r}")
+        match grids.get(named["name"]):
+            case Grid() as grid:
+                put[-3:] = _grid(grid)
+            case Choices() as choices:
+                put[-3:] = [Token("choices", "", 0, meta={"choices": choices}, block=True)]
+            case _:
+                faults.append(f"there is no table named {named['name']!r}")
     return put
 
 

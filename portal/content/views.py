@@ -1,19 +1,30 @@
 """The front page, every text at its address, the gate before the prescribers' pages, and what robots ask for.
 
-The texts are the same for every visitor, so their bytes are kept (`web.ready`); only the gate page, which carries
-a form's tokens, is made for each. A text added while the portal runs is served after its next start.
+The texts are the same for every visitor, so their bytes are kept (`web.ready`); only the pages that carry a form's
+tokens are made for each, and the views of the evidence that a query asks for. A text added while the portal runs is
+served after its next start.
 """
 
 from __future__ import annotations
 
+from datetime import date
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import flask_babel
 from flask import Blueprint, Response, current_app, g, make_response, redirect, render_template, request
 from flask.sansio.blueprints import BlueprintSetupState
-from wtforms import HiddenField
+from flask.typing import ResponseReturnValue
 
 from portal import web
+from portal.clock import now
+from portal.content import downloads, plans, sheet
+from portal.content.evidence import Condition
+from portal.content.forms import GateForm, PlanForm
+from portal.content.guide import Guide, Printed
 from portal.content.markdown import WORDS
-from portal.content.pages import Library, Page
-from portal.forms import BaseForm
+from portal.content.pages import EVIDENCE, Library, Page
+from portal.errors import NotFound, Unavailable
 
 bp = Blueprint("content", __name__)
 
@@ -21,6 +32,9 @@ GATE_COOKIE = "professional"
 GATE_ANSWER = "yes"
 GATE_SECONDS = 30 * 24 * 60 * 60
 GATED_ROOT = "/prescribers"
+DOSING = "/prescribers/dosing"
+GUIDE_SECONDS = 30.0  # who asks for the guide waits for it
+GUIDE_LINK_SECONDS = 2.0  # who may only want to know how long it is does not wait much
 
 # Pages of other rooms that search engines may list.
 OTHER_PUBLIC = ("/", "/requests/consultation", "/requests/resources", "/newsletter", "/es/boletin")
@@ -35,10 +49,11 @@ DISALLOWED = (
 )
 
 
-class GateForm(BaseForm):
-    """One button, and where to go after it."""
-
-    next = HiddenField()
+@bp.app_template_filter("weekday")
+def weekday(on: date) -> str:
+    """`Mon, Jan 19`, or as the language has it: a day of a plan, without its year."""
+    pattern = "EEE d MMM" if str(flask_babel.get_locale()) == "es" else "EEE, MMM d"
+    return str(flask_babel.format_date(on, pattern))
 
 
 def _give_texts_their_addresses(state: BlueprintSetupState) -> None:
@@ -48,7 +63,15 @@ def _give_texts_their_addresses(state: BlueprintSetupState) -> None:
         state.add_url_rule(path, endpoint="article", view_func=article, defaults={"path": path})
 
 
+def _bring_the_guide(state: BlueprintSetupState) -> None:
+    config = state.app.config
+    state.app.extensions["guide"] = Guide(
+        config["INSTANCE_DIR"] / "cache", config["ORG"], config["BASE_URL"].rstrip("/")
+    )
+
+
 bp.record(_give_texts_their_addresses)
+bp.record(_bring_the_guide)
 
 
 @bp.get("/")
@@ -57,28 +80,112 @@ def home() -> Response:
     return web.ready(web.page("content/home.html", base_url=_base_url()))
 
 
-def article(path: str) -> Response:
+def article(path: str) -> ResponseReturnValue:
     """One text; one for professionals shows the gate first."""
     text = _library().pages[path]
     g.lang = text.language
     if not text.gated:
-        return web.ready(_render(text))
+        return _kept(_render(text))
     if not _is_professional():
-        return web.page("content/gate.html", form=GateForm(next=path))
-    response = web.ready(_render(text), gated=True)
-    response.headers["Cache-Control"] = "private, no-cache"  # no shared cache keeps it
-    response.headers["X-Robots-Tag"] = "noindex"
-    return response
+        return _show_gate()
+    if path == EVIDENCE and "condition" in request.args:
+        return _private(_one_condition(text, request.args["condition"]))
+    if path == GATED_ROOT:
+        printed = _printed(GUIDE_LINK_SECONDS)
+        response = _render(text, guide=printed)
+        return _private(
+            _kept(response, gated=True) if printed else response
+        )  # not kept until it has the link
+    return _private(_kept(_render(text), gated=True))
+
+
+@bp.get("/prescribers/guide.pdf")
+def guide_pdf() -> ResponseReturnValue:
+    """The chapters as one PDF."""
+    if not _is_professional():
+        return _show_gate()
+    printed = _printed(GUIDE_SECONDS)
+    if printed is None:
+        raise Unavailable("The guide is not ready. Read its chapters here, or try again in a minute.")
+    response = make_response(printed.body)
+    response.headers["Content-Type"] = "application/pdf"
+    response.headers["Content-Disposition"] = 'inline; filename="ldn-prescriber-guide.pdf"'
+    return _private(_kept(response, gated=True))
+
+
+@bp.get("/prescribers/evidence.json")
+def evidence_json() -> ResponseReturnValue:
+    """The evidence table as data."""
+    if not _is_professional():
+        return _show_gate(status=403)
+    library = _library()
+    text = downloads.as_json(
+        _chosen_conditions(),
+        library.references,
+        _circumstances(),
+        address_of=f"{_base_url()}{EVIDENCE}?condition=",
+    )
+    return _private(_kept(_plain(text, "application/json"), gated=True))
+
+
+@bp.get("/prescribers/evidence.csv")
+def evidence_csv() -> ResponseReturnValue:
+    """The evidence table for a spreadsheet."""
+    if not _is_professional():
+        return _show_gate(status=403)
+    text = downloads.as_csv(_chosen_conditions(), _library().references, _circumstances())
+    response = _plain(text, "text/csv")
+    response.headers["Content-Disposition"] = 'attachment; filename="ldn-evidence.csv"'
+    return _private(_kept(response, gated=True))
+
+
+@bp.get("/prescribers/summary")
+def summary() -> ResponseReturnValue:
+    """The chapters' main passages, on one sheet when it is printed."""
+    if not _is_professional():
+        return _show_gate()
+    library = _library()
+    chapters = {section.address.partition("#")[0] for section in library.sheet}
+    response = web.page(
+        "content/summary.html",
+        sections=library.sheet,
+        works=[library.references[key] for key in sheet.KEY_REFERENCES],
+        articles=[library.pages[path] for path in sorted(chapters)],
+        leaves=WORDS["en"]["leaves"],
+        base_url=_base_url(),
+    )
+    return _private(_kept(response, gated=True))
+
+
+@bp.route("/prescribers/dose-plan", methods=["GET", "POST"])
+def dose_plan() -> ResponseReturnValue:
+    """Choose a documented schedule; the answer is the patient's page, and nothing of it is kept."""
+    if not _is_professional():
+        return redirect(request.path, 303) if request.method == "POST" else _show_gate()
+    library = _library()
+    today = now().astimezone(current_app.config["ORG"].timezone).date()
+    form = PlanForm(library.schedules, today)
+    context: dict[str, Any] = {
+        "article": library.pages[DOSING],
+        "sources": {one.id: _source_words(one) for one in library.schedules},
+    }
+    web.keep("content/dose_plan.html", form, **context)
+    if not form.validate_on_submit():
+        return web.page("content/dose_plan.html", form=form, **context)
+    chosen = next(one for one in library.schedules if one.id == form.schedule.data)
+    g.lang = form.language.data
+    flask_babel.refresh()  # the form has spoken English so far
+    lines = plans.work_out(chosen, form.start_on)
+    return web.private(web.page("content/plan.html", lines=lines, start_on=form.start_on))
 
 
 @bp.post(f"{GATED_ROOT}/gate")
-def gate() -> Response:
+def gate() -> ResponseReturnValue:
     """Remember for 30 days that this visitor says they are a health professional."""
     form = GateForm()
     if not form.validate_on_submit():
         return web.page("content/gate.html", form=form)
-    known = _library().pages.get(form.next.data or "")
-    response = make_response(redirect(known.path if known and known.gated else GATED_ROOT, 303))
+    response = make_response(redirect(_gated_address(form.next.data or ""), 303))
     response.set_cookie(
         GATE_COOKIE,
         GATE_ANSWER,
@@ -107,23 +214,106 @@ def sitemap() -> Response:
     return web.ready(_plain(text, "application/xml"))
 
 
-def _render(text: Page) -> Response:
+def _render(text: Page, *, query: str = "", guide: Printed | None = None, **context: Any) -> Response:
     library = _library()
-    before, after = library.neighbours(text) if text.section == "prescribers" else (None, None)
+    is_chapter = text.section == "prescribers"
+    before, after = library.neighbours(library.pages[text.path]) if is_chapter else (None, None)
     return web.page(
         "content/article.html",
         article=text,
-        chapters=library.chapters("prescribers") if text.section == "prescribers" else (),
+        chapters=library.chapters("prescribers") if is_chapter else (),
         before=before,
         after=after,
+        evidence=text.path == EVIDENCE,
+        query=query,
+        guide=guide,
         leaves=WORDS[text.language]["leaves"],
         base_url=_base_url(),
+        **context,
     )
+
+
+def _one_condition(text: Page, condition: str) -> Response:
+    """The evidence of one condition; a condition that is not listed gets a note and the whole table."""
+    narrowed = _library().evidence_on(condition)
+    if narrowed is None:
+        heading, words = "We do not list that condition", "The table shows every condition we list."
+        return _render(text, alert={"level": "info", "heading": heading, "text": words})
+    return _render(narrowed, query=f"?condition={condition}")
+
+
+def _chosen_conditions() -> tuple[Condition, ...]:
+    """The conditions a request for data asks for; a program that asks for one we do not list gets 404."""
+    library = _library()
+    if "condition" not in request.args:
+        return library.evidence
+    chosen = tuple(one for one in library.evidence if one.id == request.args["condition"])
+    if not chosen:
+        raise NotFound("We do not list that condition.")
+    return chosen
+
+
+def _circumstances() -> downloads.Circumstances:
+    page = _library().pages[EVIDENCE]
+    if page.review == "signed" and page.reviewed_on:
+        review = f"Reviewed {page.reviewed_on.isoformat()} by {page.reviewer}."
+    else:
+        review = "Draft for review: not yet signed by the pharmacist-in-charge."
+    return downloads.Circumstances(
+        title=page.title,
+        publisher=current_app.config["ORG"].name,
+        address=f"{_base_url()}{EVIDENCE}",
+        changed_on=page.updated_on.isoformat(),
+        review=review,
+    )
+
+
+def _source_words(schedule: plans.Schedule) -> str:
+    works = _library().references
+    cited = "; ".join(works[key].brief for key in schedule.sources)
+    return f"{plans.LEVELS[schedule.level]}. {schedule.note}" + (f" Source: {cited}" if cited else "")
+
+
+def _show_gate(*, status: int | None = None) -> Response:
+    """The gate, which leads on to the address that was asked for."""
+    asked = f"{request.path}?{request.query_string.decode('ascii', 'replace')}".rstrip("?")
+    return web.page("content/gate.html", form=GateForm(next=_gated_address(asked)), status=status)
+
+
+def _gated_address(asked: str) -> str:
+    """The address to go on to after the gate: one of ours behind it, with a condition we list, or its front page."""
+    parts = urlsplit(asked)
+    known = {rule.rule for rule in current_app.url_map.iter_rules() if "GET" in (rule.methods or ())}
+    is_gated = parts.path == GATED_ROOT or parts.path.startswith(f"{GATED_ROOT}/")
+    if parts.scheme or parts.netloc or not is_gated or parts.path not in known:
+        return GATED_ROOT
+    condition = parse_qs(parts.query).get("condition", [""])[0]
+    is_listed = any(one.id == condition for one in _library().evidence)
+    return f"{parts.path}?condition={condition}" if is_listed else parts.path
+
+
+def _kept(response: Response, *, gated: bool = False) -> Response:
+    """Keep the bytes of what every visitor gets; an address with a query is asked too rarely for that."""
+    return response if request.query_string else web.ready(response, gated=gated)
+
+
+def _private(response: Response) -> Response:
+    """No shared cache keeps what stands behind the gate, and no robot lists it."""
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["X-Robots-Tag"] = "noindex"
+    if "X-Ready" not in response.headers:  # kept bytes say it themselves
+        response.vary.add("Cookie")
+    return response
 
 
 def _library() -> Library:
     library: Library = current_app.extensions["content"]
     return library
+
+
+def _printed(wait: float) -> Printed | None:
+    guide: Guide = current_app.extensions["guide"]
+    return guide.printed(_library(), wait=wait)
 
 
 def _is_professional() -> bool:

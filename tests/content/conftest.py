@@ -9,6 +9,7 @@ import pytest
 
 from portal.content import pages, views
 from portal.content.pages import Library
+from tests.pages import Visitor
 
 FOLDER = Path(views.__file__).resolve().parent / "pages"
 
@@ -68,3 +69,10 @@ def faults(folder: Path) -> Callable[[], tuple[str, ...]]:
         return raised.value.faults
 
     return load
+
+
+@pytest.fixture
+def professional(visitor: Visitor) -> Visitor:
+    """Somebody who has passed the gate."""
+    visitor.open("/prescribers").press("I am a health professional: continue")
+    return visitor

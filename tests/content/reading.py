@@ -41,24 +41,38 @@ def sentences(document: Document) -> list[str]:
             child.content if child.type == "text" else " " if child.type == "softbreak" else ""
             for child in token.children or ()
         )
-        found += [part for part in re.split(r"(?<=[.!?:])\s+", words.strip()) if WORD.search(part)]
+        found += split(words)
     return found
+
+
+def split(words: str) -> list[str]:
+    """The sentences of one paragraph or list item."""
+    return [part for part in re.split(r"(?<=[.!?:])\s+", words.strip()) if WORD.search(part)]
 
 
 def grade(document: Document) -> float:
     """The Flesch-Kincaid grade of an English text."""
-    count = _count(document, _english_syllables)
+    return grade_of(sentences(document))
+
+
+def grade_of(parts: list[str]) -> float:
+    """The Flesch-Kincaid grade of English sentences."""
+    count = _count(parts, _english_syllables)
     return 0.39 * count.words / count.sentences + 11.8 * count.syllables / count.words - 15.59
 
 
 def ease(document: Document) -> float:
     """The INFLESZ ease of a Spanish text; more is easier."""
-    count = _count(document, _spanish_syllables)
+    return ease_of(sentences(document))
+
+
+def ease_of(parts: list[str]) -> float:
+    """The INFLESZ ease of Spanish sentences."""
+    count = _count(parts, _spanish_syllables)
     return 206.835 - 62.3 * count.syllables / count.words - count.words / count.sentences
 
 
-def _count(document: Document, syllables: Callable[[str], int]) -> Count:
-    parts = sentences(document)
+def _count(parts: list[str], syllables: Callable[[str], int]) -> Count:
     words = [word for part in parts for word in WORD.findall(part)]
     return Count(len(words), len(parts), sum(syllables(word.lower()) for word in words))
 

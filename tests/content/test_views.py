@@ -15,13 +15,6 @@ GATED = "/prescribers/dosing"
 BUTTON = "I am a health professional: continue"
 
 
-@pytest.fixture
-def professional(visitor: Visitor) -> Visitor:
-    """Somebody who has passed the gate."""
-    visitor.open("/prescribers").press(BUTTON)
-    return visitor
-
-
 def test_the_front_page_has_three_doors_and_the_warning(visitor: Visitor) -> None:
     page = visitor.open("/")
 
@@ -148,8 +141,8 @@ def test_every_internal_link_of_a_text_resolves(app: Flask, professional: Visito
 def test_a_patients_page_leads_to_its_translation(visitor: Visitor) -> None:
     page = visitor.open("/patients")
 
-    assert page.soup.select_one("a.language")["href"] == "/es/pacientes"
-    assert visitor.open("/es/pacientes").soup.select_one("a.language")["href"] == "/patients"
+    assert page.soup.select_one("header a[hreflang=es]")["href"] == "/es/pacientes"
+    assert visitor.open("/es/pacientes").soup.select_one("header a[hreflang=en]")["href"] == "/patients"
     alternates = {link["hreflang"]: link["href"] for link in page.soup.select("link[rel=alternate]")}
     assert alternates == {"en": "http://localhost:8000/patients", "es": "http://localhost:8000/es/pacientes"}
 
@@ -180,3 +173,108 @@ def test_the_site_map_lists_public_pages_only(app: Flask, visitor: Visitor) -> N
     assert 'hreflang="es"' in response.text
     for path in paths:
         visitor.open(path)
+
+
+def test_one_condition_alone_is_the_page_from_its_table_on(app: Flask, professional: Visitor) -> None:
+    page = professional.open("/prescribers/evidence?condition=fibromyalgia")
+
+    assert page.title == "Evidence by condition: Fibromyalgia"
+    assert [th["id"] for th in page.soup.select("th[scope=rowgroup]")] == ["fibromyalgia"]
+    assert page.soup.select_one("main .text h2")["id"] == "studies"
+    assert [
+        a.get_text() for a in page.soup.select("nav [aria-current=true]") if "condition" in a["href"]
+    ] == ["Fibromyalgia"]
+    page.sees(
+        "http://localhost:8000/prescribers/evidence?condition=fibromyalgia",
+        "FINAL 2024",
+        "No difference shown",
+    )
+    numbers = [li["id"] for li in page.soup.select("ol.refs > li")]
+    assert numbers == [f"ref-{place}" for place in range(1, len(numbers) + 1)]
+    assert {a["href"] for a in page.soup.select("sup a, td a[href^='#ref']")} <= {f"#{n}" for n in numbers}
+
+
+def test_the_links_above_the_table_are_all_conditions_and_each_opens(
+    app: Flask, professional: Visitor
+) -> None:
+    soup = professional.open("/prescribers/evidence").soup
+    links = [a["href"] for a in soup.select("nav[aria-label='Show one condition'] a")]
+
+    conditions = app.extensions["content"].evidence
+    assert links == [
+        "/prescribers/evidence",
+        *(f"/prescribers/evidence?condition={one.id}" for one in conditions),
+    ]
+    for link, condition in zip(links[1:], conditions, strict=True):
+        assert professional.open(link).title.endswith(condition.name)
+
+
+@pytest.mark.parametrize(
+    "asked", ["hope", "", "Fibromyalgia", "<script>alert(1)</script>", "fibromyalgia%00"]
+)
+def test_a_condition_we_do_not_list_gets_a_note_and_the_whole_table(
+    asked: str, app: Flask, professional: Visitor
+) -> None:
+    page = professional.open("/prescribers/evidence", query_string={"condition": asked})
+
+    assert page.title == "Evidence by condition"
+    page.sees("We do not list that condition")
+    assert len(page.soup.select("th[scope=rowgroup]")) == len(app.extensions["content"].evidence)
+    assert "alert(1)" not in page.response.text
+
+
+def test_a_view_of_one_condition_is_private_and_not_among_the_kept_pages(
+    app: Flask, professional: Visitor
+) -> None:
+    whole = professional.open("/prescribers/evidence")
+    one = professional.open("/prescribers/evidence?condition=crps")
+
+    assert one.response.headers["Cache-Control"] == "private, no-cache"
+    assert one.response.headers["Vary"] == "Cookie" and "X-Ready" not in one.response.headers
+    assert "Cookie" in whole.response.headers["Vary"]
+    assert professional.open("/prescribers/evidence").text == whole.text
+
+
+@pytest.mark.parametrize(
+    ("asked", "led_to"),
+    [
+        ("/prescribers/evidence?condition=crps", "/prescribers/evidence?condition=crps"),
+        ("/prescribers/evidence?condition=hope", "/prescribers/evidence"),
+        ("/prescribers/evidence?condition=crps&next=//evil.example", "/prescribers/evidence?condition=crps"),
+        ("/prescribers/dosing?utm=1", "/prescribers/dosing"),
+        ("/prescribers/summary", "/prescribers/summary"),
+        ("/prescribers/evidence.csv", "/prescribers/evidence.csv"),
+    ],
+)
+def test_the_gate_leads_on_to_the_view_that_was_asked_for(asked: str, led_to: str, visitor: Visitor) -> None:
+    status = 403 if asked.endswith("csv") else 200
+
+    page = visitor.open(asked, status=status).press(BUTTON, follow=False)
+
+    assert page.response.headers["Location"] == led_to
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["//evil.example/prescribers", "https://evil.example/prescribers/summary", "/prescribersx", "/prescribers/gate",
+     "/prescribers/../staff", "/prescribers/nowhere", "\\\\evil.example"],
+)  # fmt: skip
+def test_the_gate_leads_to_no_address_that_only_looks_like_ours(target: str, visitor: Visitor) -> None:
+    page = visitor.open(GATED).set(next=target).press(BUTTON, follow=False)
+
+    assert page.response.headers["Location"] == "/prescribers"
+
+
+def test_the_resource_page_leads_to_the_sheets_and_so_does_dosing(professional: Visitor) -> None:
+    for path, links in (
+        ("/prescribers", {"/prescribers/summary", "/prescribers/dose-plan"}),
+        ("/prescribers/dosing", {"/prescribers/dose-plan"}),
+    ):
+        assert links <= {a["href"] for a in professional.open(path).soup.select("main .text a[href]")}, path
+
+
+def test_what_changed_is_one_press_from_the_top(professional: Visitor) -> None:
+    for path in ("/prescribers", "/prescribers/safety"):
+        soup = professional.open(path).soup
+        assert soup.select_one(".head .dates a[href='#changes']")
+        assert soup.find(id="changes")

@@ -1,0 +1,112 @@
+"""What a prescriber prints or sees first, measured in a real browser: one page is one page, the answer is in view."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import pytest
+from pypdf import PdfReader
+
+from portal.content import doses
+from tests.journeys.conftest import Person
+from tests.live import Live
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+GATE = "I am a health professional: continue"
+PLANS = ("weekly-to-4-5", "monthly-to-2", "slow-to-3")
+IN_VIEW = 800  # CSS pixels from the top, at 1280 wide
+LETTER = (612, 792)  # points
+
+
+@pytest.fixture
+def professional(person: Callable[..., Person]) -> Person:
+    """A prescriber at a desk, past the gate."""
+    return person().open("/prescribers").press(GATE)
+
+
+def printed(person: Person) -> list[str]:
+    """What Chromium prints, with nothing changed in its dialog: the text of each page."""
+    pages = PdfReader(io.BytesIO(person.page.pdf(format="Letter", prefer_css_page_size=True))).pages
+    assert all((page.mediabox.width, page.mediabox.height) == LETTER for page in pages)
+    return [" ".join(page.extract_text().split()) for page in pages]
+
+
+def test_the_summary_is_one_page(professional: Person, portal: Live) -> None:
+    pages = printed(professional.open("/prescribers/summary").check())
+
+    assert len(pages) == 1, [page[:80] for page in pages]
+    for words in ("Do not start", "Interactions", "Monitoring", f"{portal.base}/prescribers", "NCT04739995"):
+        assert words in pages[0], f"{words!r} is not in: {pages[0]}"
+    assert "Back to the overview" not in pages[0] and "Ask a pharmacist" not in pages[0]
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize("plan", PLANS)
+def test_a_dose_plan_is_one_page_in_large_print(plan: str, language: str, professional: Person) -> None:
+    professional.open("/prescribers/dose-plan")
+    professional.page.locator(f"input[value='{plan}']").check()
+    professional.page.locator(f"input[value='{language}']").check()
+    professional.press("Make the plan").page.wait_for_selector("body.plan")
+    professional.check().page.emulate_media(media="print")
+    size = professional.page.evaluate("getComputedStyle(document.querySelector('main li')).fontSize")
+
+    pages = printed(professional)
+
+    assert len(pages) == 1, [page[:80] for page in pages]
+    assert float(size.removesuffix("px")) >= 16 * 96 / 72 - 0.01, "16 points"
+    for words in ("911", "925-555-0100", "opioid"):
+        assert words in pages[0]
+    assert "Make another plan" not in pages[0]
+    assert professional.page.url.endswith("/prescribers/dose-plan"), "nothing of the choice is in the address"
+
+
+def test_the_whole_resource_is_at_most_eight_pages(professional: Person) -> None:
+    assert len(printed(professional.open("/prescribers"))) <= 8
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+@pytest.mark.parametrize("path", ["summary", "dose-plan", "evidence", "dosing", "safety"])
+def test_the_sheets_and_chapters_are_accessible_in_the_dark_and_on_a_phone(
+    path: str, width: int, person: Callable[..., Person]
+) -> None:
+    reader = person(width=width, dark=width == 320)
+    reader.open(f"/prescribers/{path}").press(GATE).page.wait_for_url(f"**/prescribers/{path}")
+    reader.page.wait_for_selector("h1:not(:text('For health professionals'))")
+    reader.check()
+
+
+def test_a_fault_in_the_plan_takes_the_focus_and_keeps_what_was_typed(professional: Person) -> None:
+    professional.open("/prescribers/dose-plan").type("Day of the first dose", "tomorrow").press(
+        "Make the plan"
+    )
+    professional.page.wait_for_selector("#errors")
+
+    assert professional.page.evaluate("document.activeElement.id") == "errors"
+    assert professional.page.get_by_label("Day of the first dose").input_value() == "tomorrow"
+    professional.check()
+
+
+def test_the_answer_for_a_patient_in_the_room_is_in_view(professional: Person) -> None:
+    """Can I start this patient, and at what dose?"""
+    box = professional.page.locator(".head .notice")
+    bottom = box.evaluate("box => box.getBoundingClientRect().bottom + scrollY")
+
+    assert bottom <= IN_VIEW
+    text = box.inner_text().replace(doses.NBSP, " ")
+    for words in ("do not start", "7 to 10 days", "0.5 to 1.5 mg once a day", "3 to 4.5 mg", "8 to 12 weeks"):
+        assert words in text
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_one_condition_is_shown_alone(width: int, person: Callable[..., Person]) -> None:
+    reader = (
+        person(width=width, scripts=False).open("/prescribers/evidence?condition=fibromyalgia").press(GATE)
+    )
+
+    assert reader.page.url.endswith("/prescribers/evidence?condition=fibromyalgia")
+    reader.sees("FINAL 2024", "Younger 2013")
+    assert reader.page.locator("th[scope=rowgroup]").count() == 1
+    reader.follow("All conditions")
+    assert reader.page.locator("th[scope=rowgroup]").count() > 10
