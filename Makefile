@@ -5,7 +5,10 @@ BIN := $(VENV)/bin
 AXE := .tools/node_modules/axe-core/axe.min.js
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet
 
-.PHONY: help run test test-fast test-postgres check format lint types bench seed lock translations clean
+# Compiled tests are kept, whatever the shell says: compiling them is half of a short run.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help run test test-fast test-postgres check format lint types bench screenshots seed lock translations clean
 
 help: ## List what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -38,6 +41,9 @@ format: $(VENV)/ready-dev ## Put the code in its usual form
 
 bench: $(VENV)/ready-dev ## Measure: a table of medians and ratios
 	@$(BIN)/python -m bench
+
+screenshots: $(VENV)/ready-dev ## Photograph the pages into docs/screenshots
+	@$(BIN)/python -m tests.screenshots
 
 seed: $(VENV)/ready ## Fill an empty portal with a believable demo world
 	@$(BIN)/flask db upgrade 2>/dev/null && $(BIN)/flask seed

@@ -7,8 +7,9 @@ and addresses are made up (example domains), the NPI numbers have the right chec
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 from flask import current_app
 from sqlalchemy import select, update
@@ -19,8 +20,8 @@ from portal.accounts.models import Role, User
 from portal.clock import now
 from portal.db import db, transaction
 from portal.errors import Refused
-from portal.intake import desk, submissions
-from portal.intake.models import CloseReason, Request, SpamReason
+from portal.intake import desk, patient_data, submissions
+from portal.intake.models import Kind, Request, SpamReason
 from portal.mail.models import Outbox, State
 from portal.mail.render import link
 from portal.newsletter import consent, subscriptions
@@ -44,36 +45,69 @@ PRESCRIBERS = (
     ("Björn Åkesson", "MD", "Sierra Gastroenterology", "NV", "bakesson@sierragi.example", "165432198"),
     ("Priya Natarajan", "MD", "Dougherty Valley Clinic", "CA", "priya.n@dvclinic.example", "110022334"),
     ("Walter Osei", "DDS", "Bollinger Dental", "CA", "wosei@bollinger.example", "187654321"),
+    ("Noor Rahman", "NP", "Twin Creeks Pediatrics", "CA", "nrahman@twincreeks.example", "119283746"),
+    ("Diego Castellanos", "MD", "Norris Canyon Medical", "CA", "dcast@norriscanyon.example", "156473829"),
+    ("Hana Kim", "DNP", "Windemere Women’s Health", "CA", "hkim@windemere.example", "138271605"),
 )
-QUESTIONS = (
-    (["dosing"], "What starting dose do you usually see, and how fast do prescribers step it up?"),
-    (
-        ["interactions"],
-        "An adult in my practice takes tramadol as needed. How long an opioid-free interval do you advise?",
-    ),
-    (
-        ["formulation", "compounding"],
-        "Can you make 0.5 mg capsules without lactose, and which filler would you use instead?",
-    ),
-    (
-        ["safety"],
-        "Sleep is disturbed at 3 mg taken at bedtime. Is a morning dose reasonable, or a step down to 1.5 mg?",
-    ),
-    (["evidence"], "Which placebo-controlled trials are larger than 50 people? I would like the references."),
-    (
-        ["dosing", "other"],
-        "Is a liquid at 1 mg/mL practical for titration in 0.25 mg steps, and how long does it keep?",
-    ),
-    (
-        ["safety", "interactions"],
-        "Elective knee surgery is planned with opioids afterwards. When should the dose be held?",
-    ),
-    (["compounding"], "What exactly should the prescription say so that you need not call back?"),
+ANA, LEE, SAMIRA, TOM, MEI, BJORN, PRIYA, WALTER, NOOR, DIEGO, HANA = PRESCRIBERS
+ADVERTISER = ("Rank Partners", "", "", "", "offers@rank.example", "176543219")
+
+START = (["dosing"], "What starting dose do you usually see, and how fast do prescribers step it up?")
+TRAMADOL = (
+    ["interactions"],
+    "An adult in my practice takes tramadol as needed. How long an opioid-free interval do you advise?",
 )
+LACTOSE = (
+    ["formulation", "compounding"],
+    "Can you make 0.5 mg capsules without lactose, and which filler would you use instead?",
+)
+SLEEP = (
+    ["safety"],
+    "Sleep is disturbed at 3 mg taken at bedtime. Is a morning dose reasonable, or a step down to 1.5 mg?",
+)
+TRIALS = (
+    ["evidence"],
+    "Which placebo-controlled trials are larger than 50 people? I would like the references.",
+)
+LIQUID = (
+    ["dosing", "other"],
+    "Is a liquid at 1 mg/mL practical for titration in 0.25 mg steps, and how long does it keep?",
+)
+SURGERY = (
+    ["safety", "interactions"],
+    "Elective knee surgery is planned with opioids afterwards. When should the dose be held?",
+)
+WORDING = (["compounding"], "What exactly should the prescription say so that you need not call back?")
+# Invented, like everything here; the guard against patient data finds a birth date in it.
+NAMED = (
+    ["dosing", "interactions"],
+    "Woman born 3/14/1961 on levothyroxine 75 mcg. Would you start at 0.5 mg, and recheck TSH when?",
+)
+ADVERTISING = (
+    ["other"],
+    "We bring pharmacies to page one. https://rank.example https://rank.example/offer www.rank.example",
+)
+QUESTIONS = (START, TRAMADOL, LACTOSE, SLEEP, TRIALS, LIQUID, SURGERY, WORDING)
+# Which chapter answers a topic: the demo's answers send people there, and say nothing of their own about medicine.
+CHAPTERS = {
+    "dosing": "dosing",
+    "interactions": "safety",
+    "safety": "safety",
+    "formulation": "compounding",
+    "compounding": "compounding",
+    "evidence": "evidence",
+}
 ANSWER = (
-    "Thank you for your question.\n\nThe label asks for at least 7 to 10 days without short-acting opioids before "
-    "naltrexone, at any dose. The references are on our page for prescribers.\n\nCall us if you want to talk."
+    "Thank you for your question.\n\nWhat is known, and what is not, is in our chapter on {chapter}, with its "
+    "sources: {link}\n\nCall us if you want to talk about it."
 )
+SENT = "Thank you for asking. What you asked for is on its way to you."
+NOTE = "Called the practice; they prefer an answer by email."
+
+CONFIRMED = 9  # of the sign-ups; the rest signed up today, so that nobody is due a reminder
+STEP = timedelta(minutes=30)
+# Who was answered on which working day, the last first; whoever still waits for something alike comes late.
+ANSWERED = (LEE, TOM, PRIYA, BJORN, HANA, NOOR, DIEGO, SAMIRA, MEI, WALTER, ANA, TOM, LEE, BJORN)
 
 
 def plant() -> Iterator[str]:
@@ -83,7 +117,8 @@ def plant() -> Iterator[str]:
         raise Refused("The portal is not empty: nothing was changed.")
     with transaction():
         staff = [_employ(email, name, role, at) for email, name, role in STAFF]
-        _requests(at, *staff)
+        _manager, pharmacist, clerk = staff
+        _requests(at, pharmacist, clerk)
         links = [(person, accounts.renew(person, by=None, at=at)) for person in staff]
         _settle(at)
     yield f"{len(STAFF)} members of staff, {_count()} requests."
@@ -101,7 +136,7 @@ def _employ(email: str, name: str, role: str, at: datetime) -> User:
         active=True,
         password=None,
         fs_uniquifier=hashlib.sha256(email.encode()).hexdigest(),
-        created_at=at - timedelta(days=40),
+        created_at=at - timedelta(days=120),
     )
     db.session.add(user)
     db.session.flush()
@@ -109,59 +144,175 @@ def _employ(email: str, name: str, role: str, at: datetime) -> User:
     return user
 
 
-def _requests(at: datetime, manager: User, pharmacist: User, clerk: User) -> None:
-    """A queue with something in every state, of the last days and weeks."""
-    keys = _keys()
-    for index in range(26):
-        received = at - timedelta(hours=5 * index + index % 3, minutes=7 * index)
-        request = _consultation(index, received) if index % 3 else _resource(index, received)
-        by = pharmacist if index % 3 else clerk
-        if index in (25, 16):
-            desk.mark_spam(
-                request, reason=next(iter(SpamReason)), by=clerk, at=received, version=request.version
+@dataclass
+class _World:
+    """What is asked and what staff do, kept until it is done in the order of time, so that histories read true."""
+
+    at: datetime
+    acts: list[tuple[datetime, Callable[[], object]]] = field(default_factory=list)
+    wishes: int = 0
+
+    def ask(
+        self,
+        received: datetime,
+        who: tuple[str, ...],
+        question: tuple[list[str], str] | None,
+        *,
+        by: User | None = None,
+        note: str = "",
+        answered: datetime | None = None,
+        closes: bool = False,
+        spam: SpamReason | None = None,
+        delegate: bool = False,
+        call: bool = False,
+        signals: Sequence[str] = (),
+    ) -> None:
+        """One request, for materials if there is no question; `by` is who claims it, and what they do with it."""
+        self.wishes += 1
+        name = f"seed-{self.wishes}"
+        by_post = self.wishes % 2 == 0
+        sent: list[Request] = []
+
+        def then(moment: datetime, verb: Callable[[Request, datetime], object]) -> None:
+            when = min(moment, self.at)
+            self.acts.append((when, lambda: verb(sent[0], when)))
+
+        def send() -> None:
+            if question:
+                sent.append(_consultation(name, received, who, question, delegate, call, signals))
+            else:
+                sent.append(_resource(name, received, who, by_post))
+
+        self.acts.append((received, send))
+        seen = received + timedelta(minutes=25)
+        if by and spam:
+            then(
+                seen,
+                lambda asked, when: desk.mark_spam(asked, reason=spam, by=by, at=when, version=asked.version),
             )
-        if index < 6 or index in (16, 25):
-            continue
-        seen = received + timedelta(hours=1)
-        desk.claim(request.reference, by=by, at=seen)
-        if index % 5 == 0:
-            note = "Called the practice; they prefer an answer by email."
-            desk.add_note(request, text=note, form_token=f"seed-note-{index}", by=by, at=seen)
-        if index < 10:
-            continue
-        desk.answer(
-            request,
-            text=ANSWER,
-            form_token=f"seed-answer-{index}",
-            close=index % 2 == 0,
-            by=by,
-            at=received + timedelta(hours=3),
-            version=request.version,
-            keys=keys,
+        elif by:
+            then(seen, lambda asked, when: desk.claim(asked.reference, by=by, at=when))
+        if by and note:
+            then(
+                seen + timedelta(minutes=10),
+                lambda asked, when: desk.add_note(
+                    asked, text=note, form_token=f"{name}-note", by=by, at=when
+                ),
+            )
+        if by and answered:
+            then(
+                answered,
+                lambda asked, when: desk.answer(
+                    asked,
+                    text=_answer(question),
+                    form_token=f"{name}-answer",
+                    close=closes,
+                    by=by,
+                    at=when,
+                    version=asked.version,
+                    keys=_keys(),
+                ),
+            )
+
+    def happen(self) -> None:
+        """Let everything happen."""
+        for _, act in sorted(self.acts, key=lambda one: one[0]):
+            act()
+
+
+def _requests(at: datetime, pharmacist: User, clerk: User) -> None:
+    """A queue with something in every state: late, due next, just in, claimed, answered, closed, spam.
+
+    At any hour, open or closed, what is late was promised for before now, and what is due next comes next.
+    """
+    world = _World(at)
+
+    def ago(hours: float) -> datetime:
+        return at - timedelta(hours=hours)
+
+    late = _received(Kind.CONSULTATION, ago(2))
+    world.ask(late, SAMIRA, SURGERY)
+    world.ask(late - STEP, WALTER, SLEEP, by=pharmacist, note=NOTE)
+    next_due = _received(Kind.CONSULTATION, at) + STEP
+    world.ask(next_due, LEE, TRAMADOL, call=True)
+    world.ask(next_due + 2 * STEP, ANA, START, by=pharmacist)
+    world.ask(_received(Kind.RESOURCE, at) + STEP, PRIYA, None, by=clerk)
+    world.ask(ago(9), ANA, None)
+    world.ask(ago(7.5), HANA, WORDING, by=pharmacist)
+    world.ask(ago(6.2), MEI, TRIALS)
+    world.ask(ago(4.6), DIEGO, LIQUID, signals=["quick"])
+    world.ask(ago(3.1), NOOR, LACTOSE, delegate=True)
+    world.ask(ago(2.3), TOM, None)
+    world.ask(ago(1.7), BJORN, NAMED)
+    world.ask(ago(0.4), MEI, TRIALS)  # the second time today: a possible duplicate
+    world.ask(ago(5), ADVERTISER, ADVERTISING, signals=["honeypot"])
+    world.ask(ago(48), ADVERTISER, ADVERTISING, by=clerk, spam=SpamReason.ADVERTISING)
+    for index, (who, opening) in enumerate(zip(ANSWERED, _openings_before(at), strict=False)):
+        received = opening + timedelta(minutes=35 + 97 * index % 240)
+        question = QUESTIONS[index % len(QUESTIONS)] if index % 3 else None
+        world.ask(
+            received,
+            who,
+            question,
+            by=pharmacist if question else clerk,
+            note=NOTE if index % 5 == 1 else "",
+            answered=received + timedelta(minutes=60 + 41 * index % 120),
+            closes=index % 3 != 1,
+            call=index % 4 == 1,
         )
-        if index == 21:
-            reason = next(iter(CloseReason))
-            later = received + timedelta(days=2)
-            desk.close(request, reason=reason, by=manager, at=later, version=request.version)
+    world.happen()
 
 
-def _consultation(index: int, at: datetime) -> Request:
-    topics, question = QUESTIONS[index % len(QUESTIONS)]
-    wants_call = index % 4 == 1
+def _answer(question: tuple[list[str], str] | None) -> str:
+    if question is None:
+        return SENT
+    chapter = CHAPTERS[question[0][0]]
+    return ANSWER.format(chapter=chapter, link=link(f"/prescribers/{chapter}"))
+
+
+def _received(kind: Kind, promised: datetime) -> datetime:
+    """When a request came in that was promised for no later than this: the last such moment, in half hours."""
+    org = current_app.config["ORG"]
+    moment = promised
+    while submissions.promise(kind, org=org, at=moment) > promised:
+        moment -= STEP
+    return moment
+
+
+def _openings_before(at: datetime) -> Iterator[datetime]:
+    """When the pharmacy opened on each working day before this one, the last first."""
+    org = current_app.config["ORG"]
+    day = at.astimezone(org.timezone).date()
+    while True:
+        day -= timedelta(days=1)
+        if hours := org.opening(day):
+            yield datetime.combine(day, hours[0], tzinfo=org.timezone).astimezone(UTC)
+
+
+def _consultation(
+    name: str,
+    at: datetime,
+    who: tuple[str, ...],
+    question: tuple[list[str], str],
+    delegate: bool,
+    call: bool,
+    signals: Sequence[str],
+) -> Request:
+    topics, words = question
     request, _ = submissions.submit_consultation(
-        **_identity(index),
-        phone="925-555-01" + f"{index:02}" if wants_call else "",
-        on_behalf=index == 4,
-        delegate_name="Jo Delgado" if index == 4 else "",
-        delegate_email="jo.delgado@bayrheum.example" if index == 4 else "",
+        **_identity(who),
+        phone="925-555-0147" if call else "",
+        on_behalf=delegate,
+        delegate_name="Jo Delgado" if delegate else "",
+        delegate_email="jo.delgado@twincreeks.example" if delegate else "",
         topics=topics,
-        question=question,
-        contact_method="phone" if wants_call else "email",
-        contact_window="morning" if wants_call else "any",
-        leave_message=wants_call,
-        patient_data=[],
-        form_token=f"seed-consultation-{index}",
-        signals=["quick"] if index == 2 else [],
+        question=words,
+        contact_method="phone" if call else "email",
+        contact_window="morning" if call else "any",
+        leave_message=call,
+        patient_data=[kind.value for kind in patient_data.find(words)],
+        form_token=name,
+        signals=signals,
         keys=_keys(),
         org=current_app.config["ORG"],
         at=at,
@@ -169,17 +320,16 @@ def _consultation(index: int, at: datetime) -> Request:
     return request
 
 
-def _resource(index: int, at: datetime) -> Request:
-    by_post = index % 2 == 0
+def _resource(name: str, at: datetime, who: tuple[str, ...], by_post: bool) -> Request:
     request, _ = submissions.submit_resource(
-        **_identity(index),
+        **_identity(who),
         phone="",
         items=["prescriber-guide", "patient-leaflet-es"] if by_post else ["prescriber-summary"],
         delivery="post" if by_post else "email",
         address="400 Example Street\nSan Ramon, CA 94583" if by_post else "",
         note="Two copies, for the waiting room." if by_post else "",
         patient_data=[],
-        form_token=f"seed-resource-{index}",
+        form_token=name,
         signals=[],
         keys=_keys(),
         org=current_app.config["ORG"],
@@ -188,8 +338,8 @@ def _resource(index: int, at: datetime) -> Request:
     return request
 
 
-def _identity(index: int) -> dict[str, str]:
-    name, credential, practice, state, email, nine = PRESCRIBERS[index % len(PRESCRIBERS)]
+def _identity(who: tuple[str, ...]) -> dict[str, str]:
+    name, credential, practice, state, email, nine = who
     digit = next(last for last in "0123456789" if number.is_valid(nine + last))
     return {
         "name": name,
@@ -216,13 +366,13 @@ def _subscribers(at: datetime) -> int:
                 network=f"198.51.{index}.0/24",
                 signals=[],
                 form_token=f"seed-signup-{index}",
-                at=at - timedelta(days=3, hours=index),
+                at=at - timedelta(days=3 if index < CONFIRMED else 0, hours=index),
             )
-    newsletter.answer_signups(keys=keys, at=at - timedelta(days=3))
+    newsletter.answer_signups(keys=keys, at=at)
     with transaction():
         _settle(at)
         for index, signup in enumerate(db.session.scalars(select(Signup).order_by(Signup.id)).all()):
-            if index >= 9:
+            if index >= CONFIRMED:
                 continue
             moment = at - timedelta(days=2, hours=index)
             subscriber = subscriptions.enrol(

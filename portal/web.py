@@ -151,13 +151,18 @@ def security_headers(config: Mapping[str, Any]) -> dict[str, str]:
 
 
 def when(at: datetime) -> Markup:
-    """`Tue Nov 24, 6:00 PM Pacific` as a `<time>` in the pharmacy's zone."""
+    """`Tue Nov 24, 6:00 pm Pacific` as a `<time>` in the pharmacy's zone, with the year when it is another one.
+
+    No line ends between `6:00` and `pm`.
+    """
     org = current_app.config["ORG"]
     local = at.astimezone(org.timezone)
+    is_now = local.year == now().astimezone(org.timezone).year
     if str(get_locale()) == "es":
-        words = format_datetime(at, "EEE d 'de' MMM, h:mm a")
+        words = format_datetime(at, f"EEE d 'de' MMM{'' if is_now else ' y'}, h:mm\u00a0a")
     else:
-        words = format_datetime(at, "EEE MMM d, h:mm a")
+        words = format_datetime(at, f"EEE MMM d{'' if is_now else ', y'}, h:mm\u00a0a")
+        words = words.replace("AM", "am").replace("PM", "pm")
     zone = org.zone_name(at)
     return Markup('<time datetime="{}">{} {}</time>').format(local.isoformat(timespec="minutes"), words, zone)
 

@@ -1,0 +1,94 @@
+"""The demo world: whatever the hour, its queue shows every state that staff meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from portal import seed
+from portal.audit import AuditEntry
+from portal.db import db
+from portal.errors import Refused
+from portal.intake.models import Message, Request, Status
+from portal.mail.models import Outbox, State
+from tests.conftest import START, Clock
+
+MOMENTS = {
+    "a working morning": START,
+    "before opening on a Monday": datetime(2026, 1, 12, 16, 0, tzinfo=UTC),
+    "just before closing": datetime(2026, 1, 16, 1, 50, tzinfo=UTC),
+    "at night": datetime(2026, 1, 15, 10, 0, tzinfo=UTC),
+    "on a Sunday": datetime(2026, 1, 18, 20, 0, tzinfo=UTC),
+    "on a holiday": datetime(2026, 1, 19, 20, 0, tzinfo=UTC),
+}
+
+
+def plant(app: Flask) -> list[str]:
+    with app.app_context():
+        return list(seed.plant())
+
+
+@pytest.mark.parametrize("at", MOMENTS.values(), ids=MOMENTS)
+def test_every_state_is_there_at_any_hour(app: Flask, clock: Clock, at: datetime) -> None:
+    clock.set(at)
+
+    plant(app)
+
+    with app.app_context():
+        found = db.session.scalars(select(Request)).all()
+        open_ones = [each for each in found if each.is_open]
+        late = [each for each in open_ones if each.is_late(at)]
+        soonest = min(each.answer_by for each in open_ones if not each.is_late(at))
+        assert {each.status for each in found} >= {"new", "in_progress", "answered", "closed", "spam"}
+        assert {each.status for each in late} == {Status.NEW, Status.IN_PROGRESS}
+        assert soonest - at < timedelta(days=4)  # over a weekend with its holiday
+        assert any(at - each.received_at < timedelta(hours=1) for each in open_ones)
+        assert any(each.patient_data for each in open_ones)
+        assert any(each.on_behalf for each in open_ones)
+        assert any(each.signals for each in open_ones)
+        assert sum(each.possible_duplicate_of is not None for each in open_ones) == 1
+        assert max(each.received_at for each in found) <= at
+        assert max(each.written_at for each in db.session.scalars(select(Message))) <= at
+
+
+def test_what_is_due_next_is_due_today_on_a_working_day(app: Flask, clock: Clock) -> None:
+    plant(app)
+
+    with app.app_context():
+        answers_by = [each.answer_by for each in db.session.scalars(select(Request)) if each.is_open]
+        assert any(START < moment <= START + timedelta(hours=1) for moment in answers_by)
+
+
+def test_its_history_is_in_the_order_of_time(app: Flask) -> None:
+    plant(app)
+
+    with app.app_context():
+        moments = db.session.scalars(select(AuditEntry.at).order_by(AuditEntry.id)).all()
+        requests = db.session.scalars(select(Request.received_at).order_by(Request.id)).all()
+    assert list(requests) == sorted(requests)
+    assert list(moments) == sorted(moments)
+
+
+def test_nothing_of_it_is_mailed_and_staff_get_one_use_links(app: Flask) -> None:
+    printed = "\n".join(plant(app))
+
+    assert printed.count("/staff/invite/") == len(seed.STAFF)
+    with app.app_context():
+        assert db.session.scalars(select(Outbox).where(Outbox.state == State.QUEUED)).all() == []
+
+
+def test_a_portal_with_anybody_in_it_is_left_alone(app: Flask) -> None:
+    plant(app)
+
+    with pytest.raises(Refused, match="not empty"):
+        plant(app)
+
+
+def test_its_worker_finds_nothing_to_send(app: Flask, work: Callable[[], int]) -> None:
+    plant(app)
+
+    assert work() == 0
