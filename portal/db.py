@@ -79,7 +79,8 @@ def transaction() -> Iterator[None]:
     session = db.session
     with writes_allowed(), _turn():
         try:
-            if session().in_transaction():  # a read that holds a deferred transaction: the write begins its own
+            # A read before this may hold a deferred transaction open; the write begins its own.
+            if session().in_transaction():
                 session.rollback()
             yield
             session.commit()

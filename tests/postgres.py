@@ -48,9 +48,11 @@ def with_server(tools: Path, folder: Path) -> int:
     if os.geteuid() == 0:
         user = "postgres"
         os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
-    options = (
-        f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c max_connections=60"
+    settings = (
+        *("listen_addresses=127.0.0.1", f"unix_socket_directories={folder}", "max_connections=60"),
+        *("fsync=off", "synchronous_commit=off", "full_page_writes=off"),  # it is thrown away
     )
+    options = " ".join((f"-p {port}", *(f"-c {setting}" for setting in settings)))
     start = [str(tools / "pg_ctl"), "-D", str(data), "-w", "-l", str(folder / "log"), "-o", options, "start"]
     steps = (
         [str(tools / "initdb"), "-D", str(data), "-A", "trust", "-U", "portal", "-E", "UTF8", "--no-sync"],

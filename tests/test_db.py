@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from portal import audit
 from portal.audit import AuditEntry
 from portal.db import db, transaction
 from portal.errors import Unavailable
-from tests.conftest import START, Clock
+from tests.conftest import START, Clock, no_sync
 from tests.pages import Visitor
 
 ORDER = {
@@ -103,9 +105,20 @@ def test_every_connection_keeps_the_promises_of_sqlite(app: Flask, sqlite_only: 
         "secure_delete": 1,
     }
     for face in (app, app.extensions["staff"]):
-        with face.app_context():
+        with face.app_context(), without(no_sync):
             found = {name: db.session.scalar(text(f"PRAGMA {name}")) for name in wanted}
             assert found == wanted
+
+
+@contextmanager
+def without(listener: Callable[..., None]) -> Iterator[None]:
+    """Connections as they are outside the tests."""
+    event.remove(db.engine, "connect", listener)
+    db.engine.dispose()
+    try:
+        yield
+    finally:
+        event.listen(db.engine, "connect", listener)
 
 
 def test_every_write_begins_immediate(app: Flask, sqlite_only: Path, visitor: Visitor) -> None:

@@ -68,7 +68,7 @@ STATUS_CHOICES = {
     **{status.value: label for status, label in STATUS_LABELS.items()},
     ALL_WORD: "All",
 }
-SORT_CHOICES = {SORT_ANSWER_BY: "Soonest promise", SORT_NEWEST: "Newest"}
+SORT_CHOICES = {SORT_ANSWER_BY: "Soonest first", SORT_NEWEST: "Newest first"}
 
 
 @bp.get("/staff")

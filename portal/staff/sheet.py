@@ -258,12 +258,12 @@ class Sheet:
     @property
     def why_no_answer(self) -> str:
         """Who may answer, where this person may not."""
+        if self.request.status not in (Status.NEW, Status.IN_PROGRESS):
+            return ""
         if self.request.kind == Kind.CONSULTATION and self.by.role != Role.PHARMACIST:
             return "Only a pharmacist may answer a consultation."
         if self.request.status == Status.NEW:
             return "Claim this request to answer it."
-        if self.request.status != Status.IN_PROGRESS:
-            return ""
         return f"{self.owner_name or 'Nobody'} has this request, and only its owner may answer it."
 
     @property
@@ -298,7 +298,7 @@ class Sheet:
             address = asked.address if self.may_read else ""
             return [("Delivery", _label(DELIVERY_LABELS, asked.delivery)), ("Address", address)]
         return [
-            ("Wants the answer by", _label(CONTACT_METHOD_LABELS, asked.contact_method).lower()),
+            ("Wants to be answered", f"By {_label(CONTACT_METHOD_LABELS, asked.contact_method).lower()}"),
             ("Best time to call", _label(CONTACT_WINDOW_LABELS, asked.contact_window) if asked.phone else ""),
             ("Message on the phone", "We may leave one" if asked.leave_message else ""),
         ]
@@ -307,8 +307,8 @@ class Sheet:
         asked = self.request
         kinds = [_label(patient_data.LABELS, kind) for kind in asked.patient_data]
         return [
-            ("May hold", ", ".join(kinds)),
-            ("Speaks for a robot", ", ".join(_label(SIGNALS, signal) for signal in asked.signals)),
+            ("May say who a patient is", ", ".join(kinds)),
+            ("May be from a robot", ", ".join(_label(SIGNALS, signal) for signal in asked.signals)),
         ]
 
 

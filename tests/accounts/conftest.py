@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
 
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from sqlalchemy import select, update
 
@@ -20,7 +21,8 @@ from tests.conftest import Clock
 from tests.pages import Page, Visitor
 
 PASSWORD = "seven quiet herons wade at dawn"
-PASSWORD_HASH = passwords.hashed(PASSWORD)
+QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+PASSWORD_HASH = QUICK.hash(PASSWORD)
 
 
 @dataclass
@@ -41,6 +43,21 @@ class Person:
         """A code that was not shown before."""
         self.clock.tick(totp.STEP)
         return self.code()
+
+
+@pytest.fixture(autouse=True)
+def quick_hashes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords cost next to nothing, but where a test asks for `pinned_hashes`."""
+    if "pinned_hashes" not in request.fixturenames:
+        monkeypatch.setattr(passwords, "_hasher", QUICK)
+
+
+@pytest.fixture
+def pinned_hashes() -> Iterator[None]:
+    """Hashes as they are made in production."""
+    passwords._nobodys.cache_clear()
+    yield
+    passwords._nobodys.cache_clear()
 
 
 @pytest.fixture

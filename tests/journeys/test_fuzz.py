@@ -20,7 +20,7 @@ from tests.house.test_walk import digest
 from tests.live import tokens_in
 from tests.pages import Visitor
 
-EXAMPLES = 450  # for each of five ways in
+EXAMPLES = 410  # for each of five ways in
 FIELDS = {
     "/requests/consultation": (
         "ConsultationForm",

@@ -102,6 +102,8 @@ def test_the_spanish_pages_have_no_english_left(app: Flask, visitor: Visitor, ou
     ]
     addresses = [
         "/es/boletin",
+        "/es/pacientes",
+        "/es/pacientes/preguntas",
         *(f"/newsletter/{page}?lang=es" for page in done),
         confirm,
         erase,

@@ -51,7 +51,7 @@ def test_the_list_tells_who_asks_what_and_until_when(ask: Ask, signed_in: Signed
     page.sees(
         "Ana Ruiz, NP", "Consultation · Dosing or titration · How slowly should I raise", "New", "Nobody"
     )
-    page.sees("Fri Jan 16, 10:00 AM Pacific")
+    page.sees("Fri Jan 16, 10:00 am Pacific")
 
 
 def test_the_desk_sees_the_question_only_of_its_own_requests(ask: Ask, signed_in: SignedIn) -> None:
@@ -227,7 +227,7 @@ def test_three_reasons_for_an_empty_list_read_differently(ask: Ask, signed_in: S
     ask()
 
     mine = colleague.open("/staff/requests?owner=me")
-    mine.sees("You have no open requests.", "1 is open; the next answer is due Fri Jan 16, 10:00 AM Pacific")
+    mine.sees("You have no open requests.", "1 is open; the soonest promise is Fri Jan 16, 10:00 am Pacific")
     assert mine.follow("See all open requests").address == "/staff/requests"
     colleague.open("/staff/requests?q=nobody").sees("No requests match these filters.")
 

@@ -73,9 +73,9 @@ def test_a_request_shows_all_that_staff_need(ask: Ask, signed_in: SignedIn) -> N
     page = signed_in("pharmacist").open(address(reference))
 
     assert page.title == f"Consultation {reference}"
-    page.sees("New", "Answer by Fri Jan 16, 10:00 AM Pacific", QUESTION, "Dosing or titration")
+    page.sees("New", "Answer by Fri Jan 16, 10:00 am Pacific", QUESTION, "Dosing or titration")
     page.sees("1234567893 (the check digit fits)", "Valley Clinic", "California", "ana@clinic.example")
-    page.sees("Received the portal Thu Jan 15, 10:00 AM Pacific")
+    page.sees("Received the portal Thu Jan 15, 10:00 am Pacific")
 
 
 def test_materials_show_what_to_send(ask: Ask, signed_in: SignedIn) -> None:
