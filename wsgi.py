@@ -1,5 +1,6 @@
 """What a web server and the `flask` command load: `wsgi:app`."""
 
+import gc
 import sys
 
 from config import EX_CONFIG, Config, ConfigError
@@ -13,3 +14,8 @@ except ConfigError as error:
     sys.exit(EX_CONFIG)
 
 app = create_app(config)
+
+# What is built at start lives until the end: the collector need not walk through it again with every few requests.
+gc.collect()
+gc.freeze()
+gc.set_threshold(20_000, 20, 50)

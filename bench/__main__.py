@@ -6,6 +6,7 @@ that a slow minute of the machine falls on all alike.
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import re
@@ -200,6 +201,8 @@ def run(live: Live, folder: Path) -> None:
     first_visit = _first_visit(visitor, page.text)
     hello = Yardstick("bench.hello:flask_hello")
     bare = Yardstick("bench.hello:bare", BENCH_BODY=str(body))
+    sent = [[name, value] for name, value in page.headers.items() if name not in ("date", "server")]
+    weighed = Yardstick("bench.hello:bare_with_headers", BENCH_BODY=str(body), BENCH_HEADERS=json.dumps(sent))
     naive = Yardstick("bench.naive:app", BENCH_NAIVE_DB=f"sqlite:///{folder / 'naive.db'}")
     posts, cookie = prepare_sign_ups(live, folder)
     naive_posts, naive_cookie = _naive_posts(naive, folder)
@@ -218,7 +221,8 @@ def run(live: Live, folder: Path) -> None:
         figures = in_turn(
             {
                 "Flask hello": lambda: wrk(hello.url)[0],
-                "bare WSGI, as many bytes": lambda: wrk(bare.url)[0],
+                "bare WSGI, the page's body": lambda: wrk(bare.url)[0],
+                "bare WSGI, as many bytes": lambda: wrk(weighed.url)[0],
                 "resource page": lambda: wrk(prescribers, **gate)[0],
                 "resource page, brotli": lambda: wrk(prescribers, Accept_Encoding="br", **gate)[0],
                 "resource page, 304": lambda: wrk(prescribers, If_None_Match=page.headers["etag"], **gate)[0],
@@ -229,7 +233,7 @@ def run(live: Live, folder: Path) -> None:
             }
         )
     finally:
-        for yardstick in (hello, bare, naive):
+        for yardstick in (hello, bare, weighed, naive):
             yardstick.stop()
     report(figures, starts, at_rest, first_visit, sum(bad), len(page.body))
 

@@ -51,6 +51,7 @@ class Condition:
 
     id: str
     name: str
+    short: str
     certainty: str
     summary: str
     studies: tuple[Study, ...]
@@ -99,7 +100,7 @@ def grid(conditions: tuple[Condition, ...]) -> tables.Grid:
 def choices(conditions: tuple[Condition, ...], page: str, chosen: str = "") -> tables.Choices:
     """The links above the table: all, then each condition; `page` is the table's address."""
     links = [(page, "All conditions", not chosen)]
-    links += [(f"{page}?condition={one.id}", one.name, one.id == chosen) for one in conditions]
+    links += [(f"{page}?condition={one.id}", one.short, one.id == chosen) for one in conditions]
     return tables.Choices("Show one condition", tuple(links))
 
 
@@ -111,6 +112,7 @@ def _condition(entry: Mapping[str, Any]) -> Condition:
     condition = Condition(
         id=entry["id"],
         name=entry["name"],
+        short=entry.get("short") or entry["name"],
         certainty=entry["certainty"],
         summary=entry["summary"],
         studies=tuple(

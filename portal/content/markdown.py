@@ -274,7 +274,7 @@ def _render_choices(html: RendererHTML, tokens: Sequence[Token], place: int, opt
         f'<li><a href="{escape(href)}"{CURRENT if is_shown else ""}>{escape(words)}</a></li>'
         for href, words, is_shown in choices.links
     )
-    return f'<nav aria-label="{escape(choices.label)}"><ul class="links plain row">{links}</ul></nav>\n'
+    return f'<nav aria-label="{escape(choices.label)}"><ul class="plain row">{links}</ul></nav>\n'
 
 
 def _render_box(html: RendererHTML, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:

@@ -55,7 +55,7 @@ PARTS = (
     Part("Opioid-free before the first dose", "/prescribers/safety", "opioid-free-table", (0, 1)),
     Part("Dose and titration", "/prescribers", "dose-table", (0, 1, 2)),
     Part("When to stop", "/prescribers/dosing", "stopping"),
-    Part("Interactions", "/prescribers/safety", "interactions-table", (0, 2)),
+    Part("Interactions", "/prescribers/safety", "interactions-table", (0, 1, 2)),
     Part("Monitoring", "/prescribers/safety", "monitoring-table", (0, 1)),
     Part("What the trials show", "/prescribers", "summary", which=(1, 2)),
 )

@@ -68,10 +68,10 @@ def queue(
     return row
 
 
-def new_message_id() -> str:
-    """A Message-ID (RFC 5322, 3.6.4) in our own domain; it names nobody."""
+def new_message_id(unique: str = "") -> str:
+    """A Message-ID (RFC 5322, 3.6.4) in our own domain; it names nobody. `unique` stands for itself, if given."""
     domain = current_app.config["MAIL_FROM"].rpartition("@")[2]
-    return f"<{secrets.token_hex(16)}@{domain}>"
+    return f"<{unique or secrets.token_hex(16)}@{domain}>"
 
 
 def deliver_one(transport: Transport, *, worker: str, sender: str) -> bool:

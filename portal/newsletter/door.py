@@ -90,7 +90,6 @@ class Door:
             return False
         throttle, network = self._app.extensions["throttle"], block_of(environ.get("REMOTE_ADDR", ""))
         try:
-            throttle.hit("post", network)
             with self._app.app_context():
                 entry.accept(
                     email=once["email"],

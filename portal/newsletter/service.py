@@ -82,7 +82,7 @@ def sign_up(
             "foreign_text": words.text if words.id == FOREIGN else None,
             "network": network,
             "signals": ",".join(signals),
-            "message_id": mail.new_message_id(),
+            "message_id": mail.new_message_id(tokens.digest(form_token)[:32]),
             "at": at,
             "due_at": at,
         },

@@ -1,0 +1,322 @@
+"""The commands: what they print, and the status they end with."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select, text
+
+from portal import serve
+from portal.accounts import service as accounts
+from portal.accounts.models import ROLES, User
+from portal.audit import AuditEntry
+from portal.db import db, transaction
+from portal.intake.models import Request, Status
+from portal.mail import service as mail
+from portal.mail.models import Outbox, State
+from portal.mail.transport import FileTransport, RelayDown
+from portal.worker import Worker
+from tests.conftest import START
+from tests.intake import samples
+from tests.pages import Visitor
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def run(app: Flask) -> Run:
+    """`flask …` with these words."""
+    return lambda *words: app.test_cli_runner().invoke(args=list(words))
+
+
+@pytest.fixture
+def promised(app: Flask) -> Callable[[], None]:
+    """One mail waits."""
+
+    def promise() -> None:
+        with app.app_context(), transaction():
+            mail.queue("accounts/notice", to="a@b.example", context={"what": "X."}, cause="user:1", at=START)
+
+    return promise
+
+
+def state_of_mail(app: Flask) -> str:
+    with app.app_context():
+        return str(db.session.scalars(select(Outbox.state)).one())
+
+
+def one_line(text_: str) -> bool:
+    return len(text_.strip().splitlines()) == 1 and "Traceback" not in text_
+
+
+# ---- flask npi check
+
+
+@pytest.mark.parametrize("npi", ["1234567893", "12345 67893", "1234-567-893"])
+def test_a_good_npi_is_said_to_be_one(run: Run, npi: str) -> None:
+    result = run("npi", "check", npi)
+
+    assert (result.exit_code, result.output) == (0, "1234567893 is a valid NPI\n")
+
+
+@pytest.mark.parametrize("npi", ["1234567890", "123", "", "12345A7893", "3234567899", "\ud800", "x" * 5000])
+def test_a_bad_npi_is_said_to_be_none(run: Run, npi: str) -> None:
+    result = run("npi", "check", npi)
+
+    assert result.exit_code == 1
+    assert one_line(result.output)
+
+
+def test_a_number_is_asked_for(run: Run) -> None:
+    assert run("npi", "check").exit_code == 2
+
+
+# ---- flask staff
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_an_invitation_prints_a_link_that_works(run: Run, visitor: Visitor, role: str) -> None:
+    result = run("staff", "invite", "ada@pharmacy.example", "--role", role, "--name", "Ada Okafor")
+
+    assert result.exit_code == 0
+    assert result.output.startswith("http://localhost:8000/staff/invite/")
+    page = visitor.open(result.output.strip().removeprefix("http://localhost:8000"))
+    assert page.soup.find(id="name")["value"] == "Ada Okafor"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["not-an-address", "--role", "desk"],
+        ["ada@pharmacy.example", "--role", "owner"],
+        ["ada@pharmacy.example"],
+        ["ada@pharmacy.example\r\nBcc: x@y.example", "--role", "desk"],
+        ["--role", "desk"],
+        ["grace.pharmacist@pharmacy.example", "--role", "desk"],  # has an account
+    ],
+)
+def test_a_bad_invitation_says_why_and_makes_none(run: Run, app: Flask, words: list[str]) -> None:
+    samples.staff(app)
+
+    result = run("staff", "invite", *words)
+
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    assert result.stderr.strip()
+    with app.app_context():
+        assert db.session.scalar(text("SELECT count(*) FROM invite")) == 0
+
+
+def test_everybody_is_listed_and_who_is_disabled(run: Run, app: Flask) -> None:
+    assert run("staff", "list").output == ""
+    samples.staff(app)
+    samples.staff(app, "Dee Ramos", "desk")
+    assert run("staff", "disable", "dee.desk@pharmacy.example").exit_code == 0
+
+    result = run("staff", "list")
+
+    assert result.exit_code == 0
+    assert result.output.splitlines() == [
+        "dee.desk@pharmacy.example  desk  Dee Ramos  (disabled)",
+        "grace.pharmacist@pharmacy.example  pharmacist  Grace Hall",
+    ]
+
+
+def test_who_is_disabled_is_out_and_their_requests_are_free(run: Run, app: Flask) -> None:
+    user = samples.staff(app)
+    reference = samples.submit(app)
+    with app.app_context(), transaction():
+        db.session.execute(
+            db.update(Request).values(owner_id=user.id, status=Status.IN_PROGRESS, claimed_at=START)
+        )
+
+    result = run("staff", "disable", "Grace.Pharmacist@pharmacy.example")
+
+    assert result.exit_code == 0, result.output
+    assert one_line(result.output)
+    with app.app_context():
+        assert db.session.get_one(User, user.id).active is False
+        actors = db.session.execute(
+            select(AuditEntry.actor_name).where(AuditEntry.action == "staff.disabled")
+        )
+        assert actors.scalar_one() == "the portal"
+    assert samples.the_request(app, reference).owner_id is None
+
+
+def test_nobody_cannot_be_disabled(run: Run) -> None:
+    result = run("staff", "disable", "nobody@pharmacy.example")
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert one_line(result.stderr)
+
+
+# ---- flask seed
+
+
+def test_no_demo_world_in_production(run: Run, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(app.config, "APP_ENV", "production")
+
+    result = run("seed")
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert one_line(result.stderr)
+    assert samples.how_many(app) == 0
+
+
+@pytest.mark.parametrize("there", ["a person", "a request"])
+def test_no_demo_world_over_a_real_one(run: Run, app: Flask, there: str) -> None:
+    if there == "a person":
+        samples.staff(app)
+    else:
+        samples.submit(app)
+    before = samples.how_many(app), samples.how_many(app, User)
+
+    result = run("seed")
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert one_line(result.stderr)
+    assert (samples.how_many(app), samples.how_many(app, User)) == before
+
+
+# ---- flask worker
+
+
+def test_the_worker_does_once_what_is_due(run: Run, app: Flask, promised: Callable[[], None]) -> None:
+    promised()
+
+    result = run("worker", "--once")
+
+    assert (result.exit_code, result.output) == (0, "1 mail handled.\n")
+    assert state_of_mail(app) == State.SENT
+    assert run("worker", "--once").output == "0 mails handled.\n"
+
+
+def test_a_mail_server_that_is_down_is_said(
+    run: Run, app: Flask, promised: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(*_args: object, **_kwargs: object) -> None:
+        raise RelayDown("the mail server cannot be reached: ConnectionRefusedError")
+
+    promised()
+    monkeypatch.setattr(FileTransport, "send", down)
+
+    result = run("worker", "--once")
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert one_line(result.stderr)
+    assert state_of_mail(app) == State.QUEUED
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """Signals are as they were, afterwards."""
+    kept = {which: signal.getsignal(which) for which in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for which, handler in kept.items():
+        signal.signal(which, handler)
+
+
+@pytest.mark.parametrize("which", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_worker_after_the_mail_in_hand(
+    which: signal.Signals,
+    run: Run,
+    app: Flask,
+    promised: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+    handlers: None,
+) -> None:
+    send = FileTransport.send
+
+    def interrupted(self: FileTransport, **order: Any) -> None:
+        signal.raise_signal(which)
+        send(self, **order)
+
+    promised()
+    promised()
+    monkeypatch.setattr(FileTransport, "send", interrupted)
+
+    result = run("worker")
+
+    assert result.exit_code == 0
+    with app.app_context():
+        states = db.session.execute(select(Outbox.state, func.count()).group_by(Outbox.state)).all()
+    assert {str(state): count for state, count in states} == {"sent": 1, "queued": 1}
+
+
+def test_the_worker_rests_while_the_storage_is_gone(
+    run: Run, app: Flask, monkeypatch: pytest.MonkeyPatch, handlers: None
+) -> None:
+    rests: list[float] = []
+
+    def fail(self: Worker) -> bool:
+        if len(rests) == 2:
+            self.stop()
+        raise RelayDown("closed")
+
+    monkeypatch.setattr(Worker, "_round", fail)
+    monkeypatch.setattr("portal.worker.REST_SECONDS", 0.0)
+    monkeypatch.setattr(mail, "free_leases", lambda: None)
+    wait = Worker.run.__globals__["threading"].Event.wait
+    monkeypatch.setattr(
+        "portal.worker.threading.Event.wait", lambda self, pause: rests.append(pause) or wait(self, 0)
+    )
+
+    assert run("worker").exit_code == 0
+    assert rests == [0.0, 0.0, 0.0]
+
+
+# ---- flask serve
+
+
+@pytest.fixture(autouse=True)
+def supervised(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, int]]:
+    """Where `flask serve` would have served, had it not been stopped from becoming the supervisor."""
+    started: list[tuple[str, int, int]] = []
+
+    def become_supervisor(host: str, port: int, workers: int) -> None:
+        started.append((host, port, workers))
+
+    monkeypatch.setattr(serve, "become_supervisor", become_supervisor)
+    return started
+
+
+def test_serving_hands_the_first_manager_a_link(
+    run: Run, supervised: list[tuple[str, int, int]], visitor: Visitor
+) -> None:
+    result = run("serve")
+
+    assert result.exit_code == 0
+    assert supervised == [("127.0.0.1", 8000, 1)]
+    link = result.output.split()[-1]
+    assert link.startswith("http://localhost:8000/staff/invite/")
+    visitor.open(link.removeprefix("http://localhost:8000"))
+
+
+def test_serving_hands_out_no_link_once_somebody_can_sign_in(
+    run: Run, app: Flask, supervised: list[tuple[str, int, int]]
+) -> None:
+    samples.staff(app)
+
+    result = run("serve")
+
+    assert result.output == "The portal answers at http://localhost:8000\n"
+    assert len(supervised) == 1
+
+
+def test_serving_does_not_start_on_tables_of_another_version(
+    run: Run, app: Flask, supervised: list[tuple[str, int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("portal.ops.checks.MigrationContext.get_current_revision", lambda self: None)
+
+    result = run("serve")
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "Run `flask db upgrade`." in result.stderr
+    assert supervised == []
+    with app.app_context():
+        assert not accounts.has_staff()

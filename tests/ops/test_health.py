@@ -1,0 +1,299 @@
+"""What monitors ask, and what `flask doctor` tells a person: one list of checks, each with its remedy."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import date, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
+from portal.accounts import service as accounts
+from portal.accounts.models import User
+from portal.clock import now
+from portal.db import db, transaction
+from portal.mail import service as mail
+from portal.mail.models import Outbox, State
+from portal.ops import checks
+from portal.ops.checks import Finding
+from tests.conftest import START, Clock
+from tests.pages import Visitor
+
+Check = Callable[[], Finding]
+
+
+@pytest.fixture
+def context(app: Flask) -> Iterator[Flask]:
+    """A check asks the app it runs in."""
+    with app.app_context():
+        yield app
+
+
+@pytest.fixture
+def doctor(app: Flask) -> Callable[[], Any]:
+    """Ask `flask doctor`."""
+    return lambda: app.test_cli_runner().invoke(args=["doctor"])
+
+
+@pytest.fixture
+def revision(app: Flask) -> Iterator[Callable[[str | None], None]]:
+    """Pretend that the tables are those of another version, or of none; mended afterwards."""
+
+    def write(value: str | None) -> None:
+        with app.app_context(), db.engine.begin() as connection:
+            connection.execute(text("DELETE FROM alembic_version"))
+            if value is not None:
+                connection.execute(text("INSERT INTO alembic_version VALUES (:value)"), {"value": value})
+
+    with app.app_context(), db.engine.connect() as connection:
+        right = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+    yield write
+    write(right)
+
+
+def fail(*_args: object, **_kwargs: object) -> None:
+    raise OperationalError("SELECT", {}, Exception("gone"))
+
+
+def promise(state: State = State.QUEUED, **values: Any) -> None:
+    with transaction():
+        mail.queue(
+            "accounts/notice", to="a@b.example", context={"what": "A thing."}, cause="user:1", at=START
+        )
+        db.session.flush()
+        db.session.execute(db.update(Outbox).values(state=state, **values))
+
+
+def employ(role: str = "manager") -> None:
+    with transaction():
+        db.session.add(
+            User(email="g@b.example", name="Grace", role=role, fs_uniquifier="u", active=True, created_at=START)
+        )
+
+
+# ---- For monitors
+
+
+def test_the_process_lives_whatever_its_database_does(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db.session, "scalar", fail)
+    monkeypatch.setattr(db.session, "execute", fail)
+
+    answer = visitor.get("/healthz")
+
+    assert (answer.status_code, answer.text) == (200, "ok\n")
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_a_portal_that_can_work_is_ready(visitor: Visitor) -> None:
+    answer = visitor.get("/readyz")
+
+    assert answer.status_code == 200
+    assert answer.get_json() == {"status": "ok", "checks": {"database": True, "schema": True, "disk": True}}
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("found", [None, "0000"])
+def test_tables_of_another_version_are_not_ready(
+    found: str | None, visitor: Visitor, revision: Callable[[str | None], None]
+) -> None:
+    revision(found)
+
+    answer = visitor.get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.get_json() == {
+        "status": "failing",
+        "checks": {"database": True, "schema": False, "disk": True},
+    }
+
+
+def test_a_database_that_is_gone_is_not_ready(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(db.session, "scalar", fail)
+
+    answer = visitor.get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.get_json()["checks"]["database"] is False
+    assert "gone" not in answer.text
+
+
+def test_a_full_disk_is_not_ready(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks.shutil, "disk_usage", lambda _path: SimpleNamespace(free=1 << 20))
+
+    assert visitor.get("/readyz").status_code == 503
+
+
+def test_where_to_report_a_weakness(visitor: Visitor, clock: Clock) -> None:
+    answer = visitor.get("/.well-known/security.txt")
+
+    lines = dict(line.split(": ", 1) for line in answer.text.splitlines())
+    assert set(lines) == {"Contact", "Expires", "Canonical", "Preferred-Languages"}
+    assert f"{clock():%Y-%m-%d}" < lines["Expires"] < f"{clock() + timedelta(days=365):%Y-%m-%d}"
+
+
+# ---- For a person
+
+
+def well(monkeypatch: pytest.MonkeyPatch, app: Flask) -> None:
+    """Everything a person has to set is set."""
+    org = replace(
+        app.config["ORG"],
+        fax="925-555-0101",
+        license="PHY 1",
+        pic="G. Hall",
+        holidays=frozenset({date(2026, 12, 25)}),
+    )
+    monkeypatch.setitem(app.config, "ORG", org)
+    monkeypatch.setitem(app.extensions, "content", SimpleNamespace(unsigned=list))
+    app.config["INSTANCE_DIR"].chmod(0o700)
+
+
+def test_the_doctor_is_content_when_all_is_well(
+    context: Flask, doctor: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    well(monkeypatch, context)
+    employ()
+
+    result = doctor()
+
+    assert result.exit_code == 0, result.output
+    assert len(result.output.splitlines()) == len(checks.ALL)
+    assert all(line.startswith("ok ") for line in result.output.splitlines())
+
+
+def test_the_doctor_says_what_to_do_and_fails(
+    context: Flask, doctor: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    well(monkeypatch, context)
+
+    result = doctor()
+
+    assert result.exit_code == 1
+    [fault] = [line for line in result.output.splitlines() if line.startswith("FAIL")]
+    assert "nobody can sign in" in fault
+    assert "→ Run `flask staff invite EMAIL --role manager`." in result.output
+
+
+def test_the_doctor_speaks_even_when_the_database_is_gone(
+    app: Flask, doctor: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for verb in ("scalar", "execute", "scalars"):
+        monkeypatch.setattr(db.session, verb, fail)
+
+    result = doctor()
+
+    assert result.exit_code == 1
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert result.output.count("FAIL") >= 3
+
+
+def check(name: str) -> Finding:
+    return next(found for ask in checks.ALL if (found := ask()).name == name)
+
+
+def test_each_fault_has_a_remedy_and_each_check_a_name_of_its_own(
+    context: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [ask() for ask in checks.ALL]
+    assert len({each.name for each in found}) == len(found)
+    assert all(bool(each.remedy) is not each.ok for each in found)
+    assert all(ask in checks.ALL for ask in checks.SERVING)
+
+
+def test_tables_of_another_version_are_named(context: Flask, revision: Callable[[str | None], None]) -> None:
+    revision("0000")
+
+    found = check("schema")
+
+    assert (found.ok, found.detail, found.remedy) == (False, "at 0000", "Run `flask db upgrade`.")
+
+
+def test_a_folder_that_others_can_read_is_named(context: Flask) -> None:
+    folder = context.config["INSTANCE_DIR"]
+    (folder / "mail").mkdir(exist_ok=True)
+    (folder / "mail").chmod(0o755)
+    folder.chmod(0o700)
+
+    found = check("instance")
+
+    assert (found.ok, found.detail) == (False, "others can read mail")
+    (folder / "mail").chmod(0o700)
+    assert check("instance").ok
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
+def test_a_folder_that_cannot_be_written_is_named(context: Flask) -> None:
+    context.config["INSTANCE_DIR"].chmod(0o500)
+    try:
+        assert check("instance").detail == "not writable"
+    finally:
+        context.config["INSTANCE_DIR"].chmod(0o700)
+
+
+def test_mail_that_waits_too_long_is_named(context: Flask, clock: Clock) -> None:
+    promise()
+    assert check("mail").ok
+
+    clock.tick(minutes=16)
+
+    found = check("mail")
+    assert not found.ok
+    assert "1 queued" in found.detail
+    assert "2026-01-15 18:00 UTC" in found.detail
+
+
+def test_mail_that_was_given_up_is_named(context: Flask) -> None:
+    promise(State.DEAD, last_error="refused with 550")
+
+    found = check("mail")
+    assert not found.ok
+    assert "1 dead" in found.detail
+
+
+def test_a_person_who_can_sign_in_is_enough(context: Flask) -> None:
+    assert not check("staff").ok
+
+    employ("desk")
+
+    assert check("staff").ok
+
+
+def test_a_year_without_holidays_is_doubted(context: Flask, clock: Clock) -> None:
+    assert check("holidays").ok
+    clock.set(START + timedelta(days=5))  # the one holiday we know is past
+
+    assert "none in the next 12 months" in check("holidays").detail
+
+
+def test_facts_that_pages_leave_out_are_named(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert check("facts").detail == "ORG_FAX, ORG_LICENSE, ORG_PIC not set"
+
+
+def test_processes_that_count_apart_are_named(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(context.config, "WEB_WORKERS", 4)
+    assert check("limits").detail == "4 processes count apart"
+
+    monkeypatch.setitem(context.config, "REDIS_URL", "redis://localhost")
+    assert check("limits").ok
+
+
+def test_texts_that_nobody_signed_are_named(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = SimpleNamespace(path="/patients", review="draft")
+    monkeypatch.setitem(context.extensions, "content", SimpleNamespace(unsigned=lambda: [page]))
+
+    assert check("content").detail == "not signed: /patients (draft)"
+
+
+def test_the_first_manager_counts_as_nobody_until_the_link_is_used(context: Flask) -> None:
+    with transaction():
+        accounts.invite_first_manager(at=now())
+
+    assert not check("staff").ok

@@ -1,0 +1,147 @@
+"""The supervisor, with stand-ins for its two parts: what dies comes back, and all ends together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from config import ROOT
+from portal import serve
+
+SOON = 20  # seconds, generous: the machine may be busy
+SCRIPT = """
+import sys
+from portal import serve
+serve.GRACE_SECONDS = 0.5
+sys.exit(serve.supervise([["/bin/sh", "-c", command] for command in sys.argv[1:]]))
+"""
+# Each writes its own process id, then works until it is ended.
+WORKS = 'echo $$ >> "{0}"; exec sleep 60'
+STUBBORN = 'trap "" TERM; echo $$ >> "{0}"; while :; do sleep 60; done'
+DIES = 'echo $$ >> "{0}"; exit 3'
+
+
+@pytest.fixture
+def supervise() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Start a supervisor over these shell commands; whatever is left of it is killed at the end."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*commands: str) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [sys.executable, "-S", "-c", SCRIPT, *commands], cwd=ROOT, stderr=subprocess.PIPE
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def until(found: Callable[[], bool]) -> None:
+    end = time.monotonic() + SOON
+    while not found():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def pids(file: Path) -> list[int]:
+    return [int(line) for line in file.read_text().split()] if file.exists() else []
+
+
+def lives(pid: int) -> bool:
+    """Whether the process runs; one that waits to be collected does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_what_dies_is_started_again(
+    supervise: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    web, worker = tmp_path / "web", tmp_path / "worker"
+    supervisor = supervise(WORKS.format(web), WORKS.format(worker))
+    until(lambda: len(pids(web)) == len(pids(worker)) == 1)
+    [first] = pids(web)
+
+    os.kill(first, signal.SIGKILL)
+
+    until(lambda: len(pids(web)) == 2)
+    assert lives(pids(web)[1])
+    assert len(pids(worker)) == 1
+    assert supervisor.poll() is None
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_both_end_when_asked(
+    how: signal.Signals, supervise: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    web, worker = tmp_path / "web", tmp_path / "worker"
+    supervisor = supervise(WORKS.format(web), WORKS.format(worker))
+    until(lambda: len(pids(web)) == len(pids(worker)) == 1)
+
+    supervisor.send_signal(how)
+
+    assert supervisor.wait(SOON) == 0
+    assert not any(lives(pid) for pid in pids(web) + pids(worker))
+
+
+def test_who_does_not_listen_is_ended_after_a_while(
+    supervise: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    deaf = tmp_path / "deaf"
+    supervisor = supervise(STUBBORN.format(deaf))
+    until(lambda: len(pids(deaf)) == 1)
+
+    supervisor.terminate()
+
+    assert supervisor.wait(SOON) == 0
+    assert not lives(pids(deaf)[0])
+
+
+def test_it_gives_up_on_what_dies_again_and_again(
+    supervise: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    web, worker = tmp_path / "web", tmp_path / "worker"
+    supervisor = supervise(WORKS.format(web), DIES.format(worker))
+
+    assert supervisor.wait(SOON) == 1
+    assert len(pids(worker)) == serve.MAX_DEATHS
+    assert not lives(pids(web)[0])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
+def test_nothing_outlives_a_supervisor_that_is_killed(
+    supervise: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    web, worker = tmp_path / "web", tmp_path / "worker"
+    supervisor = supervise(WORKS.format(web), WORKS.format(worker))
+    until(lambda: len(pids(web)) == len(pids(worker)) == 1)
+
+    supervisor.kill()
+
+    until(lambda: not any(lives(pid) for pid in pids(web) + pids(worker)))
+
+
+def test_the_web_server_is_told_where_to_listen() -> None:
+    command = serve.web_command("127.0.0.1", 8123, 3, threads=5)
+
+    assert command[:3] == [sys.executable, "-m", "granian"]
+    for option, value in (
+        ("--host", "127.0.0.1"),
+        ("--port", "8123"),
+        ("--workers", "3"),
+        ("--blocking-threads", "5"),
+    ):
+        assert command[command.index(option) + 1] == value
+    assert command[-1] == "wsgi:app"
