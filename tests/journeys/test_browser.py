@@ -177,8 +177,8 @@ def test_a_scanner_that_runs_scripts_confirms_and_ends_nothing(
     assert _state(portal, "scanned@mail.example") == "active"
 
 
-@pytest.mark.parametrize("width", [320, 1280])
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+# Each width once and each mode once: layout does not change with the mode, nor contrast with the width.
+@pytest.mark.parametrize(("width", "dark"), [(320, False), (1280, True)], ids=["phone-light", "desktop-dark"])
 def test_every_public_page_is_accessible(
     width: int, dark: bool, person: Callable[..., Person], portal: Live
 ) -> None:
@@ -209,7 +209,7 @@ def test_every_public_page_is_accessible(
         "/newsletter/unsubscribe/none",
         "/staff/login",
     ]
-    for path in [*sitemap, *rest, *(f"/prescribers{chapter}" for chapter in chapters), *odd]:
+    for path in [*sitemap, *rest, *(f"/prescribers{chapter}" for chapter in [*chapters, *sheets]), *odd]:
         reader.open(path).check()
 
 
