@@ -202,6 +202,7 @@ def test_every_public_page_is_accessible(
         "/requests/consultation",
         "/requests/resources",
     ]
+    sheets = ["/summary", "/dose-plan", "/evidence?condition=fibromyalgia"]
     odd = [
         "/no-such-page",
         "/r/none",
