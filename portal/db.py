@@ -134,8 +134,8 @@ def is_storage_fault(error: DBAPIError) -> bool:
     """Whether the database could not do its work (locked, full, read-only, gone), rather than refused a row."""
     if isinstance(error, (OperationalError, InterfaceError)) or error.connection_invalidated:
         return True
-    # SQLITE_CORRUPT and SQLITE_NOTADB come as the bare DatabaseError.
-    return type(error.orig) is sqlite3.DatabaseError
+    # SQLITE_CORRUPT and SQLITE_NOTADB come as the bare DatabaseError; PostgreSQL's stand-by says 25006 (read only).
+    return type(error.orig) is sqlite3.DatabaseError or getattr(error.orig, "sqlstate", None) == "25006"
 
 
 def prepare_engine(engine: Engine) -> None:

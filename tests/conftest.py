@@ -33,7 +33,9 @@ SETTINGS = {
     "ORG_HOLIDAYS": "2026-01-19",
     "MAIL_FROM": "portal@pharmacy.example",
     "BASE_URL": "http://localhost:8000",
+    "WEB_WORKERS": "1",
 }
+READ_ONLY = {"sqlite": "PRAGMA query_only=ON", "postgresql": "SET TRANSACTION READ ONLY"}
 
 
 class Clock:
@@ -153,6 +155,28 @@ def outbox(app: Flask, instance: Path, work: Callable[[], int]) -> Callable[[], 
         return [message_from_bytes(path.read_bytes(), policy=policy.default) for path in files]
 
     return read
+
+
+@pytest.fixture
+def read_only(app: Flask) -> Iterator[Callable[[], None]]:
+    """From then on the portal can read its database and write nothing."""
+    engines = []
+    for face in (app, app.extensions["staff"]):
+        with face.app_context():
+            engines.append(db.engine)
+
+    def refuse(connection: sqlalchemy.Connection) -> None:
+        connection.exec_driver_sql(READ_ONLY[connection.dialect.name])
+
+    def begin() -> None:
+        for engine in engines:
+            event.listen(engine, "begin", refuse)
+
+    yield begin
+    for engine in engines:
+        if event.contains(engine, "begin", refuse):
+            event.remove(engine, "begin", refuse)
+        engine.dispose()
 
 
 def _sqlite_file(app: Flask) -> Path | None:

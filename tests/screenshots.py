@@ -33,6 +33,7 @@ PAPER_MARGIN = "0.6in"  # what the stylesheet asks of a printer
 TALLEST = 1600  # a phone's picture shows two screens; no picture is taller
 A_PERSON_TYPES_FOR = 2.1  # seconds; a form that comes back sooner is taken for a robot's
 WAIT = 30  # seconds for a mail
+TYPESETTING = 60_000  # milliseconds for the guide
 PASSWORD = "seven quiet herons wade at dawn"  # of a portal that is thrown away
 ORGANISATION = {
     "ORG_NAME": "San Ramon Compounding",
@@ -125,8 +126,10 @@ def public(camera: Camera) -> None:
         camera.take(camera.open(page, "/"), "home", dark=dark)
     camera.take(camera.open(page, "/prescribers"), "gate")
     press(page, "I am a health professional: continue")
+    # The guide is typeset when it is first asked for; from then on the page offers it.
+    page.request.get(f"{camera.portal.base}/prescribers/guide.pdf", timeout=TYPESETTING)
     for dark in (False, True):
-        camera.take(page, "resource", dark=dark)
+        camera.take(camera.open(page, "/prescribers"), "resource", dark=dark)
     for name, path in (
         ("evidence", "/prescribers/evidence"),
         ("dosing", "/prescribers/dosing"),

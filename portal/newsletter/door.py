@@ -23,7 +23,6 @@ from flask import Flask
 
 from portal import tokens
 from portal.clock import now
-from portal.errors import TooMany, Unavailable
 from portal.forms import FORM_LIFETIME, QUICKEST_PERSON, csrf_holds
 from portal.newsletter import consent, entry
 from portal.newsletter.forms import SignupForm
@@ -104,8 +103,9 @@ class Door:
                     throttle=throttle,
                     at=at,
                 )
-        except (TooMany, Unavailable):
-            return False  # Flask says so in words, with what was typed
+        except Exception:
+            # Whatever it is, nothing was saved: Flask says so in words, with what was typed, and logs no word of it.
+            return False
         return True
 
 

@@ -379,7 +379,6 @@ def test_an_old_hash_is_renewed_at_sign_in(
     assert passwords.matches(user(person.id).password, PASSWORD)
 
 
-
 def test_pages_of_signing_in_are_kept_by_nobody(visitor: Visitor, link: Callable[..., str]) -> None:
     for place in ("/staff/login", f"/staff/invite/{link()}"):
         headers = visitor.get(place).headers

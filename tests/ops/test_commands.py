@@ -96,11 +96,12 @@ def test_an_invitation_prints_a_link_that_works(run: Run, visitor: Visitor, role
         ["ada@pharmacy.example"],
         ["ada@pharmacy.example\r\nBcc: x@y.example", "--role", "desk"],
         ["--role", "desk"],
-        ["grace.pharmacist@pharmacy.example", "--role", "desk"],  # has an account
+        ["grace.pharmacist@pharmacy.example", "--role", "desk"],  # has an account, which is disabled
     ],
 )
 def test_a_bad_invitation_says_why_and_makes_none(run: Run, app: Flask, words: list[str]) -> None:
     samples.staff(app)
+    run("staff", "disable", "grace.pharmacist@pharmacy.example")
 
     result = run("staff", "invite", *words)
 
@@ -110,6 +111,20 @@ def test_a_bad_invitation_says_why_and_makes_none(run: Run, app: Flask, words: l
     assert result.stderr.strip()
     with app.app_context():
         assert db.session.scalar(text("SELECT count(*) FROM invite")) == 0
+
+
+def test_the_way_back_in_for_somebody_who_has_an_account(run: Run, app: Flask, visitor: Visitor) -> None:
+    user = samples.staff(app)
+
+    result = run("staff", "invite", "grace.pharmacist@pharmacy.example", "--role", "pharmacist")
+
+    assert result.exit_code == 0
+    visitor.open(result.output.strip().removeprefix("http://localhost:8000")).sees(
+        "You sign in as grace.pharmacist@pharmacy.example"
+    )
+    with app.app_context():
+        actions = db.session.scalars(select(AuditEntry.action).where(AuditEntry.subject == user.subject))
+        assert list(actions) == ["staff.factors_voided"]
 
 
 def test_everybody_is_listed_and_who_is_disabled(run: Run, app: Flask) -> None:
@@ -122,8 +137,8 @@ def test_everybody_is_listed_and_who_is_disabled(run: Run, app: Flask) -> None:
 
     assert result.exit_code == 0
     assert result.output.splitlines() == [
-        "dee.desk@pharmacy.example  desk  Dee Ramos  (disabled)",
         "grace.pharmacist@pharmacy.example  pharmacist  Grace Hall",
+        "dee.desk@pharmacy.example  desk  Dee Ramos  (disabled)",
     ]
 
 

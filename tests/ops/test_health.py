@@ -73,7 +73,9 @@ def promise(state: State = State.QUEUED, **values: Any) -> None:
 def employ(role: str = "manager") -> None:
     with transaction():
         db.session.add(
-            User(email="g@b.example", name="Grace", role=role, fs_uniquifier="u", active=True, created_at=START)
+            User(
+                email="g@b.example", name="Grace", role=role, fs_uniquifier="u", active=True, created_at=START
+            )
         )
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from itertools import count
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Connection, event, select, update
+from sqlalchemy import select, update
 
 from portal import tokens
 from portal.accounts.models import StaffSession, User
@@ -189,19 +189,3 @@ def give_up(app: Flask) -> Callable[[], None]:
             )
 
     return refuse
-
-
-@pytest.fixture
-def read_only(app: Flask) -> Iterator[Callable[[], None]]:
-    """From then on the staff app can read its database and write nothing."""
-    staff = app.extensions["staff"]
-    with staff.app_context():
-        engine = db.engine
-    if engine.dialect.name != "sqlite":
-        pytest.skip("PostgreSQL says it with another error")
-
-    def refuse(connection: Connection) -> None:
-        connection.exec_driver_sql("PRAGMA query_only=ON")
-
-    yield lambda: event.listen(engine, "begin", refuse)
-    event.remove(engine, "begin", refuse)
