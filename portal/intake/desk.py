@@ -40,7 +40,7 @@ REOPEN_WITHIN = timedelta(days=90)
 NO_SUCH_REQUEST = "There is no request with this reference."
 NOT_ALLOWED = "Your role does not allow this."
 STALE = "This request changed while you were looking at it. Look at what is new, then try again."
-NOT_YOURS = "Take this request before you answer it."
+NOT_YOURS = "Claim this request before you answer it."
 NOT_YOURS_TO_RELEASE = "Only the person who has this request can give it back."
 TOO_OLD_TO_REOPEN = "This request was closed more than 90 days ago. Ask the prescriber to send a new one."
 WRITE_NOTE = "Write the note"

@@ -276,7 +276,7 @@ def test_the_desk_answers_a_request_for_materials(app: Flask, ada: User) -> None
 
 
 def test_an_answer_needs_an_owner_and_words(app: Flask, grace: User, reference: str) -> None:
-    with pytest.raises(Refused, match="Take this request"):
+    with pytest.raises(Refused, match="Claim this request"):
         answer(app, grace)
     claim(app, reference, grace)
     with pytest.raises(Refused, match="Write the answer") as caught:
