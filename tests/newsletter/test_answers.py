@@ -155,7 +155,7 @@ def test_two_hundred_mails_an_hour_for_everybody_then_a_warning_and_a_wait(
         later = service.answer_signups(keys=KEYS, at=clock.tick(hours=1))
 
     assert (answered, again, later) == (5, 0, 2)
-    assert [record.message for record in caplog.records] == ["sign-up mails are at their limit"]
+    assert [record.getMessage() for record in caplog.records] == ["sign-up mails are at their limit"]
 
 
 def test_a_sign_up_that_cannot_be_answered_holds_nobody_up_and_is_not_lost(
