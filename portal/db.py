@@ -77,11 +77,12 @@ def transaction() -> Iterator[None]:
     if _writing.get():
         raise RuntimeError("a transaction is open already: services never open one")
     session = db.session
+    # A read before this may hold a deferred transaction open; the write begins its own. And whoever waits for a turn
+    # must hold no connection: the one whose turn it is may need the last of the pool.
+    if session().in_transaction():
+        session.rollback()
     with writes_allowed(), _turn():
         try:
-            # A read before this may hold a deferred transaction open; the write begins its own.
-            if session().in_transaction():
-                session.rollback()
             yield
             session.commit()
         except BaseException as error:
