@@ -355,19 +355,23 @@ def _subscribers(at: datetime) -> int:
     """Sign-ups of made-up people, most of them confirmed, in both languages."""
     keys = _keys()
     with transaction():
-        for index in range(12):
-            newsletter.sign_up(
-                email=f"reader{index:02}@mail.example",
-                topics=["news", "research", "pharmacy"][: index % 3 + 1],
-                language="es" if index % 4 == 3 else "en",
-                words=consent.current("es" if index % 4 == 3 else "en"),
-                source=Source.FORM,
-                page="/newsletter",
-                network=f"198.51.{index}.0/24",
-                signals=[],
-                form_token=f"seed-signup-{index}",
-                at=at - timedelta(days=3 if index < CONFIRMED else 0, hours=index),
+        newsletter.sign_up(
+            *(
+                newsletter.as_row(
+                    email=f"reader{index:02}@mail.example",
+                    topics=["news", "research", "pharmacy"][: index % 3 + 1],
+                    language="es" if index % 4 == 3 else "en",
+                    words=consent.current("es" if index % 4 == 3 else "en"),
+                    source=Source.FORM,
+                    page="/newsletter",
+                    network=f"198.51.{index}.0/24",
+                    signals=[],
+                    form_token=f"seed-signup-{index}",
+                    at=at - timedelta(days=3 if index < CONFIRMED else 0, hours=index),
+                )
+                for index in range(12)
             )
+        )
     newsletter.answer_signups(keys=keys, at=at)
     with transaction():
         _settle(at)

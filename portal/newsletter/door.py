@@ -62,7 +62,7 @@ class Door:
             body = _body_of(environ)
             if body is not None and self._let_in(environ, lang, body):
                 start_response("303 SEE OTHER", list(self._answers[lang]))
-                return ()
+                return []
         return self._inner(environ, start_response)
 
     def _is_from_here(self, environ: WSGIEnvironment) -> bool:

@@ -44,18 +44,18 @@ def accept(
     """Keep one sign-up; the same form sent twice is one. Raises TooMany, and Unavailable when nothing was saved."""
     throttle.hit("signup", network)
     mine = _Waiting(
-        {
-            "email": email,
-            "topics": topics,
-            "language": language,
-            "words": words,
-            "source": source,
-            "page": page,
-            "network": network,
-            "signals": signals,
-            "form_token": form_token,
-            "at": at,
-        }
+        service.as_row(
+            email=email,
+            topics=topics,
+            language=language,
+            words=words,
+            source=source,
+            page=page,
+            network=network,
+            signals=signals,
+            form_token=form_token,
+            at=at,
+        )
     )
     with _list:
         _waiting.append(mine)
@@ -75,7 +75,7 @@ def accept(
 class _Waiting:
     """One sign-up on its way to the disk."""
 
-    values: dict[str, Any]
+    row: dict[str, Any]
     is_done: bool = False
     error: Exception | None = None
 
@@ -84,8 +84,7 @@ def _keep(together: Sequence[_Waiting]) -> None:
     """All in one transaction; where one is refused, each in its own, so that it spoils nobody else's."""
     try:
         with transaction():
-            for one in together:
-                service.sign_up(**one.values)
+            service.sign_up(*(one.row for one in together))
     except Unavailable as error:
         for one in together:
             one.error = error

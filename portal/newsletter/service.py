@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, cast
 
 from sqlalchemy import Table, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -52,7 +52,7 @@ MAILED = (Answer.CONFIRM, Answer.ALREADY)
 _INSERT = insert(cast(Table, Signup.__table__))
 
 
-def sign_up(
+def as_row(
     *,
     email: str,
     topics: Sequence[str],
@@ -64,29 +64,31 @@ def sign_up(
     signals: Sequence[str],
     form_token: str,
     at: datetime,
-) -> None:
-    """Accept one sign-up. The same form token twice raises IntegrityError: see `was_accepted_before`."""
-    db.session.execute(
-        _INSERT,
-        {
-            "form_token": form_token,
-            "address": email,
-            "address_key": key_of(email),
-            "language": language,
-            "topics": ",".join(topics),
-            "source": source,
-            "page": page,
-            "text_id": words.id,
-            "text_version": words.version,
-            "text_sha256": words.sha256,
-            "foreign_text": words.text if words.id == FOREIGN else None,
-            "network": network,
-            "signals": ",".join(signals),
-            "message_id": mail.new_message_id(tokens.digest(form_token)[:32]),
-            "at": at,
-            "due_at": at,
-        },
-    )
+) -> dict[str, Any]:
+    """One sign-up as it is kept: what was asked, and the evidence of the consent."""
+    return {
+        "form_token": form_token,
+        "address": email,
+        "address_key": key_of(email),
+        "language": language,
+        "topics": ",".join(topics),
+        "source": source,
+        "page": page,
+        "text_id": words.id,
+        "text_version": words.version,
+        "text_sha256": words.sha256,
+        "foreign_text": words.text if words.id == FOREIGN else None,
+        "network": network,
+        "signals": ",".join(signals),
+        "message_id": mail.new_message_id(tokens.digest(form_token)[:32]),
+        "at": at,
+        "due_at": at,
+    }
+
+
+def sign_up(*rows: dict[str, Any]) -> None:
+    """Accept sign-ups. The same form token twice raises IntegrityError: see `was_accepted_before`."""
+    db.session.execute(_INSERT, rows)
 
 
 def was_accepted_before(error: IntegrityError) -> bool:

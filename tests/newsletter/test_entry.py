@@ -88,7 +88,7 @@ def test_a_repeat_among_many_spoils_nobody(app: Flask) -> None:
 
 
 def test_when_nothing_can_be_saved_everybody_is_told(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(**_values: Any) -> None:
+    def fail(*_rows: Any) -> None:
         raise Unavailable("Nothing was saved.")
 
     monkeypatch.setattr(service, "sign_up", fail)
