@@ -3,6 +3,9 @@
 import gc
 import sys
 
+import click
+from flask.cli import FlaskGroup
+
 from config import EX_CONFIG, Config, ConfigError
 from portal.app import create_app
 
@@ -14,6 +17,10 @@ except ConfigError as error:
     sys.exit(EX_CONFIG)
 
 app = create_app(config)
+
+context = click.get_current_context(silent=True)  # a server's own command line has one too
+if context is None or not isinstance(context.find_root().command, FlaskGroup):
+    app.extensions["guide"].prepare(app.extensions["content"])  # nobody who visits shall wait for it
 
 # What is built at start lives until the end: the collector need not walk through it again with every few requests.
 gc.collect()

@@ -64,6 +64,7 @@ def create_app(config: Any) -> Flask:
 
     def refresh() -> None:
         public.extensions["content"] = pages.load(CONTENT)
+        public.extensions["guide"].prepare(public.extensions["content"])
 
     faces: WSGIApplication = Door(public, _Faces(public.wsgi_app, staff.wsgi_app))
     if hops := config.TRUSTED_PROXIES:

@@ -101,7 +101,8 @@ def choices(conditions: tuple[Condition, ...], page: str, chosen: str = "") -> t
     """The links above the table: all, then each condition; `page` is the table's address."""
     links = [(page, "All conditions", not chosen)]
     links += [(f"{page}?condition={one.id}", one.short, one.id == chosen) for one in conditions]
-    return tables.Choices("Show one condition", tuple(links))
+    (now,) = (words for _, words, is_shown in links if is_shown)
+    return tables.Choices("Show one condition", now, tuple(links))
 
 
 def _cite(sources: tuple[str, ...]) -> str:

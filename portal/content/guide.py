@@ -1,8 +1,8 @@
 """The prescribers' guide as a PDF: set anew when the texts change, kept in memory and beside the database.
 
-Nobody waits for it but who asks for it. The first asker after a change starts the press, in a process of its own
-(`press.py`), from a thread of its own; a file under `INSTANCE_DIR/cache`, named after everything it was made from,
-spares the next start the work. The web process never loads Typst.
+Nobody waits for it but who asks for the file. It is begun when a server starts and when the texts change, by a
+thread of its own and a press in a process of its own (`press.py`); a file under `INSTANCE_DIR/cache`, named after
+everything it was made from, spares the next start the work. The web process never loads Typst.
 """
 
 from __future__ import annotations
@@ -70,18 +70,25 @@ class Guide:
         self._making: Future[Printed] = Future()
         self._try_again_at = 0.0
 
-    def printed(self, library: Library, *, wait: float) -> Printed | None:
-        """The guide to `library`; None if it cannot be had within `wait` seconds (the log says why, if it failed)."""
+    def prepare(self, library: Library) -> Future[Printed]:
+        """Begin the guide to `library`, unless that was done; never waits."""
         with self._lock:
-            has_failed = self._making.done() and self._making.exception() is not None
-            if library is not self._library or (has_failed and time.monotonic() >= self._try_again_at):
+            if library is not self._library or (self.fault and time.monotonic() >= self._try_again_at):
                 self._library = library
                 self._making = self._workers.submit(self._make, library)
-            making = self._making
+            return self._making
+
+    def printed(self, library: Library, *, wait: float) -> Printed | None:
+        """The guide to `library`; None if it cannot be had within `wait` seconds (`fault` says why, if it failed)."""
         try:
-            return making.result(wait)
+            return self.prepare(library).result(wait)
         except (TimeoutError, GuideError):
             return None
+
+    @property
+    def fault(self) -> str:
+        """Why the guide could not be made; nothing while it is being made, and once it is."""
+        return str(self._making.exception() or "") if self._making.done() else ""
 
     def _make(self, library: Library) -> Printed:
         try:
@@ -89,7 +96,7 @@ class Guide:
         except Exception as error:
             self._try_again_at = time.monotonic() + TRY_AGAIN_SECONDS
             log.exception("the guide could not be made")
-            raise GuideError(str(error)) from error
+            raise GuideError(str(error) or type(error).__name__) from error
 
     def _kept(self, library: Library) -> Printed:
         source = manuscript.source(library, self._org, self._base_url)

@@ -192,7 +192,9 @@ def _citation(state: StateInline, silent: bool) -> bool:
 
 
 def _number_citations(state: StateCore) -> None:
-    """Number the works in the order of first use, and name each mark so that its work can lead back to it."""
+    """Number the works in the order of first use, each citation's in their order; name each mark after its work, so
+    that the work can lead back to it and both addresses outlast a change of the numbers.
+    """
     notes = _notes(state)
     for children in _families(state):
         for before, token in zip([None, *children], children, strict=False):
@@ -204,9 +206,10 @@ def _number_citations(state: StateCore) -> None:
             for key in token.meta["keys"]:
                 marks = notes.cited.setdefault(key, [])
                 number = list(notes.cited).index(key) + 1
-                marks.append(f"cite-{number}-{len(marks) + 1}")
+                marks.append(f"cite-{key}-{len(marks) + 1}")
                 notes.ids.append(marks[-1])
-                token.meta["marks"].append((number, marks[-1]))
+                token.meta["marks"].append((number, key, marks[-1]))
+            token.meta["marks"].sort()
 
 
 def _set_words(state: StateCore) -> None:
@@ -257,8 +260,8 @@ def _list_contents(state: StateCore) -> None:
 def _render_citation(html: RendererHTML, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
     word = env["notes"].words["reference"]
     marks = [
-        f'<a href="#ref-{number}" id="{mark}"><span class="vh">{word} </span>{number}</a>'
-        for number, mark in tokens[place].meta["marks"]
+        f'<a href="#ref-{key}" id="{mark}"><span class="vh">{word} </span>{number}</a>'
+        for number, key, mark in tokens[place].meta["marks"]
     ]
     is_alone = len(tokens) == 1  # in a cell of its own it needs no raising
     return ", ".join(marks) if is_alone else f"<sup>{' '.join(marks)}</sup>"
@@ -274,7 +277,11 @@ def _render_choices(html: RendererHTML, tokens: Sequence[Token], place: int, opt
         f'<li><a href="{escape(href)}"{CURRENT if is_shown else ""}>{escape(words)}</a></li>'
         for href, words, is_shown in choices.links
     )
-    return f'<nav aria-label="{escape(choices.label)}"><ul class="plain row">{links}</ul></nav>\n'
+    # Folded, so that on a phone the table follows at once; it opens by keyboard and without scripts
+    return (
+        f'<details class="no-print"><summary>{escape(choices.label)} (now: {escape(choices.now)})</summary>\n'
+        f'<nav aria-label="{escape(choices.label)}"><ul class="plain row">{links}</ul></nav></details>\n'
+    )
 
 
 def _render_box(html: RendererHTML, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
@@ -350,7 +357,7 @@ _CLEANER = nh3.Cleaner(
     tags={
         *("p", "h2", "h3", "h4", "ul", "ol", "li", "blockquote", "hr", "br"),
         *("a", "strong", "em", "code", "span", "sup"),
-        *("div", "nav", "table", "caption", "thead", "tbody", "tr", "th", "td"),
+        *("div", "nav", "details", "summary", "table", "caption", "thead", "tbody", "tr", "th", "td"),
     },
     attributes={
         "*": {"id", "class", "lang", "role"},

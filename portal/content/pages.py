@@ -23,6 +23,10 @@ from portal.content.references import Reference
 from portal.content.tables import Choices, Grid
 
 REVIEWS = {"pending", "translation-pending", "signed", "none"}
+WAITS_FOR = {
+    "pending": "pending review by the pharmacist-in-charge",
+    "translation-pending": "pending review by a qualified translator",
+}
 SECTIONS = {"prescribers", "patients", "about"}
 LANGUAGES = set(markdown.WORDS)
 
@@ -128,6 +132,11 @@ class Page:
         return self.document.contents
 
     @property
+    def waits_for(self) -> str:
+        """What still has to be done before the text is signed; nothing once it is, or needs no signature."""
+        return WAITS_FOR.get(self.review, "")
+
+    @property
     def text(self) -> str:
         """Everything a reader reads here, without marks."""
         return "\n".join((self.title, self.description, self.document.text))
@@ -185,7 +194,7 @@ class Library:
 
     def unsigned(self) -> tuple[Page, ...]:
         """The pages that somebody still has to review, by address."""
-        return tuple(page for _, page in sorted(self.pages.items()) if page.review not in ("signed", "none"))
+        return tuple(page for _, page in sorted(self.pages.items()) if page.waits_for)
 
 
 def load(folder: Path) -> Library:
@@ -409,7 +418,7 @@ def _with_bibliography(page: Page, pages: Mapping[str, Page]) -> Page:
     for other in sorted(pages.values(), key=lambda one: (one.order, one.path)):
         for cited in other.references:
             works[cited.work.id] = cited.work
-            places.setdefault(cited.work.id, []).append((f"{other.path}#ref-{cited.number}", other.short))
+            places.setdefault(cited.work.id, []).append((f"{other.path}#ref-{cited.work.id}", other.short))
     ordered = sorted(works.values(), key=lambda work: (work.citation.casefold(), work.id))
     return replace(page, bibliography=tuple(Listed(work, tuple(places[work.id])) for work in ordered))
 

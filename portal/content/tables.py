@@ -35,9 +35,13 @@ class Grid:
 
 @dataclass(frozen=True)
 class Choices:
-    """Links that choose what a table shows: (address, words, whether it is what is shown now)."""
+    """Links that choose what a table shows: (address, words, whether it is what is shown now).
+
+    `label` is what they do, `now` what is shown.
+    """
 
     label: str
+    now: str
     links: tuple[tuple[str, str, bool], ...]
 
 
@@ -65,8 +69,9 @@ def expand(tokens: Sequence[Token], grids: Mapping[str, Grid | Choices], faults:
 
 
 def dress(tokens: Sequence[Token], faults: list[str], ids: list[str]) -> list[Token]:
-    """Give each table its caption, scopes, labels for the narrow screen, a region that scrolls, and roles, which
-    some browsers drop when a row becomes a block. No `style`: the site's policy forbids it.
+    """Give each table its caption, scopes, labels for the narrow screen, and a region that scrolls.
+
+    No `style`: the site's policy forbids it. No roles: see decision 0016.
     """
     dressed: list[Token] = []
     labels: list[str] = []
@@ -76,7 +81,6 @@ def dress(tokens: Sequence[Token], faults: list[str], ids: list[str]) -> list[To
         match token.type:
             case "table_open":
                 labels = []
-                token.attrSet("role", "table")
                 dressed += _region(dressed, token, faults, ids)
                 continue
             case "table_close":
@@ -84,10 +88,8 @@ def dress(tokens: Sequence[Token], faults: list[str], ids: list[str]) -> list[To
                 continue
             case "thead_open" | "tbody_open":
                 in_head = token.tag == "thead"
-                token.attrSet("role", "rowgroup")
             case "tr_open":
                 column = 0
-                token.attrSet("role", "row")
             case "th_open" | "td_open":
                 if in_head:
                     labels.append(tokens[place + 1].content)
@@ -104,14 +106,12 @@ def _cell(token: Token, closing: Token, label: str, *, is_first: bool, in_head: 
     if "right" in str(token.attrs.pop("style", "")):
         token.attrSet("class", "num")
     if in_head:
-        token.attrs.update({"scope": "col", "role": "columnheader"})
-    elif "colspan" in token.attrs:
-        token.attrSet("role", "rowheader")
-    elif is_first:
+        token.attrSet("scope", "col")
+    elif is_first and "colspan" not in token.attrs:
         token.tag = closing.tag = "th"
-        token.attrs.update({"scope": "row", "role": "rowheader", "data-label": label})
+        token.attrs.update({"scope": "row", "data-label": label})
     else:
-        token.attrs.update({"role": "cell", "data-label": label})
+        token.attrSet("data-label", label)
 
 
 def _region(before: list[Token], table: Token, faults: list[str], ids: list[str]) -> list[Token]:

@@ -21,7 +21,7 @@ from portal.clock import now
 from portal.content import downloads, plans, sheet
 from portal.content.evidence import Condition
 from portal.content.forms import GateForm, PlanForm
-from portal.content.guide import Guide, Printed
+from portal.content.guide import Guide
 from portal.content.markdown import WORDS
 from portal.content.pages import EVIDENCE, Library, Page
 from portal.errors import NotFound, Unavailable
@@ -34,7 +34,6 @@ GATE_SECONDS = 30 * 24 * 60 * 60
 GATED_ROOT = "/prescribers"
 DOSING = "/prescribers/dosing"
 GUIDE_SECONDS = 30.0  # who asks for the guide waits for it
-GUIDE_LINK_SECONDS = 2.0  # who may only want to know how long it is does not wait much
 
 # Pages of other rooms that search engines may list.
 OTHER_PUBLIC = ("/", "/requests/consultation", "/requests/resources", "/newsletter", "/es/boletin")
@@ -91,11 +90,11 @@ def article(path: str) -> ResponseReturnValue:
     if path == EVIDENCE and "condition" in request.args:
         return _private(_one_condition(text, request.args["condition"]))
     if path == GATED_ROOT:
-        printed = _printed(GUIDE_LINK_SECONDS)
-        response = _render(text, guide=printed)
-        return _private(
-            _kept(response, gated=True) if printed else response
-        )  # not kept until it has the link
+        guide = _guide()
+        printed = guide.printed(_library(), wait=0)
+        facts = printed.facts if printed else "" if guide.fault else "PDF"
+        response = _render(text, guide=facts)
+        return _private(_kept(response, gated=True) if printed else response)  # not kept before it has them
     return _private(_kept(_render(text), gated=True))
 
 
@@ -104,7 +103,7 @@ def guide_pdf() -> ResponseReturnValue:
     """The chapters as one PDF."""
     if not _is_professional():
         return _show_gate()
-    printed = _printed(GUIDE_SECONDS)
+    printed = _guide().printed(_library(), wait=GUIDE_SECONDS)
     if printed is None:
         raise Unavailable("The guide is not ready. Read its chapters here, or try again in a minute.")
     response = make_response(printed.body)
@@ -214,7 +213,7 @@ def sitemap() -> Response:
     return web.ready(_plain(text, "application/xml"))
 
 
-def _render(text: Page, *, query: str = "", guide: Printed | None = None, **context: Any) -> Response:
+def _render(text: Page, *, query: str = "", guide: str = "", **context: Any) -> Response:
     library = _library()
     is_chapter = text.section == "prescribers"
     before, after = library.neighbours(library.pages[text.path]) if is_chapter else (None, None)
@@ -311,9 +310,9 @@ def _library() -> Library:
     return library
 
 
-def _printed(wait: float) -> Printed | None:
+def _guide() -> Guide:
     guide: Guide = current_app.extensions["guide"]
-    return guide.printed(_library(), wait=wait)
+    return guide
 
 
 def _is_professional() -> bool:

@@ -20,6 +20,7 @@ from portal.clock import now
 from portal.db import db
 from portal.mail import service as mail
 
+GUIDE_SECONDS = 90.0  # longer than the press may take
 LATE_MAIL = timedelta(minutes=15)
 LEAST_FREE_BYTES = 256 * 1024 * 1024
 
@@ -144,12 +145,26 @@ def facts() -> Finding:
 
 def content() -> Finding:
     """What waits for a person's signature."""
-    waiting = current_app.extensions["content"].unsigned()
+    waiting: dict[str, list[str]] = {}
+    for page in current_app.extensions["content"].unsigned():
+        waiting.setdefault(page.waits_for, []).append(page.path)
     if waiting:
-        states = ", ".join(sorted({f"{page.path} ({page.review})" for page in waiting}))
+        said = "; ".join(f"{whom}: {', '.join(paths)}" for whom, paths in sorted(waiting.items()))
         remedy = "Have each read and signed, then say so in its front matter (docs/content.md)."
-        return Finding("content", False, f"not signed: {states}", remedy, serving=False)
+        return Finding("content", False, said, remedy, serving=False)
     return Finding("content", True, "all reviewed", serving=False)
+
+
+def guide() -> Finding:
+    """The prescribers' guide is there, or can be made now."""
+    made, texts = current_app.extensions["guide"], current_app.extensions["content"]
+    printed = made.printed(texts, wait=GUIDE_SECONDS)
+    if printed is None:
+        remedy = (
+            "Install requirements.txt again (it holds Typst); a fault of a text is named here with its file."
+        )
+        return Finding("guide", False, made.fault or "still being made", remedy, serving=False)
+    return Finding("guide", True, printed.facts, serving=False)
 
 
 def processes() -> Finding:
@@ -163,7 +178,7 @@ def processes() -> Finding:
 
 
 SERVING: tuple[Callable[[], Finding], ...] = (database, schema, disk)
-ALL = (*SERVING, instance, outbox, staff, holidays, facts, content, processes)
+ALL = (*SERVING, instance, outbox, staff, holidays, facts, content, processes, guide)
 
 
 def _existing(path: Path) -> Path:

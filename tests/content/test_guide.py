@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import date
 from io import BytesIO
@@ -22,6 +25,7 @@ from pypdf.generic import DictionaryObject
 from portal.content import guide, manuscript, pages
 from portal.content.guide import Guide, Printed
 from portal.content.pages import Library
+from portal.ops import checks
 from portal.organisation import Organisation
 from tests.content.conftest import write_page
 from tests.pages import Visitor
@@ -30,7 +34,8 @@ ADDRESS = "/prescribers/guide.pdf"
 BASE_URL = "https://portal.example"
 ORG = Organisation(name="Linden Test Pharmacy", phone="925-555-0100")
 CHAPTER = {"section": "prescribers", "gated": "yes"}
-ARTICLE = Path(__file__).resolve().parents[2] / "templates" / "content" / "article.html"
+ROOT = Path(__file__).resolve().parents[2]
+ARTICLE = ROOT / "templates" / "content" / "article.html"
 LETTER = (612, 792)  # points
 # Whatever Typst could take for its own: code, markup, references, comments, ends of strings.
 HOSTILE = (
@@ -356,6 +361,51 @@ def test_a_guide_that_cannot_be_made_is_tried_again_later(
     assert made.printed(library, wait=30) == Printed(b"%PDF", 1, date(2026, 1, 15))
 
 
+def test_the_page_links_to_a_guide_in_the_making_without_its_size_and_is_not_kept_so(
+    app: Flask, visitor: Visitor, printed: Printed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitor.open("/prescribers").press("I am a health professional: continue")
+    app.extensions["ready"].drop()
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(Guide, "prepare", lambda self, library: Future())
+        page = visitor.open("/prescribers")
+
+    assert page.soup.select_one(f"main a[href='{ADDRESS}'] + .detail").get_text() == "Prescriber guide (PDF)"
+    visitor.open("/prescribers").sees(f"Prescriber guide ({printed.facts})")
+
+
+def test_changed_texts_set_the_press_going_before_anybody_asks(
+    app: Flask, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(Guide, "prepare", lambda self, library: asked.append(library))
+    monkeypatch.setitem(
+        app.extensions, "content", app.extensions["content"]
+    )  # put back what the change replaces
+    layer = app.extensions["ready"]
+    monkeypatch.setattr(layer, "_seen", layer._seen)
+    monkeypatch.setattr(layer, "_stamp", lambda: "other")
+    monkeypatch.setattr(layer, "_next_look", 0.0)
+
+    visitor.open("/patients")
+
+    assert asked == [app.extensions["content"]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_made"),
+    [(["-c", "import wsgi"], True), (["-m", "flask", "npi", "check", "1234567893"], False)],
+)
+def test_a_server_begins_the_guide_at_its_start_and_a_command_does_not(
+    arguments: list[str], is_made: bool, settings: dict[str, str], tmp_path: Path
+) -> None:
+    env = {**os.environ, **settings, "INSTANCE_DIR": str(tmp_path)}
+
+    subprocess.run([sys.executable, *arguments], env=env, cwd=ROOT, capture_output=True, check=True)
+
+    assert bool(list(tmp_path.glob("cache/guide-*.pdf"))) is is_made
+
+
 def test_nobody_waits_longer_than_they_said(
     small: Callable[..., Library], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -397,7 +447,10 @@ def test_without_a_guide_the_page_promises_none_and_its_address_says_when_to_com
 ) -> None:
     visitor.open("/prescribers").press("I am a health professional: continue")
     app.extensions["ready"].drop()
-    monkeypatch.setattr(Guide, "printed", lambda self, library, *, wait: None)
+    failed: Future[Printed] = Future()
+    failed.set_exception(guide.GuideError("no"))
+    monkeypatch.setattr(app.extensions["guide"], "_making", failed)
+    monkeypatch.setattr(Guide, "prepare", lambda self, library: self._making)
 
     assert not visitor.open("/prescribers").soup.select(f"a[href='{ADDRESS}']")
     answer = visitor.get(ADDRESS)
@@ -406,6 +459,23 @@ def test_without_a_guide_the_page_promises_none_and_its_address_says_when_to_com
     assert visitor.open("/prescribers").soup.select(f"a[href='{ADDRESS}']"), (
         "it was not kept without the link"
     )
+
+
+def test_the_doctor_makes_the_guide_or_says_why_it_cannot(
+    app: Flask, printed: Printed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with app.app_context():
+        assert (checks.guide().ok, checks.guide().detail) == (True, printed.facts)
+
+        def fail(source: str, on: date) -> Printed:
+            raise guide.GuideError("page.md, line 4 of the text: no")
+
+        monkeypatch.setattr(guide, "press", fail)
+        monkeypatch.setitem(app.extensions, "guide", Guide(Path("/nowhere"), ORG, BASE_URL))
+        found = checks.guide()
+
+    assert (found.ok, found.detail) == (False, "page.md, line 4 of the text: no")
+    assert found.remedy and not found.serving
 
 
 def test_the_web_process_never_loads_the_press(printed: Printed) -> None:

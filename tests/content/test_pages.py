@@ -22,7 +22,9 @@ def test_a_good_page_is_typed(folder: Path) -> None:
 
     assert (page.gated, page.order, page.updated_on) == (True, 3, date(2026, 1, 15))
     assert page.contents == (("one", "One"),)
-    assert [(c.number, c.work.id, c.marks) for c in page.references] == [(1, "known2020", ("cite-1-1",))]
+    assert [(c.number, c.work.id, c.marks) for c in page.references] == [
+        (1, "known2020", ("cite-known2020-1",))
+    ]
     assert (page.reviewer, page.reviewed_on) == ("", None)
 
 
@@ -153,7 +155,7 @@ def test_the_full_bibliography_says_where_each_work_is_cited(folder: Path) -> No
 
     entry = pages.load(folder).pages["/b"].bibliography[0]
 
-    assert (entry.work.id, entry.cited_on) == ("known2020", (("/a#ref-1", "First"),))
+    assert (entry.work.id, entry.cited_on) == ("known2020", (("/a#ref-known2020", "First"),))
 
 
 def test_a_change_on_disk_changes_the_stamp(folder: Path) -> None:

@@ -130,6 +130,7 @@ def test_the_spanish_waits_for_a_translator(library: Library) -> None:
 
     assert spanish and all(page.review == "translation-pending" for page in spanish)
     assert {page.path for page in spanish} <= {page.path for page in library.unsigned()}
+    assert {page.waits_for for page in spanish} == {"pending review by a qualified translator"}
 
 
 def test_both_languages_have_the_same_layout(library: Library) -> None:

@@ -189,9 +189,9 @@ def test_one_condition_alone_is_the_page_from_its_table_on(app: Flask, professio
         "FINAL 2024",
         "No difference shown",
     )
-    numbers = [li["id"] for li in page.soup.select("ol.refs > li")]
-    assert numbers == [f"ref-{place}" for place in range(1, len(numbers) + 1)]
-    assert {a["href"] for a in page.soup.select("sup a, td a[href^='#ref']")} <= {f"#{n}" for n in numbers}
+    listed = [f"#{li['id']}" for li in page.soup.select("ol.refs > li")]
+    numbers = {a["href"]: int(a.contents[-1]) for a in page.soup.select("a[href^='#ref-']")}
+    assert numbers == {address: number for number, address in enumerate(listed, 1)}
 
 
 def test_the_links_above_the_table_are_all_conditions_and_each_opens(
@@ -206,7 +206,24 @@ def test_the_links_above_the_table_are_all_conditions_and_each_opens(
         *(f"/prescribers/evidence?condition={one.id}" for one in conditions),
     ]
     for link, condition in zip(links[1:], conditions, strict=True):
-        assert professional.open(link).title.endswith(condition.name)
+        view = professional.open(link)
+        assert view.title.endswith(condition.name)
+        assert condition.short in view.soup.select_one("summary + nav[aria-label]").parent.summary.get_text()
+
+
+def test_the_table_follows_its_heading_at_once_with_the_links_folded(professional: Visitor) -> None:
+    for query in ("", "?condition=fibromyalgia"):
+        soup = professional.open(f"/prescribers/evidence{query}").soup
+        folded, region = soup.select_one("#studies").find_next_siblings()[:2]
+        assert folded.name == "details" and not folded.has_attr("open")
+        assert region.select_one("table caption#evidence-table")
+
+
+def test_a_view_of_one_condition_is_short_and_leads_back_to_all(professional: Visitor) -> None:
+    soup = professional.open("/prescribers/evidence?condition=fibromyalgia").soup
+
+    assert soup.select_one(".back a")["href"] == "/prescribers/evidence"
+    assert not soup.select("nav.contents")
 
 
 @pytest.mark.parametrize(
@@ -273,8 +290,10 @@ def test_the_resource_page_leads_to_the_sheets_and_so_does_dosing(professional: 
         assert links <= {a["href"] for a in professional.open(path).soup.select("main .text a[href]")}, path
 
 
-def test_what_changed_is_one_press_from_the_top(professional: Visitor) -> None:
-    for path in ("/prescribers", "/prescribers/safety"):
-        soup = professional.open(path).soup
-        assert soup.select_one(".head .dates a[href='#changes']")
-        assert soup.find(id="changes")
+def test_the_dates_and_what_changed_stand_at_the_top(app: Flask, professional: Visitor) -> None:
+    for chapter in app.extensions["content"].chapters("prescribers"):
+        head = professional.open(chapter.path).soup.select_one(".head")
+        assert "Last changed" in head.select_one(".dates").get_text()
+        told = [li.get_text() for li in head.select("details#changes li")]
+        assert len(told) == len(chapter.changes) > 0
+        assert all(what in line for line, (_, what) in zip(told, chapter.changes, strict=True))

@@ -155,6 +155,9 @@ def well(monkeypatch: pytest.MonkeyPatch, app: Flask) -> None:
     )
     monkeypatch.setitem(app.config, "ORG", org)
     monkeypatch.setitem(app.extensions, "content", SimpleNamespace(unsigned=list))
+    monkeypatch.setitem(
+        app.extensions, "guide", SimpleNamespace(printed=lambda library, wait: SimpleNamespace(facts="PDF"))
+    )
     app.config["INSTANCE_DIR"].chmod(0o700)
 
 
@@ -288,10 +291,10 @@ def test_processes_that_count_apart_are_named(context: Flask, monkeypatch: pytes
 
 
 def test_texts_that_nobody_signed_are_named(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = SimpleNamespace(path="/patients", review="draft")
-    monkeypatch.setitem(context.extensions, "content", SimpleNamespace(unsigned=lambda: [page]))
+    texts = [SimpleNamespace(path=path, waits_for="pending") for path in ("/a", "/b")]
+    monkeypatch.setitem(context.extensions, "content", SimpleNamespace(unsigned=lambda: texts))
 
-    assert check("content").detail == "not signed: /patients (draft)"
+    assert (check("content").ok, check("content").detail) == (False, "pending: /a, /b")
 
 
 def test_the_first_manager_counts_as_nobody_until_the_link_is_used(context: Flask) -> None:
