@@ -17,11 +17,12 @@ ADDRESSES = {
     ),
     *("/patients", "/patients/faq", "/es/pacientes", "/es/pacientes/preguntas"),
     *("/links", "/privacy", "/accessibility", "/legal"),
+    *("/es/privacidad", "/es/accesibilidad", "/es/aviso-legal"),
 }
 PATIENTS = {"/patients", "/patients/faq", "/es/pacientes", "/es/pacientes/preguntas"}
 
 
-def test_every_address_of_the_contract_has_its_text(library: Library) -> None:
+def test_every_address_has_its_text(library: Library) -> None:
     assert set(library.pages) == ADDRESSES
 
 

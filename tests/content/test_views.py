@@ -147,6 +147,36 @@ def test_a_patients_page_leads_to_its_translation(visitor: Visitor) -> None:
     assert alternates == {"en": "http://localhost:8000/patients", "es": "http://localhost:8000/es/pacientes"}
 
 
+def test_a_spanish_page_leads_to_spanish_pages_or_says_that_it_does_not(app: Flask, visitor: Visitor) -> None:
+    spanish = [text.path for text in app.extensions["content"].public() if text.language == "es"]
+
+    for path in (*spanish, "/es/boletin"):
+        soup = visitor.open(path).soup
+        for link in soup.select("a[href^='/']:not(.brand)"):
+            is_told = link.get("hreflang") == "en" or "en inglés" in link.get_text()
+            assert link["href"].startswith("/es/") or is_told, f"{path}: {link}"
+        assert {"/es/privacidad", "/es/accesibilidad", "/es/aviso-legal"} <= {
+            link["href"] for link in soup.select("footer a")
+        }
+
+
+def test_each_text_and_its_translation_name_each_other_to_search_engines(
+    app: Flask, visitor: Visitor
+) -> None:
+    library = app.extensions["content"]
+    pairs = [text for text in library.public() if text.twin]
+
+    assert {text.path for text in pairs if text.language == "es"} == {
+        text.path for text in library.public() if text.language == "es"
+    }
+    for text in pairs:
+        links = visitor.open(text.path).soup.select("link[rel=alternate]")
+        assert {link["hreflang"]: urlsplit(link["href"]).path for link in links} == {
+            text.language: text.path,
+            library.pages[text.twin].language: text.twin,
+        }
+
+
 def test_the_contact_facts_are_the_settings_and_nothing_else(visitor: Visitor) -> None:
     page = visitor.open("/privacy")
 
