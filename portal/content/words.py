@@ -10,7 +10,7 @@ import re
 
 _PROMISES_EN = """
     safe safely non-?toxic ground-?breaking break-?through miracle miracles proven cure cures cured effective
-    effectively works.for no.side.effects natural naturally boost boosts regulates.the.immune generic same.as hope
+    effectively works.for no.side.effects natural naturally boost\\w* regulat\\w+.the.immune generic same.as hope
     pain-free opioid.alternatives? inexpensive cheap cheaper affordable best guaranteed? guarantees? wonder.drug
     game.changer FDA-approved.(?:LDN|low)
 """

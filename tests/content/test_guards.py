@@ -5,7 +5,7 @@ import re
 import pytest
 from flask import Flask
 
-from portal.content import doses, words
+from portal.content import doses, views, words
 from portal.content.pages import Library
 from tests.pages import Page, Visitor
 
@@ -16,6 +16,7 @@ FOOT = {
     "es": ("información general, no consejo médico", "En una emergencia, llame al 911."),
 }
 UNIT = re.compile(r"(?:[.,]\d|\d)[\d.,]*[ \N{NO-BREAK SPACE}]?(?:mg|mcg|µg|micrograms?|mL|ml)(?![\w/])")
+HARMLESS = "Best time to call"  # a field of the consultation
 # Values that nobody typed, and marks of our own that were not read.
 UNREAD = re.compile(r"\b(?:None|null|nan|undefined|True|False|TODO|CHECK)\b|\[@|\{#|\{\{|\]\(|:::|\[\[")
 
@@ -84,10 +85,11 @@ def test_no_page_before_the_gate_names_a_condition_or_promises(app: Flask, visit
     library: Library = app.extensions["content"]
     gated = [path for path, page in library.pages.items() if page.gated]
 
-    for path in ("/", *(page.path for page in library.public()), *gated, *SHEETS):
+    for path in (*views.OTHER_PUBLIC, *(page.path for page in library.public()), *gated, *SHEETS):
         page = visitor.open(path)
         assert not words.conditions(page.text), path
-        assert not words.promises(page.text, page.soup.html["lang"]), path
+        said = page.text.replace(HARMLESS, "")
+        assert not words.promises(said, page.soup.html["lang"]), path
 
 
 def test_a_negative_trial_is_told_as_fully_as_a_positive_one(library: Library) -> None:

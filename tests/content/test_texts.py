@@ -54,6 +54,34 @@ def test_the_word_list_catches_promises(sentence: str, language: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "words_of_the_brief",
+    [
+        *(
+            "safe",
+            "non-toxic",
+            "groundbreaking",
+            "breakthrough",
+            "miracle",
+            "proven",
+            "clinically proven",
+            "cure",
+        ),
+        *("effective", "works for", "no side effects", "natural", "boosts immunity", "boosting immunity"),
+        *(
+            "regulates the immune system",
+            "regulating the immune system",
+            "FDA-approved LDN",
+            "generic",
+            "same as",
+        ),
+        *("hope", "pain-free", "opioid alternative", "inexpensive", "cheap", "best", "guarantee"),
+    ],
+)
+def test_each_word_that_may_not_be_printed_is_on_the_list(words_of_the_brief: str) -> None:
+    assert words.promises(f"LDN: {words_of_the_brief}.", "en")
+
+
+@pytest.mark.parametrize(
     "sentence",
     [
         "The FDA does not review their safety, effectiveness or quality.",
