@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from bs4 import BeautifulSoup
 
 from portal.content import markdown, words
 from portal.content.pages import Library
@@ -174,6 +175,53 @@ def test_a_page_for_patients_begins_with_the_opioid_warning(library: Library, pa
     lead = library.pages[path].lead_html
 
     assert "opioid" in lead and 'class="notice danger"' in lead
+
+
+@pytest.mark.parametrize("path", sorted(PATIENTS))
+def test_a_page_for_patients_ends_with_the_sign_up(library: Library, path: str) -> None:
+    page = library.pages[path]
+
+    assert page.document.links[-1] == ("/newsletter" if page.language == "en" else "/es/boletin")
+
+
+@pytest.mark.parametrize(
+    ("path", "parts"),
+    [
+        ("/prescribers", ("summary", "dose-table", "start", "print", "ask")),
+        (
+            "/prescribers/evidence",
+            ("studies", "evidence-table", "mechanism", "mechanism-table", "hypothesis-table"),
+        ),
+        ("/prescribers/dosing", ("schedule", "steps", "trial-doses", "stopping", "groups")),
+        (
+            "/prescribers/safety",
+            ("contraindications", "opioids", "interactions", "surgery", "liver", "pregnancy"),
+        ),
+        ("/prescribers/safety", ("adverse-effects", "monitoring", "counseling")),
+        ("/prescribers/compounding", ("prescription", "forms", "fillers")),
+    ],
+)
+def test_everything_a_prescriber_needs_has_its_place(
+    library: Library, path: str, parts: tuple[str, ...]
+) -> None:
+    assert set(parts) <= library.pages[path].document.ids
+
+
+@pytest.mark.parametrize(
+    ("path", "table"),
+    [
+        ("/prescribers/safety", "adverse-table"),
+        ("/prescribers/dosing", "trial-dose-table"),
+        ("/prescribers/evidence", "evidence-table"),
+    ],
+)
+def test_each_number_of_a_trial_stands_beside_its_source(library: Library, path: str, table: str) -> None:
+    soup = BeautifulSoup(library.pages[path].document.html, "html.parser")
+    rows = [row for row in soup.select(f"table:has(> #{table}) tr") if row.select("td")]
+
+    assert len(rows) > 5
+    for row in rows:
+        assert row.select("td:last-child a[href^='#ref-']"), row.get_text(" ")
 
 
 @pytest.mark.parametrize("path", ["/patients/faq", "/es/pacientes/preguntas"])
