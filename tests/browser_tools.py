@@ -1,7 +1,7 @@
-"""Finds, and where it may installs, what the browser tests need: Debian's Chromium and axe-core.
+"""Finds, and where it may installs, what the browser tests need: Debian's Chromium, axe-core, the Nu HTML checker.
 
 `python -m tests.browser_tools` says in one line what is there and never fails: where something cannot be had, the
-browser tests are skipped with that line.
+browser tests are skipped with that line. The versions, with their hashes, are in `tests/tools/package-lock.json`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,14 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+WANTED = ROOT / "tests" / "tools"
 TOOLS = ROOT / ".tools"
 AXE = TOOLS / "node_modules" / "axe-core" / "axe.min.js"
-AXE_VERSION = "4.14.1"
+NU = TOOLS / "node_modules" / "vnu-jar" / "build" / "dist" / "vnu.jar"
+ARGUMENTS = [  # for Chromium, as root and with no network
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
 
 
 def chromium() -> str | None:
@@ -24,8 +29,14 @@ def chromium() -> str | None:
 
 
 def axe() -> str | None:
-    """The checker's script, or None."""
+    """The accessibility checker's script, or None."""
     return AXE.read_text() if AXE.exists() else None
+
+
+def nu() -> tuple[str, Path] | None:
+    """The Java to run and the Nu HTML checker's jar, or None."""
+    java = shutil.which("java")
+    return (java, NU) if java and NU.exists() else None
 
 
 def _try(*command: str, timeout: int = 400) -> bool:
@@ -38,16 +49,19 @@ def _try(*command: str, timeout: int = 400) -> bool:
 
 def main() -> None:
     """Install what is missing and may be installed."""
-    if chromium() is None and os.geteuid() == 0 and shutil.which("apt-get"):
+    packages = [] if chromium() else ["chromium", "fonts-liberation"]
+    packages += [] if shutil.which("java") else ["default-jre-headless"]
+    if packages and os.geteuid() == 0 and shutil.which("apt-get"):
         _try("apt-get", "update", "-qq")
-        _try("apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium", "fonts-liberation")
-    if axe() is None and shutil.which("npm"):
+        _try("apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages)
+    if not (AXE.exists() and NU.exists()) and shutil.which("npm"):
         TOOLS.mkdir(exist_ok=True)
-        (TOOLS / "package.json").write_text("{}")
-        wanted = f"axe-core@{AXE_VERSION}"
-        _try("npm", "install", "--prefix", str(TOOLS), "--ignore-scripts", "--no-audit", "--no-fund", wanted)
-    found = "found" if axe() else "not found"
-    sys.stdout.write(f"browser tests: chromium {chromium() or 'not found'}, axe-core {found}\n")
+        for file in WANTED.glob("*.json"):
+            shutil.copy(file, TOOLS)
+        _try("npm", "ci", "--prefix", str(TOOLS), "--ignore-scripts", "--no-audit", "--no-fund")
+    found = {"chromium": chromium(), "axe-core": AXE.exists(), "Nu HTML checker": nu()}
+    words = ", ".join(f"{name} {'found' if there else 'not found'}" for name, there in found.items())
+    sys.stdout.write(f"browser tests: {words}\n")
 
 
 if __name__ == "__main__":

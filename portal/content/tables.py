@@ -107,11 +107,11 @@ def _cell(token: Token, closing: Token, label: str, *, is_first: bool, in_head: 
         token.attrSet("class", "num")
     if in_head:
         token.attrSet("scope", "col")
-    elif is_first and "colspan" not in token.attrs:
-        token.tag = closing.tag = "th"
-        token.attrs.update({"scope": "row", "data-label": label})
-    else:
+    elif "colspan" not in token.attrs:
         token.attrSet("data-label", label)
+        if is_first:
+            token.tag = closing.tag = "th"
+            token.attrSet("scope", "row")
 
 
 def _region(before: list[Token], table: Token, faults: list[str], ids: list[str]) -> list[Token]:

@@ -14,13 +14,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.browser_tools import axe, chromium
+from tests.browser_tools import ARGUMENTS, axe, chromium
 from tests.live import Live
 
-ARGUMENTS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 WAIT_FOR_MAIL = 30  # seconds
 
@@ -95,9 +91,10 @@ class Person:
         """Nothing that axe-core knows of is wrong with this page, and it called nobody."""
         script = axe()
         if script is None:
-            pytest.skip("no axe-core here: npm install axe-core")
+            pytest.skip("no axe-core here: npm ci in tests/tools")
         self.page.evaluate(script)
-        found: Any = self.page.evaluate(f"axe.run(document, {{runOnly: {json.dumps(RULES)}}})")
+        options = json.dumps({"runOnly": RULES, "resultTypes": ["violations"], "preload": False})
+        found: Any = self.page.evaluate(f"axe.run(document, {options})")
         wrong = [
             f"{item['id']}: {node['html'][:160]} {node['failureSummary'][:200]}"
             for item in found["violations"]

@@ -177,43 +177,6 @@ def test_a_scanner_that_runs_scripts_confirms_and_ends_nothing(
     assert _state(portal, "scanned@mail.example") == "active"
 
 
-# Each width once and each mode once: layout does not change with the mode, nor contrast with the width.
-@pytest.mark.parametrize(("width", "dark"), [(320, False), (1280, True)], ids=["phone-light", "desktop-dark"])
-def test_every_public_page_is_accessible(
-    width: int, dark: bool, person: Callable[..., Person], portal: Live
-) -> None:
-    reader = person(width=width, dark=dark)
-    reader.open("/prescribers").press("I am a health professional: continue")
-    sitemap = [
-        "/",
-        "/patients",
-        "/patients/faq",
-        "/es/pacientes",
-        "/es/pacientes/preguntas",
-        "/links",
-        "/privacy",
-    ]
-    chapters = ["", "/evidence", "/dosing", "/safety", "/compounding", "/faq", "/references"]
-    rest = [
-        "/accessibility",
-        "/legal",
-        "/newsletter",
-        "/es/boletin",
-        "/requests/consultation",
-        "/requests/resources",
-    ]
-    sheets = ["/summary", "/dose-plan", "/evidence?condition=fibromyalgia"]
-    odd = [
-        "/no-such-page",
-        "/r/none",
-        "/newsletter/confirm/none",
-        "/newsletter/unsubscribe/none",
-        "/staff/login",
-    ]
-    for path in [*sitemap, *rest, *(f"/prescribers{chapter}" for chapter in [*chapters, *sheets]), *odd]:
-        reader.open(path).check()
-
-
 def test_the_first_visit_is_light(person: Callable[..., Person], portal: Live) -> None:
     reader = person()
     reader.open("/prescribers").press("I am a health professional: continue")

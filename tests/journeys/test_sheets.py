@@ -66,17 +66,6 @@ def test_the_whole_resource_is_at_most_eight_pages(professional: Person) -> None
     assert len(printed(professional.open("/prescribers"))) <= 8
 
 
-@pytest.mark.parametrize("width", [320, 1280])
-@pytest.mark.parametrize("path", ["summary", "dose-plan", "evidence", "dosing", "safety"])
-def test_the_sheets_and_chapters_are_accessible_in_the_dark_and_on_a_phone(
-    path: str, width: int, person: Callable[..., Person]
-) -> None:
-    reader = person(width=width, dark=width == 320)
-    reader.open(f"/prescribers/{path}").press(GATE).page.wait_for_url(f"**/prescribers/{path}")
-    reader.page.wait_for_selector("h1:not(:text('For health professionals'))")
-    reader.check()
-
-
 def test_a_fault_in_the_plan_takes_the_focus_and_keeps_what_was_typed(professional: Person) -> None:
     professional.open("/prescribers/dose-plan").type("Day of the first dose", "tomorrow").press(
         "Make the plan"

@@ -1,0 +1,262 @@
+"""Every scene, looked at: the rules of accessibility and of HTML, in each light, at each width."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bs4 import BeautifulSoup
+from playwright.sync_api import Browser, Page
+from sqlalchemy import select
+
+from portal import clock
+from portal.accounts import service as accounts
+from portal.accounts.models import User
+from portal.db import db, transaction
+from portal.mail.models import Outbox
+from tests.browser_tools import axe, nu
+from tests.journeys.conftest import RULES
+from tests.live import ROOT, free_port
+from tests.pages import check_page
+from tests.scenes import BUTTONS, NO_PAGE, SCENES, Scene, consultation, link_in, open_request, reader
+from tests.stage import Stage, Theatre
+
+ALL = {"runOnly": RULES}
+# Of all rules these alone look at colours: the others say in the dark what they said in the light.
+COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
+WIDTHS = (1280, 320)
+LEAST, LEAST_PUBLIC = 24, 44  # CSS pixels (WCAG 2.2, 2.5.8; ours for public controls)
+
+LOOK = (Path(__file__).with_name("look.js")).read_text()
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
+    with Theatre.open(tmp_path_factory.mktemp("theatre")) as house:
+        yield house
+
+
+@pytest.fixture
+def stage(house: Theatre, browser: Browser) -> Iterator[Callable[..., Stage]]:
+    """Makes stages: `stage(scripts=False)`."""
+    house.set_back()
+    stages: list[Stage] = []
+
+    def make(**how: Any) -> Stage:
+        stages.append(Stage(house, browser, **how))
+        return stages[-1]
+
+    yield make
+    for each in stages:
+        each.close()
+
+
+@pytest.fixture(scope="session")
+def html_faults() -> Iterator[Callable[[str], list[str]]]:
+    """The Nu HTML checker as a server of ours: what is wrong with a page."""
+    found = nu()
+    if found is None:
+        pytest.skip("no Nu HTML checker here: npm ci in tests/tools, apt-get install default-jre-headless")
+    java, jar = found
+    port = free_port()
+    command = [java, "-Xmx256m", "-Dnu.validator.servlet.bind-address=127.0.0.1", "-cp", str(jar)]
+    process = subprocess.Popen(
+        [*command, "nu.validator.servlet.Main", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+    def check(html: str) -> list[str]:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/?out=json&level=error",
+            html.encode(),
+            {"Content-Type": "text/html; charset=utf-8"},
+        )
+        end = time.monotonic() + 60
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=30) as answer:
+                    messages = json.load(answer)["messages"]
+                return [
+                    f"line {m.get('lastLine')}: {m['message']} in {m.get('extract')!r}"
+                    for m in messages
+                    if m["type"] == "error"
+                ]
+            except urllib.error.URLError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.2)
+
+    yield check
+    process.terminate()
+    process.wait(20)
+
+
+def each(scenes: list[Scene]) -> list[Any]:
+    """As parameters; staff and public on a browser of their own each."""
+    return [
+        pytest.param(
+            scene,
+            id=scene.name.replace(" ", "-"),
+            marks=pytest.mark.xdist_group("scenes-staff" if scene.is_staff else "scenes-public"),
+        )
+        for scene in scenes
+    ]
+
+
+@pytest.mark.parametrize("scene", each(SCENES))
+def test_each_scene_is_as_it_should_be(
+    scene: Scene, stage: Callable[..., Stage], html_faults: Callable[[str], list[str]]
+) -> None:
+    shown = stage()
+    scene.act(shown)
+    page = shown.page
+
+    assert shown.status == scene.status
+    check_page(BeautifulSoup(shown.source, "html.parser"), shown.status)
+    assert page.evaluate("document.documentElement.lang") == scene.lang
+    assert html_faults(shown.source) == []
+    if page.locator("#errors").count():
+        assert page.evaluate("document.activeElement.id") == "errors"
+    faults = list(look(page, is_public=not scene.is_staff))
+    assert not faults, "\n".join(faults)
+    assert shown.complaints == []
+
+
+def look(page: Page, *, is_public: bool) -> Iterator[str]:
+    """Everything a browser can tell us is wrong."""
+    script = axe()
+    if script is None:
+        pytest.skip("no axe-core here: npm ci in tests/tools")
+    page.evaluate(f"{script};{LOOK}")
+
+    def ask(what: str, *values: object, when: str = "") -> Iterator[str]:
+        given = ", ".join(map(json.dumps, values))
+        yield from (f"{when}{fault}" for fault in page.evaluate(f"look.{what}({given})"))
+
+    yield from ask("moving")
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        yield from ask("sideways", when=f"{width} px: ")
+        for light, rules in (("light", ALL), ("dark", COLOURS)):
+            page.emulate_media(color_scheme=light)  # type: ignore[arg-type]
+            yield from ask("violations", rules, when=f"{width} px, {light}: ")
+    page.emulate_media(color_scheme="light")
+    yield from ask("small", LEAST)
+    if is_public:
+        yield from ask("low", LEAST_PUBLIC)
+    yield from tables_that_are_none(page)
+    page.keyboard.press("Tab")
+    yield from ask("unseen")
+    page.emulate_media(forced_colors="active")
+    yield from ask("edgeless", when="forced colours: ")
+    page.emulate_media(forced_colors="none")
+    yield from ask("space", when="spaced out: ")
+
+
+def tables_that_are_none(page: Page) -> Iterator[str]:
+    """Tables whose rows are blocks here must still be tables to a screen reader (decision 0016)."""
+    wanted = {"table": page.locator(".table table").count(), "row": page.locator(".table tbody tr").count()}
+    if wanted["table"]:
+        client = page.context.new_cdp_session(page)
+        top = client.send("DOM.getDocument", {"depth": 0})["root"]["backendNodeId"]
+        for role, least in wanted.items():
+            query = {"backendNodeId": top, "role": role}
+            found = [n for n in client.send("Accessibility.queryAXTree", query)["nodes"] if not n["ignored"]]
+            if len(found) < least:
+                yield f"{len(found)} of {least} {role}s are left to a screen reader"
+
+
+@pytest.mark.parametrize("scene", each([scene for scene in SCENES if scene.status == 422]))
+def test_the_focus_lands_on_the_errors_without_scripts(scene: Scene, stage: Callable[..., Stage]) -> None:
+    shown = stage(scripts=False)
+
+    scene.act(shown)
+
+    assert shown.status == 422
+    if shown.page.locator("#errors").count():
+        assert shown.page.evaluate("document.activeElement.id") == "errors"
+        if not shown.page.locator("#errors a").count():
+            return  # the fault belongs to the whole form: which of the two was wrong is not told
+        shown.page.keyboard.press("Tab")
+        shown.page.keyboard.press("Enter")
+        field = shown.page.url.partition("#")[2]
+        assert field, "the first line leads to the first field"
+        assert shown.page.locator(f"[id='{field}']").is_visible()
+    else:
+        assert scene.name == "consultation that may name a patient"
+
+
+@pytest.mark.xdist_group("scenes-public")
+def test_every_address_has_a_scene(house: Theatre) -> None:
+    """A new page fails here until it has one: see `tests/scenes.py`."""
+    texts = {f"text {path}" for path in house.app.extensions["content"].pages}
+    endpoints = {
+        rule.endpoint
+        for face in (house.app, house.staff)
+        for rule in face.url_map.iter_rules()
+        if rule.endpoint != "static"
+    }
+    shown = {scene.endpoint for scene in SCENES}
+
+    assert endpoints - shown - NO_PAGE.keys() - BUTTONS == set()
+    assert (shown | NO_PAGE.keys() | BUTTONS) - endpoints == {"errors"}
+    assert texts - {scene.name for scene in SCENES} - {"text /"} == set()
+    names = [scene.name for scene in SCENES]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.xdist_group("scenes-public")
+def test_every_kind_of_mail_is_valid_html(
+    stage: Callable[..., Stage], house: Theatre, html_faults: Callable[[str], list[str]]
+) -> None:
+    played = stage()
+    consultation(played).press("Send my question")
+    for path in ("/newsletter", "/es/boletin"):
+        button = "Sign up" if path == "/newsletter" else "Inscribirme"
+        address = f"{path.strip('/').replace('/', '-')}@mail.example"
+        played.open(path).fill(email=address).press(button)
+        house.mails()
+        played.wait(hours=25)
+        confirm = link_in(house.mails()[-1], "/newsletter/confirm/")
+        played.open(confirm)
+        played.page.locator("main button").first.click()
+        played.wait(hours=25).open(path).fill(email=address).press(button)
+        house.mails()
+    played.open(reader(played)[0]).press("Delete everything you hold about me")
+    open_request(played, "Ada", kind="consultation", status="in_progress")
+    played.fill(**{"answer-text": "At least 7 to 10 days. The label says so."}).press("Send answer and close")
+    with house.staff.app_context(), transaction():
+        grace, ada = (db.session.get(User, number) for number in (1, 2))
+        assert grace and ada
+        token = accounts.invite(
+            email="lou@pharmacy.example", role="desk", name="Lou", by=grace, at=clock.now()
+        )
+        accounts.send_link("lou@pharmacy.example", token, renews=False, by=grace, at=clock.now())
+        accounts.send_link(
+            ada.email, accounts.renew(ada, by=grace, at=clock.now()), renews=True, by=grace, at=clock.now()
+        )
+        accounts.notify(ada, accounts.PASSWORD_CHANGED, at=clock.now())
+
+    mails = house.mails()
+
+    with house.app.app_context():
+        kinds = set(db.session.scalars(select(Outbox.message)))
+    written = {
+        path.relative_to(ROOT / "templates" / "mail").with_suffix("").as_posix()
+        for path in Path(ROOT / "templates" / "mail").glob("*/*.html")
+    }
+    assert written - kinds == set(), "kinds of mail that were not sent here"
+    for mail in mails:
+        body = mail.get_body(("html",))
+        assert body is not None
+        assert html_faults(body.get_content()) == [], mail["Subject"]

@@ -1,0 +1,613 @@
+"""Every page of the portal in every state that people meet: one list, for the tests and for the pictures.
+
+A scene brings a browser to one page in one state. `tests/journeys/test_scenes.py` looks at each at two widths, in
+light and in dark; it fails for an address that shows a page and has no scene. `pictures` is the name under which
+`make screenshots` keeps it in `docs/screenshots/`; "dark" and "print" ask for those too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.message import EmailMessage
+
+from sqlalchemy import delete, select
+
+from portal import clock
+from portal.accounts import service as accounts
+from portal.db import db, transaction
+from portal.intake.models import Message, Request, Status
+from portal.mail.models import Outbox, State
+from portal.newsletter import letters, subscriptions
+from portal.newsletter.models import Language, Means
+from portal.newsletter.models import State as SubscriberState
+from tests.stage import PASSWORD, Stage
+
+QUESTION = (
+    "An adult in my practice takes tramadol as needed and wants to start at 1.5 mg. How long an opioid-free interval "
+    "do you advise, and would you start lower?"
+)
+PATIENT = "My patient Jane Roe, born 3/14/1961, takes levothyroxine. Would you start at 0.5 mg?"
+ANA = {"name": "Ana Ruiz", "email": "ana.ruiz@clinic.example", "npi": "123-456-7893"}
+READER = "rosa@mail.example"
+NOBODY = "no-such-token-but-long-enough-to-be-one-0000"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One page in one state."""
+
+    name: str
+    endpoint: str
+    act: Callable[[Stage], object]
+    status: int = 200
+    lang: str = "en"
+    pictures: tuple[str, ...] = ()
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether it belongs to the staff face, whose controls may be smaller."""
+        return self.name.startswith("staff")
+
+
+SCENES: list[Scene] = []
+
+
+def scene(
+    name: str, endpoint: str, *, status: int = 200, lang: str = "en", pictures: str = ""
+) -> Callable[[Callable[[Stage], object]], Callable[[Stage], object]]:
+    """Put what follows on the list."""
+
+    def add(act: Callable[[Stage], object]) -> Callable[[Stage], object]:
+        SCENES.append(Scene(name, endpoint, act, status, lang, tuple(pictures.split())))
+        return act
+
+    return add
+
+
+def plain(name: str, endpoint: str, path: str, *, lang: str = "en", pictures: str = "") -> None:
+    """A page that one only has to open."""
+    scene(name, endpoint, lang=lang, pictures=pictures)(lambda stage: stage.as_professional().open(path))
+
+
+def texts(stage_paths: dict[str, str]) -> None:
+    """Pages that are nothing but a text."""
+    for path, pictures in stage_paths.items():
+        lang = "es" if path.startswith("/es/") else "en"
+        plain(f"text {path}", "content.article", path, lang=lang, pictures=pictures)
+
+
+# ---- Reading
+
+plain("home", "content.home", "/", pictures="home dark")
+scene("gate", "content.article", pictures="gate")(lambda stage: stage.open("/prescribers"))
+texts(
+    {
+        "/prescribers": "resource dark print",
+        "/prescribers/evidence": "evidence",
+        "/prescribers/dosing": "dosing",
+        "/prescribers/safety": "",
+        "/prescribers/compounding": "",
+        "/prescribers/faq": "",
+        "/prescribers/references": "",
+        "/patients": "patients",
+        "/patients/faq": "",
+        "/es/pacientes": "patients-es",
+        "/es/pacientes/preguntas": "",
+        "/links": "links",
+        "/privacy": "",
+        "/accessibility": "",
+        "/legal": "",
+        "/es/privacidad": "",
+        "/es/accesibilidad": "",
+        "/es/aviso-legal": "",
+    }
+)
+plain("evidence of one condition", "content.article", "/prescribers/evidence?condition=fibromyalgia")
+plain("evidence of no condition", "content.article", "/prescribers/evidence?condition=none")
+plain("summary", "content.summary", "/prescribers/summary", pictures="summary print")
+plain("dose plan", "content.dose_plan", "/prescribers/dose-plan", pictures="dose-plan")
+
+
+@scene("dose plan with a fault", "content.dose_plan", status=422)
+def _(stage: Stage) -> None:
+    stage.as_professional().open("/prescribers/dose-plan").fill(start="tomorrow").press("Make the plan")
+
+
+@scene("dose plan made", "content.dose_plan", pictures="plan print")
+def _(stage: Stage) -> None:
+    stage.as_professional().open("/prescribers/dose-plan")
+    stage.tick("schedule=weekly-to-4-5", "language=en").press("Make the plan")
+
+
+@scene("dose plan made in Spanish", "content.dose_plan", lang="es", pictures="plan-es")
+def _(stage: Stage) -> None:
+    stage.as_professional().open("/prescribers/dose-plan")
+    stage.tick("schedule=slow-to-3", "language=es").press("Make the plan")
+
+
+scene("not found", "errors", status=404, pictures="not-found")(lambda stage: stage.open("/no-such-page"))
+scene("not found under staff", "errors", status=404)(lambda stage: stage.as_staff("Ada").open("/staff/none"))
+
+
+# ---- Asking
+
+plain("consultation", "intake.consultation", "/requests/consultation", pictures="consultation")
+plain("materials", "intake.resources", "/requests/resources", pictures="materials")
+
+
+def consultation(stage: Stage, question: str = QUESTION) -> Stage:
+    """Fill the form in, and go on to the answers."""
+    stage.open("/requests/consultation").tick("topics=interactions", "contact_method=email")
+    return stage.fill(question=question, practice="Diablo Family Practice", **ANA).press("Continue")
+
+
+@scene("consultation with faults", "intake.consultation", status=422, pictures="consultation-errors")
+def _(stage: Stage) -> None:
+    stage.open("/requests/consultation").fill(npi="1234567890", email="ana.ruiz@clinic").press("Continue")
+
+
+@scene("consultation whose token was lost", "intake.consultation", status=400)
+def _(stage: Stage) -> None:
+    stage.open("/requests/consultation").fill(question=QUESTION, **ANA)
+    stage.context.clear_cookies()
+    stage.press("Continue")
+
+
+@scene("consultation that may name a patient", "intake.consultation", status=422, pictures="patient-data")
+def _(stage: Stage) -> None:
+    consultation(stage, PATIENT)
+
+
+@scene("check your answers", "intake.consultation", pictures="check")
+def _(stage: Stage) -> None:
+    consultation(stage)
+
+
+@scene("consultation sent before, with other words", "intake.consultation", status=409)
+def _(stage: Stage) -> None:
+    consultation(stage)
+    other = stage.page.content().replace("would you start lower?", "may it be sooner?")
+    stage.press("Send my question")
+    token = re.search(r'name="form_token"[^>]*value="([^"]+)"', other)
+    assert token
+    stage.open("/requests/consultation")
+    stage.page.locator("input[name=form_token]").first.evaluate("(e, value) => e.value = value", token[1])
+    stage.tick("topics=dosing", "contact_method=email").fill(question="May it be sooner?", **ANA)
+    stage.press("Continue")
+
+
+@scene("consultation too often", "intake.consultation", status=429)
+def _(stage: Stage) -> None:
+    stage.open("/requests/consultation").tick("topics=interactions", "contact_method=email")
+    stage.fill(question=QUESTION, **ANA).press("Continue")
+    use_up(stage, "request")
+    stage.press("Send my question")
+
+
+@scene("consultation while nothing can be saved", "intake.consultation", status=503, pictures="not-saved")
+def _(stage: Stage) -> None:
+    consultation(stage)
+    stage.house.lock()
+    stage.press("Send my question")
+
+
+@scene("receipt of a consultation", "intake.receipt", pictures="receipt print")
+def _(stage: Stage) -> None:
+    consultation(stage).press("Send my question")
+
+
+@scene("receipt that was answered", "intake.receipt", pictures="receipt-answered")
+def _(stage: Stage) -> None:
+    consultation(stage).press("Send my question")
+    receipt = stage.page.url
+    with stage.house.app.app_context():
+        reference = db.session.scalars(select(Request.reference).order_by(Request.id.desc())).first()
+    ada = Stage(stage.house, stage.browser).as_staff("Ada")
+    ada.open(f"/staff/requests/{reference}").press("Claim")
+    ada.fill(**{"answer-text": "At least 7 to 10 days. The label says so."}).press("Send answer and close")
+    ada.close()
+    stage.open(receipt)
+
+
+@scene("materials with faults", "intake.resources", status=422)
+def _(stage: Stage) -> None:
+    stage.open("/requests/resources").press("Send request")
+
+
+@scene("receipt of materials", "intake.receipt")
+def _(stage: Stage) -> None:
+    stage.open("/requests/resources").tick("items=prescriber-guide", "delivery=email").fill(**ANA)
+    stage.press("Send request")
+
+
+scene("receipt of nobody", "intake.receipt", status=404)(lambda stage: stage.open(f"/r/{NOBODY}"))
+
+
+# ---- Newsletter
+
+plain("sign-up", "newsletter.signup", "/newsletter", pictures="newsletter")
+plain("sign-up in Spanish", "newsletter.signup", "/es/boletin", lang="es", pictures="newsletter-es")
+plain("check your mail", "newsletter.check_email", "/newsletter/check-email")
+plain("check your mail in Spanish", "newsletter.check_email", "/newsletter/check-email?lang=es", lang="es")
+plain("confirmed", "newsletter.confirmed", "/newsletter/confirmed")
+plain("blocked", "newsletter.blocked", "/newsletter/blocked")
+plain("left", "newsletter.left", "/newsletter/left")
+plain("erased", "newsletter.erased", "/newsletter/erased")
+plain("editions", "newsletter.editions", "/newsletter/editions")
+plain("confirm link of nobody", "newsletter.confirm", f"/newsletter/confirm/{NOBODY}")
+plain("unsubscribe link of nobody", "newsletter.unsubscribe", f"/newsletter/unsubscribe/{NOBODY}")
+
+
+@scene("preferences of nobody", "newsletter.preferences", status=404)
+def _(stage: Stage) -> None:
+    stage.open(f"/newsletter/preferences/{NOBODY}")
+
+
+@scene("sign-up with faults", "newsletter.signup", status=422)
+def _(stage: Stage) -> None:
+    stage.open("/newsletter").fill(email="rosa").press("Sign up")
+
+
+@scene("sign-up with faults in Spanish", "newsletter.signup", status=422, lang="es")
+def _(stage: Stage) -> None:
+    stage.open("/es/boletin").press("Inscribirme")
+
+
+@scene("sign-up too often", "newsletter.signup", status=429)
+def _(stage: Stage) -> None:
+    stage.open("/newsletter").fill(email=READER)
+    use_up(stage, "signup")
+    stage.press("Sign up")
+
+
+@scene("confirm", "newsletter.confirm", pictures="newsletter-confirm")
+def _(stage: Stage) -> None:
+    stage.open("/newsletter").fill(email=READER).press("Sign up")
+    stage.open(link_in(stage.house.mails()[-1], "/newsletter/confirm/"))
+
+
+@scene("confirm in Spanish", "newsletter.confirm", lang="es")
+def _(stage: Stage) -> None:
+    stage.open("/es/boletin").fill(email=READER).press("Inscribirme")
+    stage.open(link_in(stage.house.mails()[-1], "/newsletter/confirm/"))
+
+
+def reader(
+    stage: Stage, state: SubscriberState = SubscriberState.ACTIVE, lang: str = "en"
+) -> tuple[str, str]:
+    """Somebody on the list, or who was: where they choose, and where they leave."""
+    at = stage.house.at
+    with stage.house.app.app_context(), transaction():
+        found = subscriptions.enrol(READER, Language(lang), at=at, state=SubscriberState.ACTIVE)
+        found.confirmed_at = at
+        subscriptions.set_topics(found, ["news"], network="198.51.100.0/24", at=at)
+        if state == SubscriberState.PAUSED:
+            subscriptions.pause(found, 30, network="198.51.100.0/24", at=at)
+        elif state == SubscriberState.UNSUBSCRIBED:
+            subscriptions.leave(found, means=Means.PAGE, network="198.51.100.0/24", at=at)
+        return letters.preferences_path(found), letters.leave_path(found)
+
+
+def preferences(stage: Stage, state: SubscriberState = SubscriberState.ACTIVE, lang: str = "en") -> Stage:
+    """The page of somebody's choices."""
+    return stage.open(reader(stage, state, lang)[0])
+
+
+scene("preferences", "newsletter.preferences", pictures="preferences")(preferences)
+scene("preferences in Spanish", "newsletter.preferences", lang="es")(
+    lambda stage: preferences(stage, lang="es")
+)
+scene("preferences while paused", "newsletter.preferences")(
+    lambda stage: preferences(stage, state=SubscriberState.PAUSED)
+)
+scene("preferences saved", "newsletter.preferences")(
+    lambda stage: preferences(stage).press("Save my choices")
+)
+scene("preferences after leaving", "newsletter.preferences")(
+    lambda stage: preferences(stage, state=SubscriberState.UNSUBSCRIBED)
+)
+scene("record", "newsletter.record")(lambda stage: preferences(stage).follow("See your record"))
+scene("unsubscribe", "newsletter.unsubscribe", pictures="unsubscribe")(
+    lambda stage: stage.open(reader(stage)[1])
+)
+
+
+@scene("erase", "newsletter.erase")
+def _(stage: Stage) -> None:
+    preferences(stage).press("Delete everything you hold about me")
+    stage.open(link_in(stage.house.mails()[-1], "/newsletter/erase/"))
+
+
+# ---- Staff: signing in
+
+scene("staff sign-in", "security.login", pictures="sign-in")(lambda stage: stage.open("/staff/login"))
+scene("staff sign-in, signed out", "security.login")(lambda stage: stage.open("/staff/login?done=signed-out"))
+
+
+@scene("staff sign-in refused", "security.login", status=422)
+def _(stage: Stage) -> None:
+    stage.open("/staff/login").fill(email="ada@pharmacy.example", password="wrong").press("Sign in")
+
+
+def give_password(stage: Stage, name: str = "ada") -> Stage:
+    """The first step of signing in."""
+    stage.open("/staff/login").fill(email=f"{name}@pharmacy.example", password=PASSWORD)
+    return stage.press("Sign in")
+
+
+scene("staff code", "security.two_factor_token_validation", pictures="code")(give_password)
+
+
+@scene("staff code refused", "security.two_factor_token_validation", status=422)
+def _(stage: Stage) -> None:
+    give_password(stage).fill(code="123123").press("Continue")
+
+
+@scene("staff recovery code", "security.mf_recovery")
+def _(stage: Stage) -> None:
+    give_password(stage).open("/staff/mf-recovery")
+
+
+def invited(stage: Stage) -> str:
+    """The link of somebody who is to join."""
+    with stage.house.staff.app_context(), transaction():
+        token = accounts.invite(
+            email="lou@pharmacy.example", role="desk", name="Lou Chen", by=None, at=clock.now()
+        )
+    return f"/staff/invite/{token}"
+
+
+scene("staff invitation", "accounts.invite", pictures="invitation")(lambda stage: stage.open(invited(stage)))
+scene("staff invitation refused", "accounts.invite", status=422)(
+    lambda stage: stage.open(invited(stage)).fill(password="password").press("Set password")
+)
+
+
+@scene("staff invitation too old", "accounts.invite", status=410)
+def _(stage: Stage) -> None:
+    path = invited(stage)
+    stage.wait(days=30).open(path)
+
+
+def joined(stage: Stage) -> Stage:
+    """Past the password for the first time."""
+    stage.open(invited(stage)).fill(password=PASSWORD).press("Set password")
+    return give_password(stage, "lou")
+
+
+scene("staff must set up an app", "security.two_factor_setup")(joined)
+scene("staff authenticator", "accounts.authenticator", pictures="authenticator")(
+    lambda stage: joined(stage).press("Continue")
+)
+scene("staff recovery codes", "security.mf_recovery_codes")(
+    lambda stage: stage.as_staff("Ada").open("/staff/mf-recovery-codes")
+)
+scene("staff recovery codes made", "security.mf_recovery_codes", pictures="recovery-codes")(
+    lambda stage: stage.as_staff("Ada").open("/staff/mf-recovery-codes").press("Make recovery codes")
+)
+scene("staff password again", "security.verify")(
+    lambda stage: stage.as_staff("Ada", fs_paa=0).open("/staff/verify")
+)
+scene("staff new password", "security.change_password")(
+    lambda stage: stage.as_staff("Ada").open("/staff/change")
+)
+scene("staff account", "account.account")(lambda stage: stage.as_staff("Ada").open("/staff/account"))
+scene("staff account, password changed", "account.account")(
+    lambda stage: stage.as_staff("Ada").open("/staff/account?done=password")
+)
+
+
+@scene("staff session over", "request.note", status=401)
+def _(stage: Stage) -> None:
+    open_request(stage, "Ada", status=Status.IN_PROGRESS).fill(**{"note-text": "They prefer to be called."})
+    stage.wait(hours=13).press("Save note")
+
+
+# ---- Staff: the queue
+
+
+def queue(stage: Stage, name: str = "Ada", query: str = "") -> Stage:
+    """The list of requests."""
+    return stage.as_staff(name).open(f"/staff/requests{query}")
+
+
+scene("staff queue", "queue.requests", pictures="queue dark")(queue)
+scene("staff queue of the desk", "queue.requests")(lambda stage: queue(stage, "Dee"))
+scene("staff queue, nothing found", "queue.requests")(lambda stage: queue(stage, query="?q=nobody"))
+scene("staff queue, one found", "queue.requests")(
+    lambda stage: queue(stage, query="?q=Natarajan&status=all&sort=-received_at")
+)
+scene("staff queue, not understood", "queue.requests")(
+    lambda stage: queue(stage, query="?status=lost&kind=resource")
+)
+
+
+@scene("staff queue, nothing yet", "queue.requests")
+def _(stage: Stage) -> None:
+    stage.as_staff("Ada")
+    with stage.house.app.app_context(), transaction():
+        db.session.execute(delete(Message))
+        db.session.execute(delete(Request))
+    stage.open("/staff/requests")
+
+
+@scene("staff queue, all done", "queue.requests")
+def _(stage: Stage) -> None:
+    stage.as_staff("Ada")
+    with stage.house.app.app_context(), transaction():
+        for asked in db.session.scalars(select(Request).where(Request.status.in_(("new", "in_progress")))):
+            asked.status = Status.ANSWERED
+            asked.answered_at = asked.received_at
+            asked.owner_id = asked.owner_id or 2
+    stage.open("/staff/requests")
+
+
+# ---- Staff: one request
+
+
+def open_request(stage: Stage, staff: str, **having: object) -> Stage:
+    """The first request that is so."""
+    stage.as_staff(staff)
+    query = select(Request.reference).filter_by(**having).order_by(Request.answer_by)
+    with stage.house.app.app_context():
+        reference = db.session.scalars(query).first()
+    assert reference, having
+    return stage.open(f"/staff/requests/{reference}")
+
+
+CONSULTATION = {"kind": "consultation"}
+scene("staff request, new", "request.show")(
+    lambda stage: open_request(stage, "Ada", **CONSULTATION, status=Status.NEW)
+)
+scene("staff request, mine", "request.show", pictures="request")(
+    lambda stage: open_request(stage, "Ada", **CONSULTATION, status=Status.IN_PROGRESS)
+)
+scene("staff request of somebody else", "request.show")(
+    lambda stage: open_request(stage, "Grace", **CONSULTATION, status=Status.IN_PROGRESS)
+)
+scene("staff request that the desk may not read", "request.show")(
+    lambda stage: open_request(stage, "Dee", **CONSULTATION, status=Status.NEW)
+)
+scene("staff request for materials", "request.show")(
+    lambda stage: open_request(stage, "Dee", kind="resource", status=Status.IN_PROGRESS)
+)
+scene("staff request, answered", "request.show")(
+    lambda stage: open_request(stage, "Ada", **CONSULTATION, status=Status.ANSWERED)
+)
+scene("staff request, closed", "request.show")(
+    lambda stage: open_request(stage, "Ada", **CONSULTATION, status=Status.CLOSED)
+)
+scene("staff request, spam", "request.show")(lambda stage: open_request(stage, "Ada", status=Status.SPAM))
+scene("staff request that may repeat another", "request.show")(
+    lambda stage: open_request(stage, "Ada", name="Mei-Ling Zhao", status=Status.NEW)
+)
+scene("staff request that may name a patient", "request.show")(
+    lambda stage: open_request(stage, "Ada", name="Björn Åkesson", status=Status.NEW)
+)
+
+
+@scene("staff answer that is empty", "request.answer", status=422)
+def _(stage: Stage) -> None:
+    open_request(stage, "Ada", **CONSULTATION, status=Status.IN_PROGRESS).press("Send answer to", exact=False)
+
+
+@scene("staff note that is empty", "request.note", status=422)
+def _(stage: Stage) -> None:
+    open_request(stage, "Ada", **CONSULTATION, status=Status.IN_PROGRESS).press("Save note")
+
+
+@scene("staff answer after somebody else was first", "request.answer", status=409, pictures="conflict")
+def _(stage: Stage) -> None:
+    open_request(stage, "Ada", **CONSULTATION, status=Status.IN_PROGRESS)
+    stage.fill(**{"answer-text": "At least 7 to 10 days. The label says so."})
+    with stage.house.app.app_context(), transaction():
+        asked = db.session.scalars(select(Request).filter_by(reference=stage.page.url[-13:])).one()
+        asked.version += 1
+    stage.press("Send answer to", exact=False)
+
+
+scene("staff request of nobody", "request.show", status=404)(
+    lambda stage: stage.as_staff("Ada").open("/staff/requests/LDN-BCDF-GHJK")
+)
+
+
+# ---- Staff: people, mail, audit
+
+scene("staff people", "people.people", pictures="people")(
+    lambda stage: stage.as_staff("Grace").open("/staff/people")
+)
+scene("staff person", "people.person")(lambda stage: stage.as_staff("Grace").open("/staff/people/2"))
+scene("staff person, oneself", "people.person")(lambda stage: stage.as_staff("Grace").open("/staff/people/1"))
+scene("staff person who never came", "people.person")(
+    lambda stage: stage.as_staff("Grace").open("/staff/people/3")
+)
+scene("staff person disabled", "people.disable")(
+    lambda stage: stage.as_staff("Grace").open("/staff/people/3").press("Disable this account")
+)
+scene("staff invite", "people.invite")(lambda stage: stage.as_staff("Grace").open("/staff/people/invite"))
+scene("staff invite with faults", "people.invite", status=422)(
+    lambda stage: (
+        stage.as_staff("Grace").open("/staff/people/invite").fill(email="lou").press("Send the link")
+    )
+)
+scene("staff forbidden", "people.people", status=403)(
+    lambda stage: stage.as_staff("Dee").open("/staff/people")
+)
+scene("staff mail", "mail.mail")(lambda stage: stage.as_staff("Grace").open("/staff/mail"))
+
+
+@scene("staff mail given up", "mail.mail")
+def _(stage: Stage) -> None:
+    stage.as_staff("Grace")
+    with stage.house.app.app_context(), transaction():
+        for row in db.session.scalars(select(Outbox).order_by(Outbox.id).limit(2)):
+            row.state, row.attempts, row.last_error = State.DEAD, 9, "550"
+    stage.open("/staff/mail")
+
+
+scene("staff audit", "audit.audit", pictures="audit")(
+    lambda stage: stage.as_staff("Grace").open("/staff/audit")
+)
+scene("staff audit, next page", "audit.audit")(
+    lambda stage: stage.as_staff("Grace").open("/staff/audit?after=40")
+)
+
+
+# Addresses that show no page of their own, and why.
+NO_PAGE = {
+    "content.gate": "a post that redirects",
+    "content.robots": "for robots",
+    "content.sitemap": "for robots",
+    "content.evidence_csv": "a file",
+    "content.evidence_json": "a file",
+    "content.guide_pdf": "a file",
+    "newsletter.api": "answers in JSON",
+    "ops.healthz": "for machines",
+    "ops.readyz": "for machines",
+    "ops.security_txt": "a text file",
+    "account.root": "redirects to the queue",
+    "queue.home": "redirects to the queue",
+    "accounts.picture": "a picture",
+    "request.back": "redirects to the request",
+    "security.logout": "redirects to the sign-in page",
+    "security.tf_select": "closed: 404",
+    "security.two_factor_rescue": "closed: 404",
+    "security.two_factor_setup_validate": "closed: 404",
+}
+# Buttons: done, they redirect to a page that has its scenes; refused, they show that same page with a notice.
+BUTTONS = {
+    "account.end_other_sessions",
+    "account.end_session",
+    "people.change_role",
+    "people.enable",
+    "people.end_sessions",
+    "people.send_link",
+    "request.claim",
+    "request.close",
+    "request.not_spam",
+    "request.release",
+    "request.reopen",
+    "request.spam",
+    "request.take_over",
+}
+
+
+def link_in(mail: EmailMessage, part: str) -> str:
+    """The first address in a mail's text that holds `part`."""
+    body = mail.get_body(("plain",))
+    assert body is not None
+    found = re.search(rf"https?://\S*{re.escape(part)}\S*", body.get_content())
+    assert found, body.get_content()
+    return found[0].rstrip(".")
+
+
+def use_up(stage: Stage, name: str) -> None:
+    """As if this visitor's network had done that as often as it may."""
+    counters = stage.house.app.extensions["throttle"]
+    while True:
+        try:
+            counters.hit(name, "127.0.0.0/24")
+        except Exception:
+            return

@@ -1,0 +1,308 @@
+"""A portal in this process, with its demo world and a clock that stands, played by a real browser.
+
+The scenes of `tests/scenes.py` are set on it: a test looks at each in every light, `tests/screenshots.py` photographs
+them. Pages come over a socket from the same application that production serves, so headers, cookies, focus and print
+are the browser's own; only the time and the data are ours. Before each scene the world is as it was planted.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+from argon2 import PasswordHasher
+from flask import Flask
+from flask_migrate import upgrade
+from playwright.sync_api import Browser, Page, Response
+from sqlalchemy import Connection, event, select
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from config import Config
+from portal import clock, seed, tokens
+from portal.accounts import passwords
+from portal.accounts.models import StaffSession, User
+from portal.app import create_app
+from portal.db import db, transaction
+from portal.worker import Worker
+from tests import totp
+from tests.conftest import no_sync
+from tests.live import free_port
+from tests.pages import Visitor
+
+NOW = datetime(
+    2026, 11, 18, 18, 0, tzinfo=UTC
+)  # a Wednesday, 10 am in San Ramon, the week before Thanksgiving
+PASSWORD = "seven quiet herons wade at dawn"  # of a portal that is thrown away
+READING = 5  # seconds on our clock between seeing a form and sending it
+SETTINGS = {
+    "SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyzABCDEF",
+    "ORG_NAME": "San Ramon Compounding",
+    "ORG_PHONE": "925-555-0100",
+    "ORG_FAX": "925-555-0101",
+    "ORG_HOLIDAYS": "2026-11-26,2026-12-25,2027-01-01",
+    "MAIL_FROM": "portal@pharmacy.example",
+}
+
+
+class Theatre:
+    """The portal behind the stage: one for many scenes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.base = f"http://127.0.0.1:{self.port}"
+        self.folder = folder
+        self.at = NOW
+        settings = {**SETTINGS, "INSTANCE_DIR": str(folder), "BASE_URL": self.base}
+        self.app: Flask = create_app(Config.from_env(settings))
+        self.staff: Flask = self.app.extensions["staff"]
+        self.database = folder / "portal.db"
+        for face in (self.app, self.staff):
+            with face.app_context():
+                event.listen(db.engine, "connect", no_sync)
+        with self.app.app_context():
+            upgrade()
+            for _line in seed.plant():
+                pass
+        self._give_passwords()
+        self._let_go()
+        shutil.copy(self.database, self.database.with_suffix(".planted"))
+        self.server = make_server("127.0.0.1", self.port, self.app, threaded=True, request_handler=_Quiet)
+        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread.start()
+
+    @classmethod
+    @contextmanager
+    def open(cls, folder: Path) -> Iterator[Theatre]:
+        """Open for as long as the block lasts; the portal's clock is ours meanwhile."""
+        quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(passwords, "_hasher", quick)
+            patch.setattr(clock, "source", lambda: NOW)
+            house = cls(folder)
+            patch.setattr(clock, "source", lambda: house.at)
+            yield house
+            house.server.shutdown()
+            house.thread.join()
+            house._let_go()
+
+    def lock(self) -> None:
+        """From now on nothing can be saved, until the next scene."""
+        for face in (self.app, self.staff):
+            with face.app_context():
+                event.listen(db.engine, "begin", _refuse)
+
+    def set_back(self) -> None:
+        """The world as it was planted."""
+        self.at = NOW
+        for face in (self.app, self.staff):
+            with face.app_context():
+                if event.contains(db.engine, "begin", _refuse):
+                    event.remove(db.engine, "begin", _refuse)
+        self._let_go()
+        for suffix in ("-wal", "-shm"):
+            Path(f"{self.database}{suffix}").unlink(missing_ok=True)
+        shutil.copy(self.database.with_suffix(".planted"), self.database)
+        shutil.rmtree(self.folder / "mail", ignore_errors=True)
+        self.app.extensions["throttle"].clear()
+
+    def mails(self) -> list[EmailMessage]:
+        """Let the worker do all that is due; every mail since the scene began, oldest first."""
+        with self.app.app_context():
+            Worker().run_once()
+        files = sorted(
+            (self.folder / "mail").glob("*.eml"), key=lambda path: int(path.stem.rpartition("-")[2])
+        )
+        return [message_from_bytes(path.read_bytes(), policy=policy.default) for path in files]
+
+    def session_of(self, name: str, **more: Any) -> tuple[str, str]:
+        """The cookie of a member of staff, by first name, who is signed in with both factors."""
+        value = secrets.token_urlsafe(32)
+        with self.staff.app_context(), transaction():
+            user = db.session.scalars(select(User).where(User.name.startswith(name))).one()
+            signed_in = {
+                "_user_id": user.fs_uniquifier,
+                "second_factor": user.id,
+                "fs_paa": time.time(),  # the library's own clock
+                "csrf_token": secrets.token_hex(20),
+            }
+            db.session.add(
+                StaffSession(
+                    digest=tokens.digest(value),
+                    user_id=user.id,
+                    data=signed_in | more,
+                    browser="Firefox on Linux",
+                    created_at=self.at,
+                    seen_at=self.at,
+                    expires_at=self.at + timedelta(hours=12),
+                )
+            )
+        return self.staff.session_interface.get_cookie_name(self.staff), value  # type: ignore[attr-defined]
+
+    def code_of(self, name: str) -> str:
+        """What that person's authenticator shows now."""
+        factory = self.staff.extensions["security"].totp_factory
+        with self.staff.app_context():
+            user = db.session.scalars(select(User).where(User.name.startswith(name))).one()
+            key = factory.get_totp_pretty_key(user.tf_totp_secret)
+        return totp.code(key, self.at.timestamp())
+
+    def _give_passwords(self) -> None:
+        """Grace and Ada have joined; Dee's link is still on its way."""
+        factory = self.staff.extensions["security"].totp_factory
+        with self.staff.app_context(), transaction():
+            for user in db.session.scalars(select(User).where(User.role != "desk")):
+                user.password = passwords.hashed(PASSWORD)
+                user.tf_primary_method = "authenticator"
+                user.tf_totp_secret = factory.generate_totp_secret()
+
+    def _let_go(self) -> None:
+        for face in (self.app, self.staff):
+            with face.app_context():
+                db.session.remove()
+                db.engine.dispose()
+
+
+class Stage:
+    """One browser at one portal: what a scene acts with."""
+
+    def __init__(self, house: Theatre, browser: Browser, *, scripts: bool = True, width: int = 1280) -> None:
+        self.house, self.browser = house, browser
+        self.context = browser.new_context(
+            base_url=house.base,
+            viewport={"width": width, "height": 900},
+            java_script_enabled=scripts,
+            reduced_motion="reduce",
+            locale="en-US",
+        )
+        self.context.set_default_timeout(20_000)
+        self.page: Page = self.context.new_page()
+        self.complaints: list[str] = []
+        self.shown: Response | None = None
+        self.page.on("console", self._heard)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", self._asked)
+        self.page.on("response", self._answered)
+
+    def close(self) -> None:
+        """Close the browser's windows."""
+        self.context.close()
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of the page that stands there."""
+        assert self.shown is not None
+        return self.shown.status
+
+    @property
+    def source(self) -> str:
+        """The page as it was sent."""
+        assert self.shown is not None
+        return self.shown.text()
+
+    def open(self, path: str) -> Stage:
+        """Go to one of our addresses."""
+        self.page.goto(path)
+        return self
+
+    def as_professional(self) -> Stage:
+        """Past the gate."""
+        self.context.add_cookies([{"name": "professional", "value": "yes", "url": self.house.base}])
+        return self
+
+    def as_staff(self, name: str, **session: Any) -> Stage:
+        """Signed in."""
+        cookie, value = self.house.session_of(name, **session)
+        self.context.add_cookies([{"name": cookie, "value": value, "url": self.house.base}])
+        return self
+
+    def fill(self, **answers: str) -> Stage:
+        """Type into fields, found by their names."""
+        for name, words in answers.items():
+            self.page.locator(f"main [name='{name}']").first.fill(words)
+        return self
+
+    def tick(self, *choices: str) -> Stage:
+        """Choose boxes and radio buttons: `name=value`."""
+        for choice in choices:
+            name, _, value = choice.partition("=")
+            self.page.locator(f"main [name='{name}'][value='{value}']").check()
+        return self
+
+    def press(self, words: str, *, exact: bool = True) -> Stage:
+        """Press the first button with these words, after reading for a while."""
+        self.house.at += timedelta(seconds=READING)
+        self.page.get_by_role("button", name=words, exact=exact).first.click()
+        self.page.wait_for_load_state()
+        return self
+
+    def follow(self, words: str) -> Stage:
+        """Follow the first link with these words."""
+        self.page.get_by_role("link", name=words, exact=True).first.click()
+        self.page.wait_for_load_state()
+        return self
+
+    def visitor(self) -> Visitor:
+        """Somebody else, without a browser: to make the world as the scene needs it."""
+        visitor = Visitor(self.house.app, _Hands(self.house))
+        visitor.environ = {"HTTP_HOST": f"127.0.0.1:{self.house.port}"}
+        return visitor
+
+    def wait(self, **time: float) -> Stage:
+        """Let time pass on the portal's clock."""
+        self.house.at += timedelta(**time)
+        return self
+
+    def _heard(self, message: Any) -> None:
+        # The browser reports every answer that is no success as an error of the console.
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            self.complaints.append(message.text)
+
+    def _asked(self, request: Any) -> None:
+        if not request.url.startswith((self.house.base, "data:")):
+            self.complaints.append(f"asked {request.url}")
+
+    def _answered(self, response: Response) -> None:
+        if response.request.is_navigation_request() and not 300 <= response.status < 400:
+            self.shown = response
+        elif response.status >= 400:
+            self.complaints.append(f"{response.status} for {response.url}")
+
+
+class _Hands:
+    """The clock as `Visitor` moves it."""
+
+    def __init__(self, house: Theatre) -> None:
+        self.house = house
+
+    def __call__(self) -> datetime:
+        return self.house.at
+
+    def tick(self, seconds: float = 0, **more: float) -> datetime:
+        self.house.at += timedelta(seconds=seconds, **more)
+        return self.house.at
+
+
+def _refuse(connection: Connection) -> None:
+    connection.exec_driver_sql("PRAGMA query_only=ON")
+
+
+class _Quiet(WSGIRequestHandler):
+    """Says nothing, and keeps the connection."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log(self, *_args: object) -> None:
+        pass
+
+
+Act = Callable[[Stage], object]
