@@ -66,14 +66,17 @@ def serve_command() -> None:
         if not (finding := check()).ok:
             click.echo(f"{finding.name}: {finding.detail}. {finding.remedy}", err=True)
             sys.exit(1)
+    # Two web servers can listen on one port and take turns, and nobody would notice.
+    if serve.listens(config["HOST"], config["PORT"]):
+        click.echo(f"Port {config['PORT']} is taken. End what listens there, or set PORT.", err=True)
+        sys.exit(1)
     with transaction():
         token = None if accounts.has_staff() else accounts.invite_first_manager(at=now())
-    click.echo(f"The portal answers at {config['BASE_URL']}")
     if token:
         click.echo(
             f"Nobody can sign in yet. Make the first manager here, within 24 hours:\n  {_invite(token)}"
         )
-    serve.become_supervisor(config["HOST"], config["PORT"], config["WEB_WORKERS"])
+    serve.become_supervisor(config["HOST"], config["PORT"], config["WEB_WORKERS"], config["BASE_URL"])
 
 
 @click.command("worker")

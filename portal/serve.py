@@ -1,7 +1,7 @@
 """`flask serve`: web server and mail worker as two processes, started, watched and ended together.
 
-The command checks, greets, and then becomes this module, which imports nothing of the portal: what only waits should
-not hold 90 MiB (`python -m portal.serve HOST PORT WORKERS`).
+The command checks, and then becomes this module, which imports nothing of the portal: what only waits should not hold
+90 MiB (`python -m portal.serve HOST PORT WORKERS ADDRESS`). It says the address once the server listens.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import ctypes
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import NoReturn
 
@@ -22,15 +23,17 @@ THREADS = 8  # requests that wait for a commit let others work (docs/performance
 GRACE_SECONDS = 10.0
 MAX_DEATHS = 5
 DEATHS_WINDOW = 60.0  # seconds
+LISTENS_WITHIN = 1.0  # seconds; our own machine says yes or no at once
 _PR_SET_PDEATHSIG = 1
 
 log = logging.getLogger(__name__)
 
 
-def become_supervisor(host: str, port: int, workers: int) -> NoReturn:
+def become_supervisor(host: str, port: int, workers: int, address: str) -> NoReturn:
     """Replace this process by the supervisor; the settings go along in the environment."""
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "portal.serve", host, str(port), str(workers)])  # noqa: S606
+    arguments = [sys.executable, "-m", "portal.serve", host, str(port), str(workers), address]
+    os.execv(sys.executable, arguments)  # noqa: S606
 
 
 def web_command(host: str, port: int, workers: int, *, threads: int = THREADS) -> list[str]:
@@ -49,12 +52,28 @@ def worker_command() -> list[str]:
     return [sys.executable, "-m", "flask", "worker"]
 
 
-def supervise(commands: Sequence[Sequence[str]], *, env: Mapping[str, str] | None = None) -> int:
+def listens(host: str, port: int) -> bool:
+    """Whether anybody answers there."""
+    try:
+        socket.create_connection((host, port), LISTENS_WITHIN).close()
+    except OSError:
+        return False
+    return True
+
+
+def supervise(
+    commands: Sequence[Sequence[str]],
+    *,
+    env: Mapping[str, str] | None = None,
+    is_up: Callable[[], bool] = lambda: False,
+    greeting: str = "",
+) -> int:
     """Keep all running until we are told to stop; a child that dies is started again.
 
-    Returns the exit status to give: 0 after a signal (Ctrl-C, SIGTERM), 1 when a child died MAX_DEATHS times within
-    DEATHS_WINDOW seconds. Should we be killed outright, the kernel ends the children (prctl(2), PR_SET_PDEATHSIG,
-    where there is Linux), and the outbox's leases make a worker that lives on harmless.
+    Prints the greeting once, when all run and `is_up` says so. Returns the exit status to give: 0
+    after a signal (Ctrl-C, SIGTERM), 1 when a child died MAX_DEATHS times within DEATHS_WINDOW seconds. Should we be
+    killed outright, the kernel ends the children (prctl(2), PR_SET_PDEATHSIG, where there is Linux), and the outbox's
+    leases make a worker that lives on harmless.
     """
     asked = False
 
@@ -73,9 +92,19 @@ def supervise(commands: Sequence[Sequence[str]], *, env: Mapping[str, str] | Non
                 _end(children)
                 return 1
             child.start()
+        if greeting and is_up() and all(child.process.poll() is None for child in children):
+            _say(greeting)
+            greeting = ""
         time.sleep(0.1)
     _end(children)
     return 0
+
+
+def _say(greeting: str) -> None:
+    """Print it; that nobody reads it is no reason to end."""
+    with contextlib.suppress(OSError):
+        sys.stdout.write(f"{greeting}\n")
+        sys.stdout.flush()
 
 
 class _Child:
@@ -126,8 +155,12 @@ def _die_with_parent() -> None:
 
 def main() -> int:
     """Supervise as the command line says."""
-    host, port, workers = sys.argv[1:]
-    return supervise([web_command(host, int(port), int(workers)), worker_command()])
+    host, port, workers, address = sys.argv[1:]
+    return supervise(
+        [web_command(host, int(port), int(workers)), worker_command()],
+        is_up=lambda: listens(host, int(port)),
+        greeting=f"The portal answers at {address}",
+    )
 
 
 if __name__ == "__main__":

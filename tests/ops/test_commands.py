@@ -12,7 +12,7 @@ from sqlalchemy import func, select, text
 
 from portal import serve
 from portal.accounts import service as accounts
-from portal.accounts.models import ROLES, User
+from portal.accounts.models import ROLES, Invite, User
 from portal.audit import AuditEntry
 from portal.db import db, transaction
 from portal.intake.models import Request, Status
@@ -289,42 +289,57 @@ def test_the_worker_rests_while_the_storage_is_gone(
 
 
 @pytest.fixture(autouse=True)
-def supervised(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, int]]:
+def supervised(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, int, str]]:
     """Where `flask serve` would have served, had it not been stopped from becoming the supervisor."""
-    started: list[tuple[str, int, int]] = []
+    started: list[tuple[str, int, int, str]] = []
 
-    def become_supervisor(host: str, port: int, workers: int) -> None:
-        started.append((host, port, workers))
+    def become_supervisor(host: str, port: int, workers: int, address: str) -> None:
+        started.append((host, port, workers, address))
 
     monkeypatch.setattr(serve, "become_supervisor", become_supervisor)
+    monkeypatch.setattr(serve, "listens", lambda host, port: False)
     return started
 
 
 def test_serving_hands_the_first_manager_a_link(
-    run: Run, supervised: list[tuple[str, int, int]], visitor: Visitor
+    run: Run, supervised: list[tuple[str, int, int, str]], visitor: Visitor
 ) -> None:
     result = run("serve")
 
     assert result.exit_code == 0
-    assert supervised == [("127.0.0.1", 8000, 1)]
+    assert supervised == [("127.0.0.1", 8000, 1, "http://localhost:8000")]
     link = result.output.split()[-1]
     assert link.startswith("http://localhost:8000/staff/invite/")
     visitor.open(link.removeprefix("http://localhost:8000"))
 
 
 def test_serving_hands_out_no_link_once_somebody_can_sign_in(
-    run: Run, app: Flask, supervised: list[tuple[str, int, int]]
+    run: Run, app: Flask, supervised: list[tuple[str, int, int, str]]
 ) -> None:
     samples.staff(app)
 
     result = run("serve")
 
-    assert result.output == "The portal answers at http://localhost:8000\n"
+    assert result.output == ""
     assert len(supervised) == 1
 
 
+def test_serving_does_not_share_a_port(
+    run: Run, app: Flask, supervised: list[tuple[str, int, int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve, "listens", lambda host, port: (host, port) == ("127.0.0.1", 8000))
+
+    result = run("serve")
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "Port 8000 is taken. End what listens there, or set PORT.\n"
+    assert supervised == []
+    with app.app_context():
+        assert db.session.scalar(select(func.count()).select_from(Invite)) == 0
+
+
 def test_serving_does_not_start_on_tables_of_another_version(
-    run: Run, app: Flask, supervised: list[tuple[str, int, int]], monkeypatch: pytest.MonkeyPatch
+    run: Run, app: Flask, supervised: list[tuple[str, int, int, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("portal.ops.checks.MigrationContext.get_current_revision", lambda self: None)
 

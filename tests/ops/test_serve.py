@@ -9,11 +9,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 from config import ROOT
 from portal import serve
+from tests.live import free_port
 
 SOON = 20  # seconds, generous: the machine may be busy
 SCRIPT = """
@@ -33,9 +35,14 @@ def supervise() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     """Start a supervisor over these shell commands; whatever is left of it is killed at the end."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(*commands: str) -> subprocess.Popen[bytes]:
+    def start(
+        *commands: str, script: str = SCRIPT, before: tuple[str, ...] = (), stdout: IO[bytes] | None = None
+    ) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
-            [sys.executable, "-S", "-c", SCRIPT, *commands], cwd=ROOT, stderr=subprocess.PIPE
+            [sys.executable, "-S", "-c", script, *before, *commands],
+            cwd=ROOT,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
         )
         started.append(process)
         return process
@@ -131,6 +138,71 @@ def test_nothing_outlives_a_supervisor_that_is_killed(
     supervisor.kill()
 
     until(lambda: not any(lives(pid) for pid in pids(web) + pids(worker)))
+
+
+# A supervisor that greets, and a web server that begins to listen when a file is there.
+GREETS = """
+import sys
+from portal import serve
+port, *commands = sys.argv[1:]
+sys.exit(serve.supervise(
+    [["/bin/sh", "-c", command] for command in commands],
+    is_up=lambda: serve.listens("127.0.0.1", int(port)),
+    greeting="It is up",
+))
+"""
+SERVES = """
+import socket
+server = socket.create_server(("127.0.0.1", {port}))
+print("listens", flush=True)
+while True:
+    server.accept()[0].close()
+"""
+LISTENS = """echo $$ >> "{web}"; until [ -e "{may}" ]; do sleep 0.05; done; exec {python} -S -c '{serves}'"""
+
+
+def test_the_address_is_said_when_the_server_listens_and_once(
+    supervise: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    may, web, said = tmp_path / "may", tmp_path / "web", tmp_path / "said"
+    port = free_port()
+    serves = SERVES.replace("{port}", str(port))
+    command = LISTENS.format(web=web, may=may, python=sys.executable, serves=serves)
+    with said.open("wb") as stdout:
+        supervise(command, script=GREETS, before=(str(port),), stdout=stdout)
+    until(lambda: len(pids(web)) == 1)
+    time.sleep(0.5)
+    early = said.read_text()
+    may.touch()
+    until(lambda: "It is up" in said.read_text())
+    os.kill(pids(web)[0], signal.SIGKILL)
+    until(lambda: said.read_text().count("listens") == 2)
+    time.sleep(0.5)
+
+    assert early == ""
+    assert said.read_text().split("\n") == ["listens", "It is up", "listens", ""]
+
+
+def test_nothing_is_said_of_a_server_that_died(
+    supervise: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    said = tmp_path / "said"
+    with said.open("wb") as stdout:
+        supervisor = supervise(
+            DIES.format(tmp_path / "web"), script=GREETS, before=(str(free_port()),), stdout=stdout
+        )
+
+    assert supervisor.wait(SOON) == 1
+    assert said.read_text() == ""
+
+
+def test_the_supervisor_loads_nothing_else_of_the_portal() -> None:
+    script = "import sys, portal.serve; print(*(name for name in sys.modules if name.startswith('portal.')))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.split() == ["portal.serve"]
 
 
 def test_the_web_server_is_told_where_to_listen() -> None:
