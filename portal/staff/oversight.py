@@ -1,39 +1,84 @@
-"""What became of the mail, and the audit trail: for those who answer for both."""
+"""What became of the mail, and the audit trail, in plain words: for those who answer for both."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from flask import request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from portal import web
-from portal.accounts.models import Role
+from portal.accounts.models import ROLE_LABELS, Invite, Role, User
 from portal.audit import AuditEntry
 from portal.clock import now
 from portal.db import db
 from portal.mail import service
 from portal.mail.models import Outbox, State
 from portal.staff import sheet
-from portal.staff.gate import guarded
+from portal.staff.gate import current, guarded
 
 mail_bp = guarded("mail", Role.PHARMACIST, Role.MANAGER)
 audit_bp = guarded("audit", Role.MANAGER)
 
 ENTRIES = 50  # on one page
 
+ACTIONS = {
+    **sheet.ACTIONS,
+    "staff.link_made": "One-use link made",
+    "staff.joined": "Joined",
+    "staff.password_set": "Password set anew",
+    "staff.password_changed": "Password changed",
+    "staff.authenticator_set": "Authenticator app set up",
+    "staff.factors_voided": "Sign-in reset",
+    "staff.recovery_codes_made": "Recovery codes made",
+    "staff.recovery_code_used": "Recovery code used",
+    "staff.signed_in": "Signed in",
+    "staff.sign_in_failed": "Sign-in failed",
+    "staff.signed_out": "Signed out",
+    "staff.session_ended": "One session ended",
+    "staff.sessions_ended": "Sessions ended",
+    "staff.role_changed": "Role changed",
+    "staff.disabled": "Account disabled",
+    "staff.enabled": "Account enabled",
+}
+MAILS = {
+    "accounts/invitation": "Invitation",
+    "accounts/notice": "Notice of a changed sign-in",
+    "accounts/renewal": "Link after a sign-in reset",
+    "intake/answer": "Answer",
+    "intake/notice": "Notice of a new request",
+    "intake/received": "Receipt",
+    "newsletter/already": "Newsletter: signed up already",
+    "newsletter/confirm": "Newsletter: please confirm",
+    "newsletter/erase": "Newsletter: please confirm the erasure",
+    "newsletter/reminder": "Newsletter: reminder to confirm",
+    "newsletter/welcome": "Newsletter: welcome",
+}
+# What the trail and the outbox speak of, where it has no name (or no longer one).
+SUBJECTS = {
+    "user": "An account that does not exist",
+    "invite": "Somebody new",
+    "signup": "A newsletter sign-up",
+    "subscriber": "A newsletter subscriber",
+}
+
+Namer = Callable[[str], tuple[str, str]]
+
 
 @mail_bp.get("/staff/mail")
 def mail() -> ResponseReturnValue:
     """What waits to be sent, and what was given up; never an address or a word of a mail."""
-    dead = select(Outbox).where(Outbox.state == State.DEAD).order_by(Outbox.id.desc()).limit(ENTRIES)
+    query = select(Outbox).where(Outbox.state == State.DEAD).order_by(Outbox.id.desc()).limit(ENTRIES)
+    dead = db.session.scalars(query).all()
+    about = _namer(row.cause for row in dead)
     return web.private(
         web.page(
             "staff/mail.html",
             counts=service.counts(),
             oldest_due=service.oldest_due(now()),
-            dead=[_given_up(row) for row in db.session.scalars(dead)],
+            dead=[_given_up(row, about) for row in dead],
         )
     )
 
@@ -47,41 +92,72 @@ def audit() -> ResponseReturnValue:
         query = query.where(AuditEntry.id < int(after))
     entries = list(db.session.scalars(query))
     more, entries = len(entries) > ENTRIES, entries[:ENTRIES]
+    about = _namer(entry.subject for entry in entries)
     return web.private(
         web.page(
             "staff/audit.html",
-            entries=[_in_words(entry) for entry in entries],
+            entries=[_in_words(entry, about) for entry in entries],
             newest=url_for(".audit") if is_later_page else None,
             next=url_for(".audit", after=entries[-1].id) if more else None,
         )
     )
 
 
-def _given_up(row: Outbox) -> dict[str, Any]:
+def _given_up(row: Outbox, about: Namer) -> dict[str, Any]:
     """A mail without its address and its words."""
+    words, address = about(row.cause)
     return {
-        "message": row.message,
-        "cause": row.cause,
-        "reference": _reference(row.cause),
+        "mail": MAILS.get(row.message, row.message),
+        "about": words,
+        "address": address,
         "created_at": row.created_at,
         "attempts": row.attempts,
         "last_error": row.last_error,
     }
 
 
-def _in_words(entry: AuditEntry) -> dict[str, Any]:
-    reference = _reference(entry.subject)
+def _in_words(entry: AuditEntry, about: Namer) -> dict[str, Any]:
+    words, address = about(entry.subject)
     return {
         "at": entry.at,
-        "who": entry.actor_name,
-        "what": sheet.action(entry),
-        "detail": sheet.detail(entry),
-        "about": reference or entry.subject.replace(":", " "),
-        "address": url_for("request.show", reference=reference) if reference else "",
+        "who": entry.actor_name if entry.actor_id else "The portal",
+        "what": ACTIONS.get(entry.action, entry.action),
+        "detail": _detail(entry),
+        "about": words,
+        "address": address,
     }
 
 
-def _reference(subject: str) -> str:
-    """The reference, if it is a request that is meant."""
-    kind, _, name = subject.partition(":")
-    return name if kind == "request" else ""
+def _detail(entry: AuditEntry) -> str:
+    """The reason, the signals, the role, or the factor that was wrong."""
+    if not entry.action.startswith("staff."):
+        return sheet.detail(entry)
+    roles: dict[str, str] = {role.value: label for role, label in ROLE_LABELS.items()}
+    return " to ".join(roles.get(word, word.capitalize()) for word in entry.detail.split(" to "))
+
+
+def _namer(subjects: Iterable[str]) -> Namer:
+    """What says of each of these subjects what it is, and where its page is; asks for all names at once."""
+    ids: dict[str, set[int]] = {"user": set(), "invite": set()}
+    for kind, _, name in (subject.partition(":") for subject in subjects):
+        if kind in ids and name.isdigit():
+            ids[kind].add(int(name))
+    people = select(User.id, User.name).where(User.id.in_(ids["user"]))
+    links = select(Invite.id, func.coalesce(func.nullif(Invite.name, ""), Invite.email)).where(
+        Invite.id.in_(ids["invite"])
+    )
+    names = {f"user:{key}": name for key, name in db.session.execute(people)}
+    names |= {f"invite:{key}": name for key, name in db.session.execute(links) if name}
+    is_manager = current().role == Role.MANAGER
+
+    def about(subject: str) -> tuple[str, str]:
+        kind, _, name = subject.partition(":")
+        if kind == "request":
+            return name, url_for("request.show", reference=name)
+        is_person = is_manager and kind == "user" and subject in names
+        return (
+            names.get(subject, SUBJECTS.get(kind, subject)),
+            url_for("people.person", user_id=name) if is_person else "",
+        )
+
+    return about

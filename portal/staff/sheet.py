@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import shorten
 from typing import Any
 
 from portal import audit
@@ -32,7 +33,7 @@ from portal.npi import number
 from portal.places import STATES
 from portal.staff.forms import ActForm, AnswerForm, CloseForm, DeskForm, NoteForm, ReopenForm, SpamForm
 
-SNIPPET = 60  # characters of a question in the list
+SNIPPET = 60  # characters of a question in the list, whole words
 OTHERS = 5  # requests of the same NPI beside this one
 
 ACTIONS = {
@@ -109,8 +110,9 @@ def _subject(asked: Request, by: Staff) -> str:
         return f"{KIND_LABELS[Kind.RESOURCE]} · {items[0] if items else ''}{more}"
     parts = [KIND_LABELS[Kind.CONSULTATION], *_topics(asked)[:1]]
     if desk.may(by, Act.READ, asked) and not asked.patient_data:
-        question = " ".join(asked.question.split())
-        parts.append(question if len(question) <= SNIPPET else f"{question[:SNIPPET].rstrip()}…")
+        parts.append(
+            shorten(asked.question, SNIPPET, placeholder="\N{NO-BREAK SPACE}…", break_on_hyphens=False)
+        )
     return " · ".join(parts)
 
 
@@ -197,7 +199,11 @@ class Sheet:
     @property
     def single_acts(self) -> list[tuple[str, str, str, str]]:
         """The buttons that ask nothing: the act, its words, its endpoint, the kind of button."""
-        return [each for each in SINGLE_ACTS if self.may(each[0])]
+        return [
+            (act, words, endpoint, kind if self.is_answerer else "second")
+            for act, words, endpoint, kind in SINGLE_ACTS
+            if self.may(act)
+        ]
 
     @property
     def reasoned_acts(self) -> list[tuple[str, str, str, str]]:
@@ -256,12 +262,15 @@ class Sheet:
         return db.session.get(Request, other) if other else None
 
     @property
+    def is_answerer(self) -> bool:
+        """Whether their role lets them answer such a request; whose it is does not count here."""
+        return desk.PERMITTED[Act.ANSWER](self.by, self.request)
+
+    @property
     def why_no_answer(self) -> str:
-        """Who may answer, where this person may not."""
-        if self.request.status not in (Status.NEW, Status.IN_PROGRESS):
+        """Who may answer, where this person may not yet."""
+        if self.request.status not in (Status.NEW, Status.IN_PROGRESS) or not self.is_answerer:
             return ""
-        if self.request.kind == Kind.CONSULTATION and self.by.role != Role.PHARMACIST:
-            return "Only a pharmacist may answer a consultation."
         if self.request.status == Status.NEW:
             return "Claim this request to answer it."
         return f"{self.owner_name or 'Nobody'} has this request, and only its owner may answer it."
@@ -314,7 +323,7 @@ class Sheet:
 
 def action(entry: AuditEntry) -> str:
     """What was done, in words."""
-    return ACTIONS.get(entry.action, entry.action.replace("_", " ").replace(".", ": "))
+    return ACTIONS.get(entry.action, entry.action)
 
 
 def detail(entry: AuditEntry) -> str:

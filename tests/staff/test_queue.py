@@ -64,6 +64,29 @@ def test_the_desk_sees_the_question_only_of_its_own_requests(ask: Ask, signed_in
     desk.open("/staff/requests").sees("How slowly")
 
 
+@pytest.mark.parametrize(
+    ("question", "shown"),
+    [
+        ("Short enough?", "Short enough?"),
+        ("x" * 60, "x" * 60),
+        (
+            "Which opioid-free interval do you advise before a first low-dose capsule?",
+            "Which opioid-free interval do you advise before a first …",
+        ),
+        (f"Which {'x' * 60} is it?", "Which …"),
+        ("Two\n\nparagraphs,   folded", "Two paragraphs, folded"),
+    ],
+)
+def test_a_long_question_ends_after_a_whole_word(
+    ask: Ask, signed_in: SignedIn, question: str, shown: str
+) -> None:
+    ask(question=question)
+
+    page = signed_in("pharmacist").open("/staff/requests")
+
+    assert words(page.soup.select_one("tbody td[data-label=Subject]")).endswith(f" · {shown}")
+
+
 def test_a_question_that_may_name_a_patient_is_not_read_in_the_list(ask: Ask, signed_in: SignedIn) -> None:
     ask(patient_data=["birth_date"])
 
@@ -247,33 +270,3 @@ def test_staff_begin_at_the_queue(signed_in: SignedIn) -> None:
     answer = signed_in("desk").get("/staff")
 
     assert local(answer.headers["Location"]) == "/staff/requests"
-
-
-def test_a_mail_that_was_given_up_is_shown_without_its_address(
-    app: Flask, ask: Ask, signed_in: SignedIn, give_up: Callable[[], None]
-) -> None:
-    reference = ask()
-    give_up()
-
-    page = signed_in("pharmacist").open("/staff/mail")
-
-    page.sees("Given up", reference, "the server said never").lacks("ana@clinic.example")
-    page.follow(reference)
-
-
-def test_the_desk_opens_no_mail_page_and_only_managers_the_trail(signed_in: SignedIn) -> None:
-    signed_in("desk").open("/staff/mail", status=403)
-    signed_in("desk").open("/staff/audit", status=403)
-    signed_in("pharmacist").open("/staff/audit", status=403)
-    signed_in("manager").open("/staff/audit")
-
-
-def test_the_trail_is_read_page_by_page(ask_often: AskOften, signed_in: SignedIn) -> None:
-    asked = ask_often(60)
-    page = signed_in("manager").open("/staff/audit")
-
-    first = [words(row.find_all("td")[2]) for row in page.soup.select("tbody tr")]
-    assert first == asked[:9:-1]
-    second = page.follow("Next →")
-    assert [words(row.find_all("td")[2]) for row in second.soup.select("tbody tr")] == asked[9::-1]
-    assert second.follow("← Previous").address == "/staff/audit"

@@ -449,6 +449,26 @@ def test_who_may_answer_is_said_to_those_who_may_not(ask: Ask, signed_in: Signed
     page.sees("Mo Reyes has this request, and only its owner may answer it.")
 
 
+@pytest.mark.parametrize(
+    ("role", "kind", "is_primary"),
+    [
+        ("pharmacist", "consultation", True),
+        ("manager", "consultation", False),
+        ("desk", "consultation", False),
+        ("manager", "resource", True),
+        ("desk", "resource", True),
+    ],
+)
+def test_claiming_is_the_first_thing_to_do_for_those_who_may_answer(
+    ask: Ask, signed_in: SignedIn, role: str, kind: str, is_primary: bool
+) -> None:
+    page = signed_in(role).open(address(ask(kind)))
+
+    [button] = [button for button in page.soup.select("main button") if words(button) == "Claim"]
+    assert ("second" not in button["class"]) == is_primary
+    assert page.text.count("Only a pharmacist may answer a consultation.") == (not is_primary)
+
+
 def test_a_request_is_closed_and_reopened_for_a_reason_from_a_list(
     ask: Ask, signed_in: SignedIn, stored: Stored
 ) -> None:

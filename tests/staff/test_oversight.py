@@ -1,0 +1,216 @@
+"""The mail and the trail, for those who answer for both: plain words, names, and few questions to the database."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from flask import Flask
+from sqlalchemy import event
+
+from config import ROOT
+from portal import audit
+from portal.accounts import service as accounts
+from portal.clock import now
+from portal.db import db, transaction
+from portal.mail import service as mail
+from portal.staff import oversight
+from tests.pages import Page, words
+from tests.staff.conftest import Colleague
+
+Ask = Callable[..., str]
+AskOften = Callable[[int], list[str]]
+SignedIn = Callable[..., Colleague]
+
+
+def told(page: Page) -> list[list[str]]:
+    """Each row of the table, without its moment."""
+    return [[words(cell) for cell in row.find_all("td")] for row in page.soup.select("tbody tr")]
+
+
+@pytest.fixture
+def happened(app: Flask) -> Callable[..., None]:
+    """Put one entry into the trail."""
+
+    def record(action: str, subject: str, *, by: Colleague | None = None, detail: str = "") -> None:
+        with app.app_context(), transaction():
+            actor = accounts.get(by.user_id) if by else None
+            audit.record(actor, action, subject, at=now(), detail=detail)
+
+    return record
+
+
+@contextmanager
+def asked(app: Flask) -> Iterator[list[str]]:
+    """Every statement the staff face sends to the database meanwhile."""
+    seen: list[str] = []
+
+    def saw(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        seen.append(statement)
+
+    with app.extensions["staff"].app_context():
+        engine = db.engine
+    event.listen(engine, "before_cursor_execute", saw)
+    yield seen
+    event.remove(engine, "before_cursor_execute", saw)
+
+
+def test_every_act_that_is_recorded_has_its_words() -> None:
+    recorded = {
+        node.args[1].value
+        for path in (ROOT / "portal").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "audit.record"
+    }
+
+    assert set(oversight.ACTIONS) == recorded
+    assert len(set(oversight.ACTIONS.values())) == len(recorded), "no two acts read the same"
+
+
+def test_every_mail_that_is_sent_has_its_words() -> None:
+    folder = ROOT / "templates" / "mail"
+    sent = {
+        str(path.relative_to(folder)).removesuffix(".subject.txt") for path in folder.rglob("*.subject.txt")
+    }
+
+    assert set(oversight.MAILS) == sent
+
+
+def test_the_trail_names_people_and_leads_to_them(signed_in: SignedIn, happened: Callable[..., None]) -> None:
+    grace, ada = signed_in("manager", "Grace Hall"), signed_in("desk", "Ada Okafor")
+    about_ada = f"user:{ada.user_id}"
+    happened("staff.signed_in", about_ada, by=ada)
+    happened("staff.sign_in_failed", about_ada, detail="code")
+    happened("staff.sign_in_failed", "user:unknown", detail="password")
+    happened("staff.link_made", "invite:999", by=grace, detail="pharmacist")
+    happened("staff.role_changed", about_ada, by=grace, detail="desk to pharmacist")
+
+    page = grace.open("/staff/audit")
+
+    assert told(page) == [
+        ["Grace Hall", "Role changed", "Ada Okafor", "Desk to Pharmacist"],
+        ["Grace Hall", "One-use link made", "Somebody new", "Pharmacist"],
+        ["The portal", "Sign-in failed", "An account that does not exist", "Password"],
+        ["The portal", "Sign-in failed", "Ada Okafor", "Code"],
+        ["Ada Okafor", "Signed in", "Ada Okafor", "–"],
+    ]
+    assert page.soup.find("a", string="Ada Okafor")["href"] == f"/staff/people/{ada.user_id}"
+
+
+def test_a_link_in_the_trail_says_for_whom_it_was(app: Flask, signed_in: SignedIn) -> None:
+    grace = signed_in("manager", "Grace Hall")
+    with app.app_context(), transaction():
+        by = accounts.get(grace.user_id)
+        accounts.invite(email="tom@pharmacy.example", name="Tom Oneill", role="desk", by=by, at=now())
+        accounts.invite(email="una@pharmacy.example", role="manager", by=by, at=now())
+
+    assert told(grace.open("/staff/audit")) == [
+        ["Grace Hall", "One-use link made", "una@pharmacy.example", "Manager"],
+        ["Grace Hall", "One-use link made", "Tom Oneill", "Desk"],
+    ]
+
+
+def test_a_request_in_the_trail_is_told_in_words(ask: Ask, signed_in: SignedIn) -> None:
+    reference = ask(signals=["honeypot", "links"])
+    manager = signed_in("manager", "Grace Hall")
+    manager.open(f"/staff/requests/{reference}")
+
+    page = manager.open("/staff/audit")
+
+    assert told(page) == [
+        ["Grace Hall", "Opened", reference, "–"],
+        [
+            "The portal",
+            "Received",
+            reference,
+            "filled in a field that people do not see, holds many links",
+        ],
+    ]
+    page.follow(reference)
+
+
+def test_a_page_of_the_trail_asks_for_all_names_at_once(
+    app: Flask, signed_in: SignedIn, happened: Callable[..., None]
+) -> None:
+    manager = signed_in("manager")
+    happened("staff.signed_in", f"user:{manager.user_id}", by=manager)
+    manager.open("/staff/audit")
+    with asked(app) as few:
+        manager.open("/staff/audit")
+    for _ in range(10):
+        colleague = signed_in("desk")
+        happened("staff.signed_in", f"user:{colleague.user_id}", by=colleague)
+
+    with asked(app) as many:
+        page = manager.open("/staff/audit")
+
+    assert len(told(page)) == 11
+    assert len(many) == len(few)
+
+
+@pytest.mark.parametrize(
+    ("message", "context", "cause", "row"),
+    [
+        ("accounts/notice", {"what": "X."}, "user:{0}", ["Notice of a changed sign-in", "Ada Okafor"]),
+        (
+            "accounts/notice",
+            {"what": "X."},
+            "signup:7",
+            ["Notice of a changed sign-in", "A newsletter sign-up"],
+        ),
+    ],
+)
+def test_a_mail_that_was_given_up_is_told_in_words(
+    app: Flask,
+    signed_in: SignedIn,
+    give_up: Callable[[], None],
+    message: str,
+    context: dict[str, str],
+    cause: str,
+    row: list[str],
+) -> None:
+    ada = signed_in("pharmacist", "Ada Okafor")
+    with app.app_context(), transaction():
+        mail.queue(message, to="a@mail.example", context=context, cause=cause.format(ada.user_id), at=now())
+    give_up()
+
+    page = ada.open("/staff/mail")
+
+    assert [words(page.soup.select_one("tbody th")), told(page)[0][0]] == row
+    assert not page.soup.select("tbody a"), "a pharmacist opens no page of a person"
+    manager = signed_in("manager").open("/staff/mail")
+    assert [a["href"] for a in manager.soup.select("tbody a")] == (
+        [f"/staff/people/{ada.user_id}"] if cause.startswith("user") else []
+    )
+
+
+def test_a_mail_that_was_given_up_is_shown_without_its_address(
+    app: Flask, ask: Ask, signed_in: SignedIn, give_up: Callable[[], None]
+) -> None:
+    reference = ask()
+    give_up()
+
+    page = signed_in("pharmacist").open("/staff/mail")
+
+    page.sees("Given up", reference, "the server said never").lacks("ana@clinic.example")
+    page.follow(reference)
+
+
+def test_the_desk_opens_no_mail_page_and_only_managers_the_trail(signed_in: SignedIn) -> None:
+    signed_in("desk").open("/staff/mail", status=403)
+    signed_in("desk").open("/staff/audit", status=403)
+    signed_in("pharmacist").open("/staff/audit", status=403)
+    signed_in("manager").open("/staff/audit")
+
+
+def test_the_trail_is_read_page_by_page(ask_often: AskOften, signed_in: SignedIn) -> None:
+    asked = ask_often(60)
+    page = signed_in("manager").open("/staff/audit")
+
+    first = [words(row.find_all("td")[2]) for row in page.soup.select("tbody tr")]
+    assert first == asked[:9:-1]
+    second = page.follow("Next →")
+    assert [words(row.find_all("td")[2]) for row in second.soup.select("tbody tr")] == asked[9::-1]
+    assert second.follow("← Previous").address == "/staff/audit"
