@@ -24,6 +24,17 @@ SEEN = "patient_data_seen"
 CHANGE = "change"
 
 
+@bp.after_request
+def keep_for_going_back(response: Response) -> Response:
+    """Let the person's own browser keep a form and its steps, so that Back shows them with every answer.
+
+    Without it Back from the receipt is the browser's own error page (docs/decisions/0017).
+    """
+    if request.endpoint != "intake.receipt":
+        response.headers["Cache-Control"] = "private, no-cache"
+    return response
+
+
 @bp.route("/requests/consultation", methods=["GET", "POST"])
 def consultation() -> ResponseReturnValue:
     """Ask a pharmacist: write, check the answers, send."""

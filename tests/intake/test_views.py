@@ -255,6 +255,30 @@ def test_a_very_quick_sender_is_noted_and_served(app: Flask, visitor: Visitor) -
     assert (the_request(app).status, the_request(app).signals) == (Status.NEW, ["quick"])
 
 
+@pytest.mark.parametrize("address", [ASK, ORDER])
+def test_the_persons_own_browser_may_keep_a_form_to_go_back_to(visitor: Visitor, address: str) -> None:
+    answers = CONSULTATION if address == ASK else RESOURCE
+    page = visitor.open(address).set(**answers)
+    steps = [
+        page,
+        page.set(npi="1234567890").press("Continue" if address == ASK else "Send request", status=422),
+    ]
+    if address == ASK:
+        steps.append(checked(visitor))
+
+    for step in steps:
+        assert step.response.headers["Cache-Control"] == "private, no-cache"
+        assert step.response.headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_going_back_and_sending_again_is_the_first_request(app: Flask, visitor: Visitor) -> None:
+    check = checked(visitor)
+    receipt = check.press("Send my question", status=303)
+
+    assert check.press("Send my question", status=303).address == receipt.address
+    assert how_many(app) == how_many(app, Outbox) == 1
+
+
 # ---- patient data
 
 
