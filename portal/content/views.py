@@ -37,6 +37,7 @@ GUIDE_SECONDS = 30.0  # who asks for the guide waits for it
 
 # Pages of other rooms that search engines may list.
 OTHER_PUBLIC = ("/", "/requests/consultation", "/requests/resources", "/newsletter", "/es/boletin")
+OTHER_TWINS = {"en": "/newsletter", "es": "/es/boletin"}
 # What robots are asked to leave alone: pages for professionals, for staff, and for one person each.
 DISALLOWED = (
     GATED_ROOT,
@@ -208,7 +209,11 @@ def robots() -> Response:
 def sitemap() -> Response:
     """The public pages, each with its translation (sitemaps.org, with hreflang)."""
     text = render_template(
-        "content/sitemap.xml", texts=_library().public(), others=OTHER_PUBLIC, base_url=_base_url()
+        "content/sitemap.xml",
+        texts=_library().public(),
+        others=OTHER_PUBLIC,
+        twins=OTHER_TWINS,
+        base_url=_base_url(),
     )
     return web.ready(_plain(text, "application/xml"))
 

@@ -200,7 +200,14 @@ def test_the_site_map_lists_public_pages_only(app: Flask, visitor: Visitor) -> N
     paths = {urlsplit(address or "").path for address in addresses}
     assert {text.path for text in app.extensions["content"].public()} <= paths
     assert not any(path.startswith(("/prescribers", "/staff")) for path in paths)
-    assert 'hreflang="es"' in response.text
+    for text in app.extensions["content"].public():
+        assert (
+            not text.twin
+            or f'hreflang="{text.language}" href="http://localhost:8000{text.path}"' in response.text
+        )
+    assert response.text.count('hreflang="es" href="http://localhost:8000/es/boletin"') == 2, (
+        "on both sign-ups"
+    )
     for path in paths:
         visitor.open(path)
 
