@@ -305,11 +305,13 @@ def _stale(error: CSRFError) -> ResponseReturnValue:
 def _typed() -> list[tuple[str, str]]:
     """The words of a post, but for tokens and secrets."""
     hidden = ("csrf_token", "form_token", "password", "new_password", "code", "office_code", "version")
-    return [
-        (name.replace("_", " ").capitalize(), value)
-        for name, value in request.form.items(multi=True)
-        if value.strip() and name not in hidden
-    ]
+    found = []
+    for name, value in request.form.items(multi=True):
+        form, _, field = name.rpartition("-")  # `note-text` is the text of the form named note
+        if value.strip() and field not in hidden:
+            words = form if field == "text" else field
+            found.append((words.replace("_", " ").capitalize(), value))
+    return found
 
 
 # ---- Around the library's views

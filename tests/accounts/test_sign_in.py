@@ -429,3 +429,20 @@ def test_a_post_after_the_session_shows_what_was_typed(visitor: Visitor) -> None
     assert answer.status_code == 401
     assert "Called &lt;b&gt;back&lt;/b&gt; at noon." in answer.text
     assert PASSWORD not in answer.text
+
+
+def test_of_a_form_among_several_only_the_words_are_shown(visitor: Visitor) -> None:
+    sent = {
+        "note-text": "They prefer to be called.",
+        "note-version": "3",
+        "note-form_token": "a.secret.token",
+    }
+
+    page = visitor.open(
+        "/staff/requests/LDN-BCDF-GHJK/note",
+        method="POST",
+        data={**sent, "note-csrf_token": "another"},
+        status=401,
+    )
+
+    page.sees("Note They prefer to be called.").lacks("token", "version", "secret")

@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 from bs4 import BeautifulSoup
 from playwright.sync_api import Browser, Page
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from portal import clock
 from portal.accounts import service as accounts
 from portal.accounts.models import User
 from portal.db import db, transaction
+from portal.intake.models import Request
 from portal.mail.models import Outbox
 from tests.browser_tools import axe, nu
 from tests.journeys.conftest import RULES
@@ -260,3 +261,30 @@ def test_every_kind_of_mail_is_valid_html(
         body = mail.get_body(("html",))
         assert body is not None
         assert html_faults(body.get_content()) == [], mail["Subject"]
+
+
+@pytest.mark.xdist_group("scenes-public")
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
+def test_back_from_the_receipt_shows_the_answers_and_sends_nothing_twice(
+    scripts: bool, stage: Callable[..., Stage], house: Theatre
+) -> None:
+    asking = stage(scripts=scripts)
+    consultation(asking).press("Send my question")
+    receipt = asking.page.url
+    before = requests_in(house)
+
+    asking.page.go_back()
+    assert "Ana Ruiz" in asking.page.inner_text("main")
+    asking.press("Send my question")
+
+    assert asking.page.url == receipt
+    assert requests_in(house) == before
+    asking.page.reload()
+    assert asking.status == 200
+    assert requests_in(house) == before
+
+
+def requests_in(house: Theatre) -> int:
+    """How many there are."""
+    with house.app.app_context():
+        return db.session.scalar(select(func.count()).select_from(Request)) or 0

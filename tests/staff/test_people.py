@@ -16,6 +16,7 @@ from portal.audit import AuditEntry
 from portal.db import db
 from portal.intake.models import Status
 from tests.pages import Visitor
+from tests.staff.conftest import Colleague
 
 SignedIn = Callable[..., Any]
 PASSWORD = "seven quiet herons wade at dawn"
@@ -258,3 +259,14 @@ def second_session(app: Flask, colleague: Any, visitor: Visitor) -> Visitor:
         db.session.add(StaffSession(digest=tokens.digest("b" * 43), browser="Firefox on Windows", **values))
     visitor.client.set_cookie("staff", "b" * 43, domain="localhost")
     return visitor
+
+
+@pytest.mark.parametrize(("path", "status"), [("/staff/none", 404), ("/staff/people", 403)])
+def test_an_error_leaves_staff_in_their_own_frame(
+    path: str, status: int, signed_in: Callable[..., Colleague]
+) -> None:
+    page = signed_in("desk").open(path, status=status)
+
+    page.follow("Go to the requests")
+    assert page.soup.select_one("body.staff")
+    assert page.soup.find("button", string="Sign out")
