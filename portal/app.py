@@ -28,7 +28,7 @@ from portal.newsletter.door import Door
 from portal.ops import log
 from portal.ops import views as ops_views
 from portal.ready import Assets, ReadyPages
-from portal.staff import oversight, people, queue
+from portal.staff import gallery, oversight, people, queue
 from portal.staff import request as staff_request
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,7 +37,15 @@ CONTENT = Path(content.__file__).resolve().parent / "pages"
 MIGRATIONS = ROOT / "migrations"
 
 PUBLIC = (content_views.bp, intake_views.bp, newsletter_views.bp, ops_views.bp)
-STAFF = (queue.bp, staff_request.bp, oversight.mail_bp, oversight.audit_bp, people.bp, people.account_bp)
+STAFF = (
+    queue.bp,
+    staff_request.bp,
+    oversight.mail_bp,
+    oversight.audit_bp,
+    people.bp,
+    people.account_bp,
+    gallery.bp,
+)
 
 
 def create_app(config: Any) -> Flask:

@@ -554,6 +554,13 @@ scene("staff audit, next page", "audit.audit")(
     lambda stage: stage.as_staff("Grace").open("/staff/audit?after=40")
 )
 
+scene("staff components", "gallery.components", pictures="components dark forced")(
+    lambda stage: stage.as_staff("Ada").open("/staff/components")
+)
+scene("staff components with faults", "gallery.components", status=422)(
+    lambda stage: stage.as_staff("Ada").open("/staff/components").press("See its errors")
+)
+
 
 # Addresses that show no page of their own, and why.
 NO_PAGE = {

@@ -210,6 +210,22 @@ def test_no_page_imports_a_macro_over_its_own_form() -> None:
     assert [str(path.relative_to(TEMPLATES)) for path in templates() if clash.search(source(path))] == []
 
 
+def test_every_component_is_in_the_gallery() -> None:
+    """`/staff/components` shows each macro, so that one look tells what there is and how it stands."""
+    gallery = source(TEMPLATES / "staff" / "components.html")
+    macros = {
+        name
+        for path in (TEMPLATES / "components").glob("*.html")
+        for name in re.findall(r"{% macro ([a-z]\w*)", source(path))
+    }
+    renamed = dict(re.findall(r"(\w+) as (\w+)", gallery))
+
+    missing = {name for name in macros if not re.search(rf"\b{renamed.get(name, name)}\(", gallery)}
+
+    assert len(macros) > 25
+    assert missing == set()
+
+
 def test_nothing_hides_the_focus_without_showing_it_again() -> None:
     """Only main (focused by the skip link) and a door (whose whole card is ringed) drop their own ring."""
     rules = re.findall(r"([^{}]+)\{[^{}]*outline:\s*(?:0|none)[^{}]*\}", BARE_CSS)
