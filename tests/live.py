@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import multiprocessing
 import os
 import re
+import runpy
 import signal
 import socket
 import subprocess
@@ -20,6 +22,7 @@ from portal import serve
 
 ROOT = Path(__file__).resolve().parent.parent
 STARTS_WITHIN = 60  # seconds, generous: the machine may be busy
+IMPORTED = ("granian.cli", "flask.cli", "portal.app", "portal.worker")  # most of a start is to import these
 
 
 def free_port() -> int:
@@ -29,9 +32,14 @@ def free_port() -> int:
 
 
 class Live:
-    """One portal: its instance folder, its processes, each killable."""
+    """One portal: its instance folder, its processes, each killable.
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    With `warm` they are forked from a process that has imported our code already, where tests start them often; all
+    else of a start is done by each.
+    """
+
+    def __init__(self, folder: Path, *, warm: bool = False, **settings: str) -> None:
+        self.warm = warm
         self.port = free_port()
         self.folder = folder
         self.base = f"http://127.0.0.1:{self.port}"
@@ -46,7 +54,7 @@ class Live:
             "PYTHONUNBUFFERED": "1",
             **settings,
         }
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.processes: dict[str, subprocess.Popen[bytes] | Forked] = {}
         self.log = (folder.parent / f"{folder.name}.log").open("ab")
 
     def flask(self, *arguments: str, check: bool = True) -> str:
@@ -113,9 +121,45 @@ class Live:
         return Path(self.log.name).read_text(errors="replace")
 
     def _start(self, name: str, command: list[str]) -> None:
+        if self.warm:
+            self.processes[name] = Forked(command, self.env, Path(self.log.name))
+            return
         self.processes[name] = subprocess.Popen(
             command, cwd=ROOT, env=self.env, stdout=self.log, stderr=self.log, start_new_session=True
         )
+
+
+class Forked:
+    """`python -m …` in a session of its own, but for the time it takes to import what is IMPORTED."""
+
+    def __init__(self, command: list[str], env: Mapping[str, str], log: Path) -> None:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(list(IMPORTED))
+        self._process = context.Process(target=_become, args=(command, dict(env), log))
+        self._process.start()
+        assert self._process.pid is not None
+        self.pid = self._process.pid
+        while os.getpgid(self.pid) != self.pid:  # from then on it can be killed with all it starts
+            time.sleep(0.001)
+
+    def wait(self, seconds: float) -> None:
+        """Wait until it has ended."""
+        self._process.join(seconds)
+        assert self._process.exitcode is not None, f"process {self.pid} has not ended"
+
+
+def _become(command: list[str], env: dict[str, str], log: Path) -> None:
+    os.setsid()
+    os.chdir(ROOT)
+    os.environ.clear()
+    os.environ.update(env)
+    with log.open("ab") as out:
+        for stream in (1, 2):
+            os.dup2(out.fileno(), stream)
+    _python, _m, module, *arguments = command
+    sys.argv = [module, *arguments]
+    multiprocessing.set_start_method("fork", force=True)  # as it is in a process that `python -m` starts
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 @dataclass

@@ -58,9 +58,8 @@ def sink() -> Iterator[Sink]:
 
 @pytest.fixture
 def live(tmp_path: Path, sink: Sink) -> Iterator[Live]:
-    portal = Live(
-        tmp_path / "instance", TRUSTED_PROXIES="1", SMTP_URL=f"smtp://127.0.0.1:{sink.port}?tls=none"
-    ).migrate()
+    smtp = f"smtp://127.0.0.1:{sink.port}?tls=none"
+    portal = Live(tmp_path / "instance", warm=True, TRUSTED_PROXIES="1", SMTP_URL=smtp).migrate()
     yield portal
     portal.stop()
 
