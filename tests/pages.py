@@ -6,6 +6,7 @@ Every page it opens must satisfy what every page promises; the bar stands here, 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -51,10 +52,9 @@ class Page:
         self.visitor, self.address, self.response = visitor, address, response
         self.status = response.status_code
         is_text = response.mimetype != "application/pdf"
-        self.soup = BeautifulSoup(response.get_data(as_text=True) if is_text else "", "html.parser")
+        body = response.get_data(as_text=True) if is_text else ""
+        self.soup = read(body, self.status if response.mimetype == "text/html" else None)
         self._typed: dict[str, list[str]] = {}
-        if response.mimetype == "text/html":
-            check_page(self.soup, self.status)
 
     @property
     def title(self) -> str:
@@ -152,6 +152,15 @@ class Page:
         form = found[0].find_parent("form")
         assert form is not None
         return form, found[0]
+
+
+@lru_cache(maxsize=64)
+def read(body: str, status: int | None) -> BeautifulSoup:
+    """Parse, and check what is a page (it has a status); the same bytes once. Nobody may change what they get."""
+    soup = BeautifulSoup(body, "html.parser")
+    if status is not None:
+        check_page(soup, status)
+    return soup
 
 
 def words(element: Tag | None) -> str:
