@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -27,14 +28,51 @@ MOMENTS = {
 }
 
 
-def plant(app: Flask) -> list[str]:
+@dataclass
+class Planted:
+    """What planting at START printed, and every row it left."""
+
+    printed: str
+    rows: dict[str, list[dict[str, object]]]
+
+
+def plant(app: Flask) -> str:
     with app.app_context():
-        return list(seed.plant())
+        return "\n".join(seed.plant())
+
+
+@pytest.fixture(scope="module")
+def nursery() -> list[Planted]:
+    """Holds what was planted once, for all who look at it."""
+    return []
+
+
+@pytest.fixture
+def planted(app: Flask, nursery: list[Planted]) -> str:
+    """The world as it is when planted at START; what planting printed."""
+    tables = db.metadata.sorted_tables
+    if not nursery:
+        printed = plant(app)
+        with app.app_context():
+            rows = {
+                table.name: [dict(row) for row in db.session.execute(select(table)).mappings()]
+                for table in tables
+            }
+        nursery.append(Planted(printed, rows))
+        return printed
+    with app.app_context(), db.engine.begin() as connection:
+        for table in tables:
+            if rows := nursery[0].rows[table.name]:
+                connection.execute(table.insert(), rows)
+    return nursery[0].printed
 
 
 @pytest.mark.parametrize("at", MOMENTS.values(), ids=MOMENTS)
-def test_every_state_is_there_at_any_hour(app: Flask, clock: Clock, at: datetime) -> None:
+def test_every_state_is_there_at_any_hour(
+    app: Flask, clock: Clock, at: datetime, blank_mails: Callable[[], None]
+) -> None:
     clock.set(at)
+    blank_mails()
 
     plant(app)
 
@@ -55,17 +93,13 @@ def test_every_state_is_there_at_any_hour(app: Flask, clock: Clock, at: datetime
         assert max(each.written_at for each in db.session.scalars(select(Message))) <= at
 
 
-def test_what_is_due_next_is_due_today_on_a_working_day(app: Flask, clock: Clock) -> None:
-    plant(app)
-
+def test_what_is_due_next_is_due_today_on_a_working_day(app: Flask, planted: str) -> None:
     with app.app_context():
         answers_by = [each.answer_by for each in db.session.scalars(select(Request)) if each.is_open]
         assert any(START < moment <= START + timedelta(hours=1) for moment in answers_by)
 
 
-def test_its_history_is_in_the_order_of_time(app: Flask) -> None:
-    plant(app)
-
+def test_its_history_is_in_the_order_of_time(app: Flask, planted: str) -> None:
     with app.app_context():
         moments = db.session.scalars(select(AuditEntry.at).order_by(AuditEntry.id)).all()
         requests = db.session.scalars(select(Request.received_at).order_by(Request.id)).all()
@@ -73,22 +107,16 @@ def test_its_history_is_in_the_order_of_time(app: Flask) -> None:
     assert list(moments) == sorted(moments)
 
 
-def test_nothing_of_it_is_mailed_and_staff_get_one_use_links(app: Flask) -> None:
-    printed = "\n".join(plant(app))
-
-    assert printed.count("/staff/invite/") == len(seed.STAFF)
+def test_nothing_of_it_is_mailed_and_staff_get_one_use_links(app: Flask, planted: str) -> None:
+    assert planted.count("/staff/invite/") == len(seed.STAFF)
     with app.app_context():
         assert db.session.scalars(select(Outbox).where(Outbox.state == State.QUEUED)).all() == []
 
 
-def test_a_portal_with_anybody_in_it_is_left_alone(app: Flask) -> None:
-    plant(app)
-
+def test_a_portal_with_anybody_in_it_is_left_alone(app: Flask, planted: str) -> None:
     with pytest.raises(Refused, match="not empty"):
         plant(app)
 
 
-def test_its_worker_finds_nothing_to_send(app: Flask, work: Callable[[], int]) -> None:
-    plant(app)
-
+def test_its_worker_finds_nothing_to_send(planted: str, work: Callable[[], int]) -> None:
     assert work() == 0

@@ -123,10 +123,11 @@ def ask(app: Flask) -> Callable[..., str]:
 
 
 @pytest.fixture
-def ask_often(app: Flask, clock: Clock) -> Callable[[int], list[str]]:
+def ask_often(app: Flask, clock: Clock, blank_mails: Callable[[], None]) -> Callable[[int], list[str]]:
     """Send many consultations, every other at the moment of the one before; returns their references."""
 
     def send(times: int) -> list[str]:
+        blank_mails()
         asked = []
         with app.app_context(), transaction():
             for number in range(times):
