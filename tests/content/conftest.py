@@ -73,6 +73,6 @@ def faults(folder: Path) -> Callable[[], tuple[str, ...]]:
 
 @pytest.fixture
 def professional(visitor: Visitor) -> Visitor:
-    """Somebody who has passed the gate."""
-    visitor.open("/prescribers").press("I am a health professional: continue")
+    """Somebody who has passed the gate, and has its cookie (test_views.py)."""
+    visitor.client.set_cookie("professional", "yes", domain="localhost", path="/prescribers")
     return visitor

@@ -30,6 +30,8 @@ from portal.organisation import Organisation
 from tests.content.conftest import write_page
 from tests.pages import Visitor
 
+pytestmark = pytest.mark.xdist_group("guide")  # so that it is printed in one process only
+
 ADDRESS = "/prescribers/guide.pdf"
 BASE_URL = "https://portal.example"
 ORG = Organisation(name="Linden Test Pharmacy", phone="925-555-0100")

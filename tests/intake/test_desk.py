@@ -28,6 +28,11 @@ from tests.intake.samples import how_many, keys, staff, submit, submit_resource,
 ROLES = ("desk", "pharmacist", "manager")
 
 
+@pytest.fixture(autouse=True)
+def nobody_reads_the_mails(blank_mails: Callable[[], None]) -> None:
+    blank_mails()
+
+
 @pytest.fixture
 def reference(app: Flask) -> str:
     """A new consultation."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,6 +16,11 @@ from portal.intake import queue
 from portal.intake.models import Request, Status
 from portal.intake.queue import Filters
 from tests.intake.samples import staff, submit, submit_resource
+
+
+@pytest.fixture(autouse=True)
+def nobody_reads_the_mails(blank_mails: Callable[[], None]) -> None:
+    blank_mails()
 
 
 @pytest.fixture
