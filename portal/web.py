@@ -86,6 +86,13 @@ def private(response: Response) -> Response:
     return response
 
 
+def listed(response: Response) -> Response:
+    """Let search engines list the page of an empty form: nobody's answers stand in it yet."""
+    if request.method in ("GET", "HEAD"):
+        response.headers.pop("X-Robots-Tag", None)
+    return response
+
+
 def ready(response: Response, *, gated: bool = False) -> Response:
     """Mark a page that is the same for everybody, so that its bytes are kept and answered before Flask."""
     response.headers["X-Ready"] = "gated" if gated else "public"

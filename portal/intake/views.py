@@ -43,7 +43,7 @@ def consultation() -> ResponseReturnValue:
     context = _context(Kind.CONSULTATION)
     web.keep(page, form, **context)
     if not form.is_submitted():
-        return web.page(page, form=form, **context)
+        return web.listed(web.page(page, form=form, **context))
     is_good = form.validate()
     if (answer := _sent_before(form, page, context)) is not None:
         return answer
@@ -70,7 +70,7 @@ def resources() -> ResponseReturnValue:
     context = {**_context(Kind.RESOURCE), "hints": {item.slug: item.hint for item in CATALOGUE}}
     web.keep(page, form, **context)
     if not form.is_submitted():
-        return web.page(page, form=form, **context)
+        return web.listed(web.page(page, form=form, **context))
     is_good = form.validate()
     if (answer := _sent_before(form, page, context)) is not None:
         return answer

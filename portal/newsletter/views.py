@@ -51,7 +51,7 @@ def signup() -> ResponseReturnValue:
     if form.validate_on_submit():
         _accept(form, words=form.words, source=Source.FORM)
         return redirect(f"/newsletter/check-email{_in(g.lang)}", 303)
-    return web.page("newsletter/signup.html", form=form)
+    return web.listed(web.page("newsletter/signup.html", form=form))
 
 
 @bp.get("/newsletter/check-email")

@@ -213,3 +213,21 @@ def test_no_dead_links_from_the_front_page(app: Flask, visitor: Visitor) -> None
         "/requests/consultation",
         "/newsletter",
     } <= seen
+
+
+def test_the_site_map_lists_pages_that_may_be_listed_and_say_what_they_are(
+    app: Flask, visitor: Visitor
+) -> None:
+    listed = re.findall(r"<loc>http://localhost:8000(/[^<]*)</loc>", visitor.get("/sitemap.xml").text)
+    described: dict[str, str] = {}
+
+    for path in listed:
+        page = visitor.open(path)
+        assert "noindex" not in page.response.headers.get("X-Robots-Tag", ""), path
+        assert not page.soup.find("meta", attrs={"name": "robots"}), path
+        described[path] = str(page.soup.find("meta", attrs={"name": "description"})["content"])
+
+    assert {"/", "/patients", "/es/pacientes", "/newsletter", "/requests/consultation"} <= set(listed)
+    assert len(set(described.values())) == len(described), "no two pages describe themselves alike"
+    titles = [visitor.open(path).soup.title.get_text() for path in listed]
+    assert len(set(titles)) == len(titles), "nor have the same title"
