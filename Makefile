@@ -39,7 +39,7 @@ format: $(VENV)/ready-dev ## Put the code in its usual form
 	$(BIN)/ruff check --fix --quiet . || true
 	$(BIN)/ruff format .
 
-bench: $(VENV)/ready-dev ## Measure: a table of medians and ratios
+bench: $(VENV)/ready-dev ## Measure: a table of medians and ratios (python -m bench.lighthouse for the public pages)
 	@$(BIN)/python -m bench
 
 screenshots: $(VENV)/ready-dev ## Photograph the pages into docs/screenshots

@@ -95,7 +95,7 @@ texts(
         "/patients/faq": "",
         "/es/pacientes": "patients-es",
         "/es/pacientes/preguntas": "",
-        "/links": "links",
+        "/links": "",
         "/privacy": "",
         "/accessibility": "",
         "/legal": "",
@@ -127,7 +127,7 @@ def _(stage: Stage) -> None:
     stage.tick("schedule=slow-to-3", "language=es").press("Make the plan")
 
 
-scene("not found", "errors", status=404, pictures="not-found")(lambda stage: stage.open("/no-such-page"))
+scene("not found", "errors", status=404)(lambda stage: stage.open("/no-such-page"))
 scene("not found under staff", "errors", status=404)(lambda stage: stage.as_staff("Ada").open("/staff/none"))
 
 
@@ -186,7 +186,7 @@ def _(stage: Stage) -> None:
     stage.press("Send my question")
 
 
-@scene("consultation while nothing can be saved", "intake.consultation", status=503, pictures="not-saved")
+@scene("consultation while nothing can be saved", "intake.consultation", status=503)
 def _(stage: Stage) -> None:
     consultation(stage)
     stage.house.lock()
@@ -198,7 +198,7 @@ def _(stage: Stage) -> None:
     consultation(stage).press("Send my question")
 
 
-@scene("receipt that was answered", "intake.receipt", pictures="receipt-answered")
+@scene("receipt that was answered", "intake.receipt")
 def _(stage: Stage) -> None:
     consultation(stage).press("Send my question")
     receipt = stage.page.url
@@ -309,7 +309,7 @@ scene("preferences after leaving", "newsletter.preferences")(
     lambda stage: preferences(stage, state=SubscriberState.UNSUBSCRIBED)
 )
 scene("record", "newsletter.record")(lambda stage: preferences(stage).follow("See your record"))
-scene("unsubscribe", "newsletter.unsubscribe", pictures="unsubscribe")(
+scene("unsubscribe", "newsletter.unsubscribe")(
     lambda stage: stage.open(reader(stage)[1])
 )
 
@@ -337,7 +337,7 @@ def give_password(stage: Stage, name: str = "ada") -> Stage:
     return stage.press("Sign in")
 
 
-scene("staff code", "security.two_factor_token_validation", pictures="code")(give_password)
+scene("staff code", "security.two_factor_token_validation")(give_password)
 
 
 @scene("staff code refused", "security.two_factor_token_validation", status=422)
@@ -359,7 +359,7 @@ def invited(stage: Stage) -> str:
     return f"/staff/invite/{token}"
 
 
-scene("staff invitation", "accounts.invite", pictures="invitation")(lambda stage: stage.open(invited(stage)))
+scene("staff invitation", "accounts.invite")(lambda stage: stage.open(invited(stage)))
 scene("staff invitation refused", "accounts.invite", status=422)(
     lambda stage: stage.open(invited(stage)).fill(password="password").press("Set password")
 )
@@ -378,13 +378,13 @@ def joined(stage: Stage) -> Stage:
 
 
 scene("staff must set up an app", "security.two_factor_setup")(joined)
-scene("staff authenticator", "accounts.authenticator", pictures="authenticator")(
+scene("staff authenticator", "accounts.authenticator")(
     lambda stage: joined(stage).press("Continue")
 )
 scene("staff recovery codes", "security.mf_recovery_codes")(
     lambda stage: stage.as_staff("Ada").open("/staff/mf-recovery-codes")
 )
-scene("staff recovery codes made", "security.mf_recovery_codes", pictures="recovery-codes")(
+scene("staff recovery codes made", "security.mf_recovery_codes")(
     lambda stage: stage.as_staff("Ada").open("/staff/mf-recovery-codes").press("Make recovery codes")
 )
 scene("staff password again", "security.verify")(
@@ -547,7 +547,7 @@ def _(stage: Stage) -> None:
     stage.open("/staff/mail")
 
 
-scene("staff audit", "audit.audit", pictures="audit")(
+scene("staff audit", "audit.audit")(
     lambda stage: stage.as_staff("Grace").open("/staff/audit")
 )
 scene("staff audit, next page", "audit.audit")(
