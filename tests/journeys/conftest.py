@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.browser_tools import ARGUMENTS, axe, chromium
 from tests.live import Live
+from tests.stage import Stage, Theatre
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 WAIT_FOR_MAIL = 30  # seconds
@@ -157,6 +158,28 @@ def mail_to(portal: Live) -> Callable[[str, str], EmailMessage]:
         raise AssertionError(f"no mail to {address} about {words!r}: {portal.logged()[-2000:]}")
 
     return wait
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
+    """The portal of this process: see `tests/stage.py`."""
+    with Theatre.open(tmp_path_factory.mktemp("theatre")) as house:
+        yield house
+
+
+@pytest.fixture
+def stage(house: Theatre, browser: Browser) -> Iterator[Callable[..., Stage]]:
+    """Makes stages: `stage(scripts=False)`."""
+    house.set_back()
+    stages: list[Stage] = []
+
+    def make(**how: Any) -> Stage:
+        stages.append(Stage(house, browser, **how))
+        return stages[-1]
+
+    yield make
+    for each in stages:
+        each.close()
 
 
 def link_in(mail: EmailMessage, part: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 from sqlalchemy import func, select
 
 from portal import clock
@@ -38,27 +38,6 @@ LEAST, LEAST_PUBLIC = 24, 44  # CSS pixels (WCAG 2.2, 2.5.8; ours for public con
 LOOK = (Path(__file__).with_name("look.js")).read_text()
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
-    with Theatre.open(tmp_path_factory.mktemp("theatre")) as house:
-        yield house
-
-
-@pytest.fixture
-def stage(house: Theatre, browser: Browser) -> Iterator[Callable[..., Stage]]:
-    """Makes stages: `stage(scripts=False)`."""
-    house.set_back()
-    stages: list[Stage] = []
-
-    def make(**how: Any) -> Stage:
-        stages.append(Stage(house, browser, **how))
-        return stages[-1]
-
-    yield make
-    for each in stages:
-        each.close()
 
 
 @pytest.fixture(scope="session")
