@@ -363,7 +363,8 @@ def test_a_guide_that_cannot_be_made_is_tried_again_later(
     with caplog.at_level(logging.ERROR):
         assert made.printed(library, wait=30) is None
         assert made.printed(library, wait=30) is None
-    assert len(tries) == 1 and "page.md: no" in caplog.text
+    assert len(tries) == 1
+    assert made.fault == "page.md: no" and "the guide could not be made" in caplog.text
     monkeypatch.setattr(made, "_try_again_at", 0.0)
     assert made.printed(library, wait=30) == Printed(b"%PDF", 1, date(2026, 1, 15))
 

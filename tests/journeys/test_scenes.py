@@ -244,6 +244,18 @@ def test_every_kind_of_mail_is_valid_html(
 
 @pytest.mark.xdist_group("scenes-public")
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
+def test_a_second_failure_takes_the_focus_too(scripts: bool, stage: Callable[..., Stage]) -> None:
+    """A line of the first summary was followed; its #fragment must not stand in the way of the second one."""
+    asking = stage(scripts=scripts).open("/requests/consultation").press("Continue")
+    asking.follow("Select what you need help with").tick("topics=dosing").press("Continue")
+
+    assert asking.status == 422
+    assert "#" not in asking.page.url
+    assert asking.page.evaluate("document.activeElement.id") == "errors"
+
+
+@pytest.mark.xdist_group("scenes-public")
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
 def test_back_from_the_receipt_shows_the_answers_and_sends_nothing_twice(
     scripts: bool, stage: Callable[..., Stage], house: Theatre
 ) -> None:
