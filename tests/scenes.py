@@ -309,9 +309,7 @@ scene("preferences after leaving", "newsletter.preferences")(
     lambda stage: preferences(stage, state=SubscriberState.UNSUBSCRIBED)
 )
 scene("record", "newsletter.record")(lambda stage: preferences(stage).follow("See your record"))
-scene("unsubscribe", "newsletter.unsubscribe")(
-    lambda stage: stage.open(reader(stage)[1])
-)
+scene("unsubscribe", "newsletter.unsubscribe")(lambda stage: stage.open(reader(stage)[1]))
 
 
 @scene("erase", "newsletter.erase")
@@ -378,9 +376,7 @@ def joined(stage: Stage) -> Stage:
 
 
 scene("staff must set up an app", "security.two_factor_setup")(joined)
-scene("staff authenticator", "accounts.authenticator")(
-    lambda stage: joined(stage).press("Continue")
-)
+scene("staff authenticator", "accounts.authenticator")(lambda stage: joined(stage).press("Continue"))
 scene("staff recovery codes", "security.mf_recovery_codes")(
     lambda stage: stage.as_staff("Ada").open("/staff/mf-recovery-codes")
 )
@@ -547,9 +543,7 @@ def _(stage: Stage) -> None:
     stage.open("/staff/mail")
 
 
-scene("staff audit", "audit.audit")(
-    lambda stage: stage.as_staff("Grace").open("/staff/audit")
-)
+scene("staff audit", "audit.audit")(lambda stage: stage.as_staff("Grace").open("/staff/audit"))
 scene("staff audit, next page", "audit.audit")(
     lambda stage: stage.as_staff("Grace").open("/staff/audit?after=40")
 )
