@@ -167,19 +167,26 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
         yield house
 
 
-@pytest.fixture
-def stage(house: Theatre, browser: Browser) -> Iterator[Callable[..., Stage]]:
-    """Makes stages: `stage(scripts=False)`."""
-    house.set_back()
-    stages: list[Stage] = []
-
-    def make(**how: Any) -> Stage:
-        stages.append(Stage(house, browser, **how))
-        return stages[-1]
-
-    yield make
-    for each in stages:
+@pytest.fixture(scope="module")
+def stages(house: Theatre, browser: Browser) -> Iterator[dict[bool, Stage]]:
+    """One browser with scripts and one without, for all scenes."""
+    found: dict[bool, Stage] = {}
+    yield found
+    for each in found.values():
         each.close()
+
+
+@pytest.fixture
+def stage(house: Theatre, browser: Browser, stages: dict[bool, Stage]) -> Callable[..., Stage]:
+    """Clears the stage: `stage(scripts=False, width=390)`."""
+    house.set_back()
+
+    def make(*, scripts: bool = True, width: int = 1280) -> Stage:
+        if scripts not in stages:
+            stages[scripts] = Stage(house, browser, scripts=scripts)
+        return stages[scripts].clear(width=width)
+
+    return make
 
 
 def link_in(mail: EmailMessage, part: str) -> str:
