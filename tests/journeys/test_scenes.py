@@ -27,6 +27,7 @@ from tests.journeys.conftest import RULES
 from tests.live import ROOT, free_port
 from tests.pages import check_page
 from tests.scenes import BUTTONS, NO_PAGE, SCENES, Scene, consultation, link_in, open_request, reader
+from tests.screenshots import Camera
 from tests.stage import TOOLS, Stage, Theatre
 
 # Everything is asked once; again in another light or at another width only what can answer differently there.
@@ -53,7 +54,15 @@ def html_faults() -> Iterator[Callable[[str], list[str]]]:
         pytest.skip("no Nu HTML checker here: npm ci in tests/tools, apt-get install default-jre-headless")
     java, jar = found
     port = free_port()
-    command = [java, "-Xmx256m", "-Dnu.validator.servlet.bind-address=127.0.0.1", "-cp", str(jar)]
+    command = [
+        java,
+        "-Xmx256m",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        "-Dnu.validator.servlet.bind-address=127.0.0.1",
+        "-cp",
+        str(jar),
+    ]
     process = subprocess.Popen(
         [*command, "nu.validator.servlet.Main", str(port)],
         stdout=subprocess.DEVNULL,
@@ -158,6 +167,7 @@ def tables_that_are_none(page: Page) -> Iterator[str]:
             found = [n for n in client.send("Accessibility.queryAXTree", query)["nodes"] if not n["ignored"]]
             if len(found) < least:
                 yield f"{len(found)} of {least} {role}s are left to a screen reader"
+        client.detach()  # or the browser would go on keeping the tree of every later page
 
 
 @pytest.mark.parametrize("scene", each([scene for scene in SCENES if scene.status == 422]))
@@ -283,3 +293,20 @@ def requests_in(house: Theatre) -> int:
     """How many there are."""
     with house.app.app_context():
         return db.session.scalar(select(func.count()).select_from(Request)) or 0
+
+
+@pytest.mark.xdist_group("scenes-staff")
+def test_the_components_are_photographed_in_every_light(stage: Callable[..., Stage], tmp_path: Path) -> None:
+    """The pictures that `make screenshots` keeps of the gallery show it, and not the same light three times."""
+    gallery = next(scene for scene in SCENES if scene.name == "staff components")
+    shown = stage()
+    gallery.act(shown)
+    camera = Camera(tmp_path, whole=True)
+
+    camera.take(shown, *gallery.pictures)
+
+    assert {file.name for file in camera.taken} == {
+        f"components{light}-{size}.png" for light in ("", "-dark", "-forced") for size in ("desktop", "phone")
+    }
+    assert len({file.read_bytes() for file in camera.taken}) == len(camera.taken)
+    assert all(file.stat().st_size > 50_000 for file in camera.taken), "a blank page is smaller"
