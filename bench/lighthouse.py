@@ -57,7 +57,14 @@ def look(url: str, browser: str, report: Path) -> dict[str, Any]:
         *(["--skip-audits=is-crawlable"] if "/prescribers" in url else []),
         f"--extra-headers={json.dumps({'Cookie': 'professional=yes'})}",
     ]
-    subprocess.run(command, check=True, env={**os.environ, "CHROME_PATH": browser}, cwd=report.parent)
+    for tries_left in (2, 1, 0):  # now and then it records nothing, and asks to be run again
+        done = subprocess.run(
+            command, env={**os.environ, "CHROME_PATH": browser}, cwd=report.parent, check=False
+        )
+        if done.returncode == 0:
+            break
+        if not tries_left:
+            sys.exit(f"Lighthouse failed at {url}")
     found: dict[str, Any] = json.loads(report.read_text())
     return found
 
