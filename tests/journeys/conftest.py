@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Callable, Iterator
 from email import message_from_bytes, policy
@@ -187,12 +186,3 @@ def stage(house: Theatre, browser: Browser, stages: dict[bool, Stage]) -> Callab
         return stages[scripts].clear(width=width)
 
     return make
-
-
-def link_in(mail: EmailMessage, part: str) -> str:
-    """The first address in a mail's text that holds `part`."""
-    body = mail.get_body(("plain",))
-    assert body is not None
-    found = re.search(rf"https?://\S*{re.escape(part)}\S*", body.get_content())
-    assert found, body.get_content()
-    return found[0].rstrip(".")

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from tests import totp
-from tests.journeys.conftest import Person, link_in
+from tests.journeys.conftest import Person
 from tests.live import Live
+from tests.scenes import link_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 Mailbox = Callable[[str, str], EmailMessage]

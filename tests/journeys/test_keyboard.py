@@ -14,7 +14,7 @@ from portal.accounts.models import User
 from portal.db import db
 from portal.intake.models import Request, Status
 from portal.newsletter.models import State, Subscriber
-from tests.journeys.conftest import link_in
+from tests.scenes import link_in
 from tests.stage import PASSWORD, READING, Stage, Theatre
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("scenes-public")]
