@@ -30,6 +30,7 @@ READING = {
     "waiting": "Results not found",
 }
 COLUMNS = ("Study", "Design, people, dose", "Result", "Reads as", "Source")
+GLANCE = ("Condition", "Certainty", "In one line")
 
 _SLUG = re.compile(r"[a-z][a-z0-9-]*")
 
@@ -51,7 +52,6 @@ class Condition:
 
     id: str
     name: str
-    short: str
     certainty: str
     summary: str
     studies: tuple[Study, ...]
@@ -97,12 +97,24 @@ def grid(conditions: tuple[Condition, ...]) -> tables.Grid:
     )
 
 
-def choices(conditions: tuple[Condition, ...], page: str, chosen: str = "") -> tables.Choices:
-    """The links above the table: all, then each condition; `page` is the table's address."""
-    links = [(page, "All conditions", not chosen)]
-    links += [(f"{page}?condition={one.id}", one.short, one.id == chosen) for one in conditions]
-    (now,) = (words for _, words, is_shown in links if is_shown)
-    return tables.Choices("Show one condition", now, tuple(links))
+def glance(conditions: tuple[Condition, ...], page: str) -> tables.Grid:
+    """One line for each condition, which leads to its studies alone; `page` is the address of the studies."""
+    return tables.Grid(
+        id="conditions-table",
+        caption="Conditions in which low dose naltrexone was studied. Every use listed is off-label.",
+        columns=GLANCE,
+        groups=(
+            tables.Group(
+                id="",
+                heading="",
+                detail="",
+                rows=tuple(
+                    (f"[{one.name}]({page}?condition={one.id})", CERTAINTY[one.certainty], one.summary)
+                    for one in conditions
+                ),
+            ),
+        ),
+    )
 
 
 def _cite(sources: tuple[str, ...]) -> str:
@@ -113,7 +125,6 @@ def _condition(entry: Mapping[str, Any]) -> Condition:
     condition = Condition(
         id=entry["id"],
         name=entry["name"],
-        short=entry.get("short") or entry["name"],
         certainty=entry["certainty"],
         summary=entry["summary"],
         studies=tuple(

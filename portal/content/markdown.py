@@ -5,14 +5,13 @@ CommonMark with tables (markdown-it-py), and of our own:
     ## Heading {#id}                 every heading below the title carries its id, so that links to it last
     ::: warning Heading              a notice box, until a line of `:::`; also info and danger
     Table: What it shows {#id}       the caption; stands in the paragraph before its table
-    [[name]]                         a table made from data (a `Grid`), or the links that choose what it shows
-                                     (`Choices`), alone on its line
+    [[name]]                         a table made from data (a `Grid`), alone on its line
     [@younger2013; @innova]          citations, numbered in the order of first use
     [palabra]{lang=es}               a word in another language
 
-Doses are typeset by `doses` wherever they stand. The tokens are kept: they are the source for other forms of
-the same text (a PDF, plain text), so that there is never a second copy. HTML in the source is printed, not
-obeyed, and what is rendered passes nh3 as a second wall.
+Doses are typeset by `doses` wherever they stand; straight quotes and apostrophes become round ones. The tokens are
+kept: they are the source for other forms of the same text (a PDF, plain text), so that there is never a second
+copy. HTML in the source is printed, not obeyed, and what is rendered passes nh3 as a second wall.
 """
 
 import re
@@ -30,8 +29,8 @@ from markupsafe import Markup, escape
 from mdit_py_plugins.attrs import attrs_plugin
 from mdit_py_plugins.container import container_plugin
 
-from portal.content import doses, tables
-from portal.content.tables import Choices, Grid
+from portal.content import tables, typography
+from portal.content.tables import Grid
 
 NOTICES = {
     "info": "info",
@@ -54,8 +53,6 @@ WORDS = {  # what a screen reader hears and the eye sees in another way
         "danger": "Peligro",
     },
 }
-
-CURRENT = ' aria-current="true"'
 
 _ONLY_HERE = {"citation", "leaves", "link_open", "link_close"}  # what means nothing away from its own page
 _HEADING_ID = re.compile(r"^(?P<words>.*\S)\s+\{#(?P<id>[a-z][a-z0-9-]*)\}$")
@@ -81,7 +78,7 @@ class Document:
     tokens: tuple[Token, ...] = field(repr=False, compare=False)
 
 
-def parse(source: str, language: str = "en", grids: Mapping[str, Grid | Choices] | None = None) -> Document:
+def parse(source: str, language: str = "en", grids: Mapping[str, Grid] | None = None) -> Document:
     """Parse `source`; never raises for what an author wrote: that is what `faults` is for."""
     notes = _Notes(language, grids or {})
     tokens = _MARKDOWN.parse(source, {"notes": notes})
@@ -112,7 +109,7 @@ def plain_html(inline: Token) -> Markup:
 class _Notes:
     """What the rules find while they walk one text."""
 
-    def __init__(self, language: str, grids: Mapping[str, Grid | Choices]) -> None:
+    def __init__(self, language: str, grids: Mapping[str, Grid]) -> None:
         self.words = WORDS[language]
         self.grids = grids
         self.faults: list[str] = []
@@ -213,13 +210,13 @@ def _number_citations(state: StateCore) -> None:
 
 
 def _set_words(state: StateCore) -> None:
-    """Typeset doses; find what looks like our own marks but was not read as one."""
+    """Typeset doses and statistics; find what looks like our own marks but was not read as one."""
     notes = _notes(state)
     for children in _families(state):
         for token in children:
             if token.type != "text":
                 continue
-            token.content, faults = doses.typeset(token.content)
+            token.content, faults = typography.spaced(token.content)
             notes.faults += faults
             for mark in ("[@", "{#", ":::", "[[", "]{", "]("):
                 if mark in token.content:
@@ -271,19 +268,6 @@ def _render_leaves(html: RendererHTML, tokens: Sequence[Token], place: int, opti
     return f'<span class="vh"> ({escape(tokens[place].content)})</span>'
 
 
-def _render_choices(html: RendererHTML, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
-    choices: Choices = tokens[place].meta["choices"]
-    links = "".join(
-        f'<li><a href="{escape(href)}"{CURRENT if is_shown else ""}>{escape(words)}</a></li>'
-        for href, words, is_shown in choices.links
-    )
-    # Folded, so that on a phone the table follows at once; it opens by keyboard and without scripts
-    return (
-        f'<details class="no-print"><summary>{escape(choices.label)} (now: {escape(choices.now)})</summary>\n'
-        f'<nav aria-label="{escape(choices.label)}"><ul class="plain row">{links}</ul></nav></details>\n'
-    )
-
-
 def _render_box(html: RendererHTML, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
     return html.renderToken(tokens, place, options, env)  # without the class of the plug-in's own
 
@@ -331,7 +315,8 @@ def _plain(inline: Token) -> str:
 
 
 def _machine() -> MarkdownIt:
-    markdown = MarkdownIt("commonmark", {"html": False}).enable(["table"]).disable(["image", "html_inline"])
+    markdown = MarkdownIt("commonmark", {"html": False, "typographer": True})
+    markdown.enable(["table", "smartquotes"]).disable(["image", "html_inline"])
     attrs_plugin(markdown, spans=True, allowed=["lang"])
     for name in NOTICES:
         container_plugin(markdown, name, render=_render_box)
@@ -347,7 +332,6 @@ def _machine() -> MarkdownIt:
         markdown.core.ruler.push(name, rule)
     markdown.add_render_rule("citation", _render_citation)
     markdown.add_render_rule("leaves", _render_leaves)
-    markdown.add_render_rule("choices", _render_choices)
     markdown.add_render_rule("heading_open", _render_heading)
     return markdown
 
@@ -357,12 +341,11 @@ _CLEANER = nh3.Cleaner(
     tags={
         *("p", "h2", "h3", "h4", "ul", "ol", "li", "blockquote", "hr", "br"),
         *("a", "strong", "em", "code", "span", "sup"),
-        *("div", "nav", "details", "summary", "table", "caption", "thead", "tbody", "tr", "th", "td"),
+        *("div", "table", "caption", "thead", "tbody", "tr", "th", "td"),
     },
     attributes={
         "*": {"id", "class", "lang", "role"},
-        "a": {"href", "rel", "aria-current"},
-        "nav": {"aria-label"},
+        "a": {"href", "rel"},
         "div": {"tabindex", "aria-labelledby"},
         "th": {"scope", "colspan", "data-label"},
         "td": {"data-label"},

@@ -16,11 +16,11 @@ from typing import Any
 
 from markupsafe import Markup
 
-from portal.content import doses, evidence, markdown, plans, records, references, sheet, words
+from portal.content import evidence, markdown, plans, records, references, sheet, typography, words
 from portal.content.evidence import Condition
 from portal.content.plans import Schedule
 from portal.content.references import Reference
-from portal.content.tables import Choices, Grid
+from portal.content.tables import Grid
 
 REVIEWS = {"pending", "translation-pending", "signed", "none"}
 WAITS_FOR = {
@@ -169,7 +169,7 @@ class Library:
         document = markdown.parse(table + rest or page.body, page.language, grids)
         return replace(
             page,
-            title=f"{page.title}: {chosen.name}",
+            title=f"{page.title}: {typography.typeset(chosen.name)[0]}",
             document=document,
             references=_cited(document, self.references),
         )
@@ -254,17 +254,17 @@ def split(text: str) -> tuple[dict[str, Any], str]:
 
 def _grids(
     conditions: tuple[Condition, ...], schedules: tuple[Schedule, ...], chosen: Condition | None = None
-) -> dict[str, Grid | Choices]:
+) -> dict[str, Grid]:
     """What `[[name]]` stands for; with `chosen`, the studies of that condition alone."""
     return {
         "evidence": evidence.grid((chosen,) if chosen else conditions),
-        "conditions": evidence.choices(conditions, EVIDENCE, chosen.id if chosen else ""),
+        "conditions": evidence.glance(conditions, EVIDENCE),
         "schedules": plans.grid(schedules),
     }
 
 
 def _read(
-    text: str, name: str, works: Mapping[str, Reference], grids: Mapping[str, Grid | Choices]
+    text: str, name: str, works: Mapping[str, Reference], grids: Mapping[str, Grid]
 ) -> tuple[Page | None, list[str]]:
     try:
         front, body = split(text)
@@ -281,7 +281,7 @@ def _read(
             faults.append(f"there is no reference {key!r}")
         elif not works[key].may_be_cited:
             faults.append(f"the reference {key!r} is from memory: confirm it before it is cited")
-    faults += [fault for line in _front_words(front) for fault in doses.typeset(line)[1]]
+    faults += [fault for line in _front_words(front) for fault in typography.typeset(line)[1]]
     page = _page(front, name, body, document, _cited(document, works))
     return page, faults + _word_faults(page)
 
@@ -306,7 +306,7 @@ def _page(
     front: dict[str, Any], name: str, body: str, document: markdown.Document, cited: tuple[Cited, ...]
 ) -> Page:
     def typeset(text: str) -> str:
-        return doses.typeset(text)[0]
+        return typography.typeset(text)[0]
 
     return Page(
         path=front["path"],

@@ -1,7 +1,7 @@
-"""Dose schedules that somebody has written down, and the days on which their steps fall.
+"""Dose schedules, and the days on which their steps fall.
 
-Only the schedules of `schedules.yaml` can be planned: each names its source and what kind of source it is, and
-the dosing chapter prints the same ones. Nothing is worked out here but days; a dose is never computed.
+Only the schedules of `schedules.yaml` can be planned: each says what kind of source it has, and names it if there is
+one; the dosing chapter prints the same ones. Nothing is worked out here but days; a dose is never computed.
 """
 
 import calendar
@@ -14,7 +14,7 @@ from typing import Any
 
 from flask_babel import lazy_gettext as _
 
-from portal.content import doses, records, tables
+from portal.content import doses, records, tables, typography
 
 LEVELS = {
     "trial": "Steps of a registered placebo-controlled trial",
@@ -130,7 +130,7 @@ def grid(schedules: tuple[Schedule, ...]) -> tables.Grid:
     """The table of the dosing chapter."""
     return tables.Grid(
         id="step-table",
-        caption="Schedules that are written down, step by step",
+        caption="Three schedules, step by step",
         columns=("When", "Dose once a day"),
         groups=tuple(
             tables.Group(
@@ -188,7 +188,7 @@ def _schedule(entry: Mapping[str, Any]) -> Schedule:
 
 
 def _typeset(words: str) -> str:
-    put, faults = doses.typeset(words)
+    put, faults = typography.typeset(words)
     if faults:
         raise ValueError(faults[0])
     return put

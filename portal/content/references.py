@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from markupsafe import Markup
 
-from portal.content import doses, records
+from portal.content import records, typography
 
 CERTAINTIES = {"b", "b/c", "c"}
 TIERS = {"core", "extra"}
@@ -86,12 +86,11 @@ class Reference:
         volume, pages = self.known("volume"), self.known("pages").replace("-", "–")
         dated = self.known("year") + (f";{volume}" if volume else "")
         dated += (f":{pages}" if volume else f", pages {pages}") if pages else ""
-        title = doses.typeset(self.title)[0].replace(" - ", " – ")
-        parts = [", ".join(authors), title, self.known("journal"), dated]
+        parts = [", ".join(authors), self.title.replace(" - ", " – "), self.known("journal"), dated]
         if not self.journal:
             parts.append("Journal and year not confirmed")
         parts.append(self.known("registration"))
-        return " ".join(part if part.endswith((".", "?")) else f"{part}." for part in parts if part)
+        return _sentences(parts)
 
     @property
     def brief(self) -> str:
@@ -102,9 +101,9 @@ class Reference:
         dated = self.known("year") + (f";{volume}" if volume else "")
         dated += f":{pages}" if volume and pages else ""
         printed = " ".join(part for part in (self.known("journal"), dated) if part)
-        title = "" if author else doses.typeset(self.title)[0].replace(" - ", " – ")
+        title = "" if author else self.title.replace(" - ", " – ")
         parts = [author, title, printed or "Journal and year not confirmed", self.known("registration")]
-        return " ".join(part if part.endswith((".", "?")) else f"{part}." for part in parts if part)
+        return _sentences(parts)
 
     def html(self, leaves: str) -> Markup:
         """The citation with its link; `leaves` is the hidden note that the link leaves the site."""
@@ -113,6 +112,11 @@ class Reference:
             return words
         link = Markup('<a class="out" rel="noopener" href="{}">{}<span class="vh"> ({})</span></a>')
         return words + " " + link.format(self.address, self.place, leaves)
+
+
+def _sentences(parts: list[str]) -> str:
+    ended = (part if part.endswith((".", "?")) else f"{part}." for part in parts if part)
+    return typography.typeset(" ".join(ended))[0]
 
 
 def load(path: Path) -> tuple[dict[str, Reference], list[str]]:

@@ -57,7 +57,7 @@ PARTS = (
     Part("When to stop", "/prescribers/dosing", "stopping"),
     Part("Interactions", "/prescribers/safety", "interactions-table", (0, 1, 2)),
     Part("Monitoring", "/prescribers/safety", "monitoring-table", (0, 1)),
-    Part("What the trials show", "/prescribers", "summary", which=(1, 2)),
+    Part("What the trials show", "/prescribers", "summary", which=(1, 2, 3)),
 )
 # The label, the two largest trials, the widest pooled analysis, and an independent review of trials that favor LDN.
 KEY_REFERENCES = ("label_dailymed", "bruun2024", "innova", "hegde2025", "parker2018")

@@ -15,7 +15,7 @@ _GRID = re.compile(r"^\[\[(?P<name>[a-z-]+)\]\]$")
 
 @dataclass(frozen=True)
 class Group:
-    """Rows of a grid under one heading with a line of detail; `id` is the heading's anchor."""
+    """Rows of a grid, under one heading with a line of detail if it has one; `id` is the heading's anchor."""
 
     id: str
     heading: str
@@ -33,38 +33,23 @@ class Grid:
     groups: tuple[Group, ...]
 
 
-@dataclass(frozen=True)
-class Choices:
-    """Links that choose what a table shows: (address, words, whether it is what is shown now).
-
-    `label` is what they do, `now` what is shown.
-    """
-
-    label: str
-    now: str
-    links: tuple[tuple[str, str, bool], ...]
-
-
 def inline(content: str) -> Token:
     """Words still to be parsed."""
     return Token("inline", "", 0, content=content, children=[])
 
 
-def expand(tokens: Sequence[Token], grids: Mapping[str, Grid | Choices], faults: list[str]) -> list[Token]:
-    """Put the data's tables and choices where `[[name]]` stands alone in a paragraph."""
+def expand(tokens: Sequence[Token], grids: Mapping[str, Grid], faults: list[str]) -> list[Token]:
+    """Put the data's tables where `[[name]]` stands alone in a paragraph."""
     put: list[Token] = []
     for token in tokens:
         put.append(token)
         named = _GRID.match(put[-2].content) if token.type == "paragraph_close" else None
         if named is None:
             continue
-        match grids.get(named["name"]):
-            case Grid() as grid:
-                put[-3:] = _grid(grid)
-            case Choices() as choices:
-                put[-3:] = [Token("choices", "", 0, meta={"choices": choices}, block=True)]
-            case _:
-                faults.append(f"there is no table named {named['name']!r}")
+        if named["name"] in grids:
+            put[-3:] = _grid(grids[named["name"]])
+        else:
+            faults.append(f"there is no table named {named['name']!r}")
     return put
 
 
@@ -148,23 +133,26 @@ def _grid(grid: Grid) -> list[Token]:
         Token("thead_close", "thead", -1, block=True),
     ]
     for group in grid.groups:
-        tokens += [
-            Token("tbody_open", "tbody", 1, block=True),
-            Token("tr_open", "tr", 1, block=True),
-            Token(
-                "th_open", "th", 1, {"id": group.id, "scope": "rowgroup", "colspan": str(len(grid.columns))}
-            ),
-            inline(group.heading),
-            Token("detail_open", "span", 1, {"class": "detail"}),
-            inline(group.detail),
-            Token("detail_close", "span", -1),
-            Token("th_close", "th", -1, block=True),
-            Token("tr_close", "tr", -1, block=True),
-        ]
+        tokens.append(Token("tbody_open", "tbody", 1, block=True))
+        if group.heading:
+            tokens += _heading(group, len(grid.columns))
         for row in group.rows:
             tokens += _row("td", row)
         tokens.append(Token("tbody_close", "tbody", -1, block=True))
     return [*tokens, Token("table_close", "table", -1, block=True)]
+
+
+def _heading(group: Group, width: int) -> list[Token]:
+    return [
+        Token("tr_open", "tr", 1, block=True),
+        Token("th_open", "th", 1, {"id": group.id, "scope": "rowgroup", "colspan": str(width)}),
+        inline(group.heading),
+        Token("detail_open", "span", 1, {"class": "detail"}),
+        inline(group.detail),
+        Token("detail_close", "span", -1),
+        Token("th_close", "th", -1, block=True),
+        Token("tr_close", "tr", -1, block=True),
+    ]
 
 
 def _row(tag: str, cells: Sequence[str]) -> list[Token]:

@@ -14,8 +14,6 @@ from markdown_it.tree import SyntaxTreeNode
 VIEW = "?condition="  # a page with one condition alone: on paper, that condition's place in the table
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_QUOTE = re.compile(r"([\"'])")
-_SMART = {'"': "smartquote()", "'": "smartquote(double: false)"}
 _TEXTS = {"paragraph", "bullet_list", "ordered_list", "blockquote"}
 _LINE = 106  # characters of a table's text across the page
 _BETWEEN = 3  # characters that the space between two columns takes
@@ -34,8 +32,8 @@ def quoted(text: str) -> str:
 
 
 def words(text: str) -> str:
-    """`text` as content, its straight quotation marks as Typst's smart ones."""
-    return block(_SMART.get(part) or quoted(part) for part in _QUOTE.split(text) if part)
+    """`text` as content."""
+    return block([quoted(text)] if text else [])
 
 
 def block(parts: Iterable[str]) -> str:
@@ -165,12 +163,14 @@ class Writer:
         """The cells of one row.
 
         A group's heading may come again on the next page, but a place has one name: so the group's anchor stands in
-        the first row below it.
+        the first row below it. A heading with links cannot come again: what repeats is an artifact, and those hold no
+        links (PDF/UA-1).
         """
         first, *others = row.children
         if "colspan" in first.attrs:
             name, detail = first.children
-            return [call("group-head", str(width), self._words(name), self._inline(detail))]
+            repeats = "false" if _LINKS & {word.type for word in detail.walk()} else "true"
+            return [call("group-head", str(width), repeats, self._words(name), self._inline(detail))]
         parts = [self._inline(first)]
         if above is not None and "colspan" in above.children[0].attrs:
             parts.insert(0, call("anchor", quoted(f"{self.here}#{above.children[0].attrs['id']}")))
@@ -221,6 +221,7 @@ class Writer:
         return call("cite-works", "false" if is_alone else "true", *marks)
 
 
+_LINKS = {"citation", "link"}
 _Write = Callable[[Writer, SyntaxTreeNode], str]
 _BLOCKS: dict[str, _Write] = {
     "paragraph": Writer._paragraph,
@@ -229,7 +230,6 @@ _BLOCKS: dict[str, _Write] = {
     "ordered_list": Writer._list,
     "blockquote": Writer._quote,
     "hr": Writer._rule,
-    "choices": Writer._nothing,  # paper has no other views of a table
     "region": Writer._region,
 }
 _WORDS: dict[str, _Write] = {

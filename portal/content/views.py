@@ -94,7 +94,7 @@ def article(path: str) -> ResponseReturnValue:
         guide = _guide()
         printed = guide.printed(_library(), wait=0)
         facts = printed.facts if printed else "" if guide.fault else "PDF"
-        response = _render(text, guide=facts)
+        response = _render(text, tools=True, guide=facts)
         return _private(_kept(response, gated=True) if printed else response)  # not kept before it has them
     return _private(_kept(_render(text), gated=True))
 
@@ -218,7 +218,7 @@ def sitemap() -> Response:
     return web.ready(_plain(text, "application/xml"))
 
 
-def _render(text: Page, *, query: str = "", guide: str = "", **context: Any) -> Response:
+def _render(text: Page, *, query: str = "", tools: bool = False, guide: str = "", **context: Any) -> Response:
     library = _library()
     is_chapter = text.section == "prescribers"
     before, after = library.neighbours(library.pages[text.path]) if is_chapter else (None, None)
@@ -230,6 +230,7 @@ def _render(text: Page, *, query: str = "", guide: str = "", **context: Any) -> 
         after=after,
         evidence=text.path == EVIDENCE,
         query=query,
+        tools=tools,
         guide=guide,
         leaves=WORDS[text.language]["leaves"],
         base_url=_base_url(),

@@ -32,7 +32,7 @@ WORK = Reference(
 def condition(result: str = "Better.") -> Condition:
     study = Study(name="Known", design="10 people", result=result, reading="favors", sources=("known2020",))
     return Condition(
-        id="a-condition", name="A condition", short="A", certainty="cases", summary="One.", studies=(study,)
+        id="a-condition", name="A condition", certainty="cases", summary="One.", studies=(study,)
     )
 
 

@@ -153,7 +153,7 @@ def test_what_was_only_quoted_is_not_told_as_the_labels_own(library: Library) ->
     safety = library.pages["/prescribers/safety"].text
     dosing = library.pages["/prescribers/dosing"].text
 
-    assert "we have not seen that line in the tablet's own label" in safety
+    assert "we have not seen that line in the tablet’s own label" in safety
     assert (
         "Product texts report levels 5 to 10 times higher in cirrhosis; compare the current label" in dosing
     )

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 import pytest
 from flask import Flask
 
-from portal.content import words
+from portal.content import typography, words
+from portal.content.evidence import CERTAINTY
 from tests.pages import Visitor
 
 GATED = "/prescribers/dosing"
@@ -219,9 +220,7 @@ def test_one_condition_alone_is_the_page_from_its_table_on(app: Flask, professio
     assert page.title == "Evidence by condition: Fibromyalgia"
     assert [th["id"] for th in page.soup.select("th[scope=rowgroup]")] == ["fibromyalgia"]
     assert page.soup.select_one("main .text h2")["id"] == "studies"
-    assert [
-        a.get_text() for a in page.soup.select("nav [aria-current=true]") if "condition" in a["href"]
-    ] == ["Fibromyalgia"]
+    assert not page.soup.select("#conditions-table"), "the list of all conditions is the whole page's"
     page.sees(
         "http://localhost:8000/prescribers/evidence?condition=fibromyalgia",
         "FINAL 2024",
@@ -232,28 +231,30 @@ def test_one_condition_alone_is_the_page_from_its_table_on(app: Flask, professio
     assert numbers == {address: number for number, address in enumerate(listed, 1)}
 
 
-def test_the_links_above_the_table_are_all_conditions_and_each_opens(
+def test_each_condition_stands_at_a_glance_with_its_certainty_and_opens_alone(
     app: Flask, professional: Visitor
 ) -> None:
     soup = professional.open("/prescribers/evidence").soup
-    links = [a["href"] for a in soup.select("nav[aria-label='Show one condition'] a")]
+    (table,) = soup.select("table:has(> caption#conditions-table)")
 
     conditions = app.extensions["content"].evidence
-    assert links == [
-        "/prescribers/evidence",
-        *(f"/prescribers/evidence?condition={one.id}" for one in conditions),
-    ]
-    for link, condition in zip(links[1:], conditions, strict=True):
-        view = professional.open(link)
-        assert view.title.endswith(condition.name)
-        assert condition.short in view.soup.select_one("summary + nav[aria-label]").parent.summary.get_text()
+    lines = table.select("tbody tr")
+    for line, condition in zip(lines, conditions, strict=True):
+        assert line.th["scope"] == "row"
+        assert [cell.get_text() for cell in line.select("td")] == [
+            CERTAINTY[condition.certainty],
+            typography.typeset(condition.summary)[0],
+        ]
+        assert line.th.a["href"] == f"/prescribers/evidence?condition={condition.id}"
+        view = professional.open(line.th.a["href"])
+        assert view.title.endswith(line.th.get_text())
 
 
-def test_the_table_follows_its_heading_at_once_with_the_links_folded(professional: Visitor) -> None:
+def test_the_table_follows_its_heading_and_how_to_read_it(professional: Visitor) -> None:
     for query in ("", "?condition=fibromyalgia"):
         soup = professional.open(f"/prescribers/evidence{query}").soup
-        folded, region = soup.select_one("#studies").find_next_siblings()[:2]
-        assert folded.name == "details" and not folded.has_attr("open")
+        how, region = soup.select_one("#studies").find_next_siblings()[:2]
+        assert how.get_text().startswith("One study, one row")
         assert region.select_one("table caption#evidence-table")
 
 
