@@ -126,7 +126,7 @@ def set_up(app: Flask) -> None:
     )
     app.extensions.setdefault("throttle", Throttle(config["REDIS_URL"]))
     app.extensions["security_headers"] = list(security_headers(config).items())
-    Babel(app, locale_selector=lambda: g.get("lang", "en"), default_translation_directories="translations")
+    Babel(app, locale_selector=_language, default_translation_directories="translations")
     env = app.jinja_env
     env.undefined = StrictUndefined
     env.trim_blocks = env.lstrip_blocks = True
@@ -139,6 +139,12 @@ def set_up(app: Flask) -> None:
     app.before_request(_guard)
     app.after_request(_finish)
     _register_errors(app)
+
+
+def _language() -> str:
+    """What the view chose, or what the address says: an address that leads nowhere has no view."""
+    path = request.path if request else ""
+    return str(g.get("lang") or ("es" if path == "/es" or path.startswith("/es/") else "en"))
 
 
 def trusted_hosts(config: Mapping[str, Any]) -> list[str]:

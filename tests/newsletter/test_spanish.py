@@ -147,6 +147,21 @@ def test_too_many_and_stale_are_in_spanish(app: Flask, visitor: Visitor) -> None
     assert english_in(stale.text) == english_in(many.text) == []
 
 
+@pytest.mark.parametrize("path", ["/es", "/es/", "/es/nada", "/es/pacientes/"])
+def test_a_mistyped_spanish_address_is_answered_in_spanish(path: str, visitor: Visitor) -> None:
+    page = visitor.open(path, status=404)
+
+    assert (page.soup.html["lang"], page.title) == ("es", "No encontramos esa página")
+    assert {"/es/pacientes", "/es/boletin"} <= {link["href"] for link in page.soup.select("header nav a")}
+    assert [link["href"] for link in page.soup.select("main .buttons a")] == ["/es/pacientes"]
+    assert english_in(page.soup.get_text(" ")) == []
+
+
+@pytest.mark.parametrize("path", ["/nada", "/esx", "/especial/es/"])
+def test_any_other_mistyped_address_is_answered_in_english(path: str, visitor: Visitor) -> None:
+    assert visitor.open(path, status=404).soup.html["lang"] == "en"
+
+
 def test_the_same_redirect_for_every_address_in_spanish(app: Flask, visitor: Visitor) -> None:
     make_subscriber(app)
 
