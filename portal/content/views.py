@@ -231,6 +231,7 @@ def _render(text: Page, *, query: str = "", guide: str = "", **context: Any) -> 
         evidence=text.path == EVIDENCE,
         query=query,
         guide=guide,
+        is_to_be_signed=library.is_to_be_signed(text),
         leaves=WORDS[text.language]["leaves"],
         base_url=_base_url(),
         **context,
