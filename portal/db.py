@@ -21,10 +21,10 @@ from sqlalchemy.engine import Connection, Dialect, Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, ORMExecuteState, Session
 
-from portal.errors import Unavailable
+from portal.errors import N_, Unavailable
 
 BUSY_TIMEOUT_MS = 5000
-NOTHING_SAVED = "Nothing was saved. Try again in a minute."
+NOTHING_SAVED = N_("Nothing was saved. Try again in a minute.")
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",

@@ -1,6 +1,11 @@
 """What can go wrong, in words a person can act on. No status codes here: `web.py` holds the only map."""
 
 
+def N_(message: str) -> str:  # noqa: N802 - the name by which `make translations` finds what is marked
+    """Mark a message that a Spanish page may show: who raises it knows no language, so the edge translates it."""
+    return message
+
+
 class PortalError(Exception):
     """A refusal with a message for the person; `field` names the form field it belongs to, if any."""
 

@@ -15,7 +15,7 @@ from limits import RateLimitItem, parse_many
 from limits.storage import MemoryStorage, Storage, storage_from_string
 from limits.strategies import MovingWindowRateLimiter
 
-from portal.errors import TooMany
+from portal.errors import N_, TooMany
 
 # A busy clinic shares one address: what is stored is limited by the person's patience, what is merely sent
 # by what a machine does. `docs/limits.md` says why each number is what it is.
@@ -66,7 +66,7 @@ class Throttle:
             if not self._limiter.hit(limit, name, key):
                 reset = self._limiter.get_window_stats(limit, name, key).reset_time
                 wait = max(1, math.ceil(reset - time.time()))
-                raise TooMany("There were too many tries from this connection.", retry_after=wait)
+                raise TooMany(N_("There were too many tries from this connection."), retry_after=wait)
 
     def clear(self) -> None:
         """Forget all counts (tests)."""

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, g, make_response, render_template, request
-from flask_babel import Babel, format_date, format_datetime, get_locale
+from flask_babel import Babel, format_date, format_datetime, get_locale, gettext
 from flask_babel import lazy_gettext as _l
 from jinja2 import StrictUndefined
 from markupsafe import Markup
@@ -126,7 +126,7 @@ def set_up(app: Flask) -> None:
     )
     app.extensions.setdefault("throttle", Throttle(config["REDIS_URL"]))
     app.extensions["security_headers"] = list(security_headers(config).items())
-    Babel(app, locale_selector=lambda: g.get("lang", "en"), default_translation_directories="translations")
+    Babel(app, locale_selector=_language, default_translation_directories="translations")
     env = app.jinja_env
     env.undefined = StrictUndefined
     env.trim_blocks = env.lstrip_blocks = True
@@ -139,6 +139,12 @@ def set_up(app: Flask) -> None:
     app.before_request(_guard)
     app.after_request(_finish)
     _register_errors(app)
+
+
+def _language() -> str:
+    """What the view chose, or what the address says: an address that leads nowhere has no view."""
+    path = request.path if request else ""
+    return str(g.get("lang") or ("es" if path == "/es" or path.startswith("/es/") else "en"))
 
 
 def trusted_hosts(config: Mapping[str, Any]) -> list[str]:
@@ -202,21 +208,21 @@ class BadText(HTTPException):
     """The bytes are no text."""
 
     code = 400
-    description = "The form's text could not be read. Go back and send it again."
+    description = _l("The form's text could not be read. Go back and send it again.")
 
 
 class UnsupportedForm(HTTPException):
     """No form of ours sends files."""
 
     code = 415
-    description = "This page takes a form's text, and no files."
+    description = _l("This page takes a form's text, and no files.")
 
 
 class ForeignOrigin(HTTPException):
     """Another site made the browser send this."""
 
     code = 403
-    description = "This form was sent from another site. Open it here and send it again."
+    description = _l("This form was sent from another site. Open it here and send it again.")
 
 
 def _refuse_foreign_origin() -> None:
@@ -262,7 +268,8 @@ def _register_errors(app: Flask) -> None:
 
 def _portal_error(error: PortalError) -> Response:
     status = next(code for kind, code in STATUS.items() if isinstance(error, kind))
-    return _failed(status, error.message, retry_after=getattr(error, "retry_after", None))
+    message = gettext(error.message) if error.message else ""  # nothing stands for the catalogue's own header
+    return _failed(status, message, retry_after=getattr(error, "retry_after", None))
 
 
 def _http_error(error: HTTPException) -> Response:
@@ -270,7 +277,7 @@ def _http_error(error: HTTPException) -> Response:
     if status < 400:  # a redirect raised by the router
         return make_response(error.get_response())
     ours = isinstance(error, (BadText, UnsupportedForm, ForeignOrigin))
-    response = _failed(status, error.description or "" if ours else "")
+    response = _failed(status, str(error.description) if ours else "")
     if status == 405 and (allowed := getattr(error, "valid_methods", None)):
         response.headers["Allow"] = ", ".join(sorted(allowed))
     return response

@@ -188,6 +188,11 @@ class Library:
             chapters[place + 1] if place + 1 < len(chapters) else None,
         )
 
+    def is_to_be_signed(self, page: Page) -> bool:
+        """Whether the pharmacist-in-charge has to sign this text; for a translation, whether its original."""
+        twin = self.pages.get(page.twin)
+        return page.review != "none" and (twin is None or twin.review != "none")
+
     def public(self) -> tuple[Page, ...]:
         """The pages anybody may read, by address."""
         return tuple(page for _, page in sorted(self.pages.items()) if not page.gated)

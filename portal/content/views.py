@@ -232,6 +232,7 @@ def _render(text: Page, *, query: str = "", tools: bool = False, guide: str = ""
         query=query,
         tools=tools,
         guide=guide,
+        is_to_be_signed=library.is_to_be_signed(text),
         leaves=WORDS[text.language]["leaves"],
         base_url=_base_url(),
         **context,

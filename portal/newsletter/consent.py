@@ -48,6 +48,14 @@ TEXTS = (
         "temas que elegí. Puedo dejar de recibirlo en cualquier momento con el enlace que trae cada correo. "
         "Inscribirme o no hacerlo no cambia nada de mi atención ni de mis recetas.",
     ),
+    Words(
+        "newsletter",
+        2,
+        "es",
+        "Al pulsar «Inscribirme», pido a esta farmacia que me envíe su boletín por correo electrónico sobre los "
+        "temas que elegí. Puedo dejar de recibirlo en cualquier momento con el enlace que trae cada correo. "
+        "Inscribirme o no hacerlo no cambia nada de mi atención ni de mis recetas.",
+    ),
 )
 
 

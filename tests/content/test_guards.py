@@ -76,7 +76,9 @@ def test_every_page_for_patients_warns_of_opioids(path: str, visitor: Visitor) -
     box = visitor.open(path).soup.select_one("main .notice.danger")
 
     assert box is not None
-    assert re.search(r"any dose, if you use opioid|ninguna dosis, si usa un opioide", box.get_text())
+    assert re.search(
+        r"any dose, if you use opioid|ninguna dosis, si usa una medicina con opioides", box.get_text()
+    )
 
 
 def test_every_form_page_of_this_room_says_nothing_is_kept(professional: Visitor) -> None:

@@ -39,6 +39,31 @@ def test_every_public_text_opens_in_its_language(app: Flask, visitor: Visitor) -
         assert "Set-Cookie" not in page.response.headers, text.path
 
 
+def test_a_translation_waits_for_a_signature_only_where_its_original_does(
+    app: Flask, visitor: Visitor
+) -> None:
+    library = app.extensions["content"]
+    waiting = {}
+
+    for text in library.public():
+        if text.language == "es":
+            page = visitor.open(text.path)
+            page.sees("Borrador: un traductor calificado aún no ha revisado esta traducción.")
+            waiting[text.path] = "El farmacéutico responsable tampoco ha firmado el texto." in page.text
+
+    originals = {library.pages[path].twin: is_waiting for path, is_waiting in waiting.items()}
+    assert originals == {path: library.pages[path].review != "none" for path in originals}
+    assert not waiting["/es/accesibilidad"] and waiting["/es/privacidad"]
+
+
+def test_each_text_for_everybody_says_when_it_last_changed(app: Flask, visitor: Visitor) -> None:
+    """One that nobody has to sign says it too, so that a text and its translation agree."""
+    said = {"en": "Last changed", "es": "Último cambio"}
+
+    for text in app.extensions["content"].public():
+        assert said[text.language] in visitor.open(text.path).soup.select_one(".dates").get_text(), text.path
+
+
 def test_every_gated_text_opens_for_a_professional(app: Flask, professional: Visitor) -> None:
     for text in app.extensions["content"].chapters("prescribers"):
         page = professional.open(text.path)

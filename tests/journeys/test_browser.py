@@ -229,4 +229,4 @@ def _spanish(words: str) -> str:
     message = catalogue.get(words)
     if message is not None:
         return str(message.string)
-    return {"Confirm": "Confirme", "signed up": "inscrito"}[words]
+    return {"Confirm": "Confirme", "signed up": "inscripción está confirmada"}[words]

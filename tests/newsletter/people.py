@@ -60,9 +60,14 @@ def sign_up(visitor: Visitor, address: str = ADDRESS, *, page: str = "/newslette
 
 def use_up_sign_ups(app: Flask) -> None:
     """As if this visitor's network had signed up as often as it may."""
+    use_up(app, "signup")
+
+
+def use_up(app: Flask, name: str) -> None:
+    """As if this visitor's network had done that as often as it may."""
     with pytest.raises(TooMany):
         while True:
-            app.extensions["throttle"].hit("signup", "127.0.0.0/24")
+            app.extensions["throttle"].hit(name, "127.0.0.0/24")
 
 
 def head(visitor: Visitor, address: str) -> TestResponse:

@@ -78,7 +78,7 @@ def test_pressing_the_button_subscribes_and_welcomes_once(
     assert row["confirmed_at"] is not None
     assert first.title == second.title == "You are signed up"
     assert first.response.data == second.response.data
-    assert [message["Subject"] for message in outbox()][1:] == ["Ya está inscrito"]
+    assert [message["Subject"] for message in outbox()][1:] == ["Su inscripción está confirmada"]
 
 
 def test_both_acts_of_consent_are_kept(app: Flask, visitor: Visitor, outbox: Outbox) -> None:

@@ -92,7 +92,14 @@ def test_consent_words_are_never_edited() -> None:
     assert {words.name: words.sha256[:16] for words in consent.TEXTS} == {
         "newsletter-1-en": "019bbad1a6aa214d",
         "newsletter-1-es": "f0761bfca6ed6c95",
+        "newsletter-2-es": "e5c3f03777a6835a",
     }
+
+
+def test_words_that_were_followed_by_others_are_still_known() -> None:
+    for words in consent.TEXTS:
+        assert consent.shown_elsewhere(words.name, "en") is consent.shown_elsewhere(words.text, "en") is words
+    assert (consent.current("en").version, consent.current("es").version) == (1, 2)
 
 
 def test_the_same_form_twice_is_one_sign_up(app: Flask, visitor: Visitor) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from babel.messages.catalog import Catalog
@@ -12,14 +14,28 @@ from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.frontend import parse_mapping_cfg
 from babel.messages.pofile import read_po
 from flask import Flask
+from werkzeug.test import TestResponse
 
+from portal.db import NOTHING_SAVED
+from portal.errors import Unavailable
+from portal.newsletter import service
+from portal.newsletter.door import FORM
 from portal.newsletter.models import Language
-from tests.newsletter.people import ADDRESS, Outbox, link_in, make_subscriber, sign_up, use_up_sign_ups
-from tests.pages import Visitor
+from tests.newsletter.people import (
+    ADDRESS,
+    Outbox,
+    link_in,
+    make_subscriber,
+    sign_up,
+    use_up,
+    use_up_sign_ups,
+)
+from tests.pages import Page, Visitor
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TRANSLATIONS = ROOT / "portal" / "translations"
 PLACE = re.compile(r"%\(\w+\)s|\{\w+\}")
+ENGLISH = re.compile(r"\b(?:the|this|that|was|were|are|your|you|from|and|with|not|again)\b", re.IGNORECASE)
 
 
 @cache
@@ -56,6 +72,12 @@ def spanish_of(text: str) -> list[str]:
     return [message.string] if isinstance(message.string, str) else list(message.string)
 
 
+def read_answer(visitor: Visitor, answer: TestResponse, status: int) -> Page:
+    page = Page(visitor, answer.request.path, answer)
+    assert (page.status, page.soup.html["lang"]) == (status, "es")
+    return page
+
+
 def test_every_marked_text_is_translated() -> None:
     """Run `make translations` and fill in what this lists."""
     assert len(marked()) > 100
@@ -80,7 +102,11 @@ def telling() -> list[str]:
 
 
 def english_in(text: str) -> list[str]:
-    return [english for english in telling() if re.search(rf"(?<!\w){re.escape(english)}(?!\w)", text)]
+    """The English that was marked, and the words that give away a sentence nobody marked."""
+    marked_texts = [
+        english for english in telling() if re.search(rf"(?<!\w){re.escape(english)}(?!\w)", text)
+    ]
+    return marked_texts + ENGLISH.findall(text)
 
 
 def test_the_spanish_pages_have_no_english_left(app: Flask, visitor: Visitor, outbox: Outbox) -> None:
@@ -144,7 +170,93 @@ def test_too_many_and_stale_are_in_spanish(app: Flask, visitor: Visitor) -> None
     many = visitor.open("/es/boletin").set(email=ADDRESS).press("Inscribirme", status=429)
 
     stale.sees("Revíselas y envíelas de nuevo")
+    many.sees("Hubo demasiados intentos desde esta conexión.")
     assert english_in(stale.text) == english_in(many.text) == []
+
+
+@pytest.mark.parametrize("path", ["/es", "/es/", "/es/nada", "/es/pacientes/"])
+def test_a_mistyped_spanish_address_is_answered_in_spanish(path: str, visitor: Visitor) -> None:
+    page = visitor.open(path, status=404)
+
+    assert (page.soup.html["lang"], page.title) == ("es", "No encontramos esa página")
+    assert {"/es/pacientes", "/es/boletin"} <= {link["href"] for link in page.soup.select("header nav a")}
+    assert [link["href"] for link in page.soup.select("main .buttons a")] == ["/es/pacientes"]
+    assert english_in(page.soup.get_text(" ")) == []
+
+
+@pytest.mark.parametrize("path", ["/nada", "/esx", "/especial/es/"])
+def test_any_other_mistyped_address_is_answered_in_english(path: str, visitor: Visitor) -> None:
+    assert visitor.open(path, status=404).soup.html["lang"] == "en"
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "said"),
+    [
+        ({"data": {"email": "x" * 70_000}}, 413, "Es demasiado texto"),
+        ({"data": {f"a{number}": "" for number in range(200)}}, 413, "Es demasiado texto"),
+        (
+            {"data": {"email": (BytesIO(b"x"), "a.txt")}},
+            415,
+            "Esta página recibe solo el texto de un formulario",
+        ),
+        ({"data": b"email=%FF", "content_type": FORM}, 400, "No se pudo leer el texto del formulario"),
+        ({"headers": {"Origin": "https://other.example"}}, 403, "Este formulario se envió desde otro sitio"),
+    ],
+    ids=["too long", "too many fields", "a file", "no text", "another site"],
+)
+def test_what_no_page_of_ours_sends_is_refused_in_spanish(
+    sent: dict[str, Any], status: int, said: str, visitor: Visitor
+) -> None:
+    page = read_answer(visitor, visitor.post("/es/boletin", **sent), status)
+
+    page.sees(said)
+    assert english_in(page.soup.get_text(" ")) == []
+
+
+def test_a_page_that_takes_no_post_says_so_in_spanish(visitor: Visitor) -> None:
+    page = read_answer(visitor, visitor.post("/es/privacidad", data={}), 405)
+
+    assert page.title == "Esta dirección funciona de otra manera"
+    assert english_in(page.soup.get_text(" ")) == []
+
+
+def test_too_many_posts_of_any_kind_are_refused_in_spanish(app: Flask, visitor: Visitor) -> None:
+    use_up(app, "post")
+
+    for address in ("/es/boletin", "/es/privacidad", "/es/nada"):
+        page = read_answer(visitor, visitor.post(address, data={}), 429)
+        page.sees("Hubo demasiados intentos desde esta conexión.")
+        assert english_in(page.soup.get_text(" ")) == []
+
+
+@pytest.mark.parametrize("words", [NOTHING_SAVED, ""])
+def test_what_could_not_be_saved_is_told_in_spanish(
+    words: str, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_rows: Any) -> None:
+        raise Unavailable(words)
+
+    page = visitor.open("/es/boletin").set(email=ADDRESS)
+    monkeypatch.setattr(service, "sign_up", fail)
+
+    page = page.press("Inscribirme", status=503)
+
+    page.sees("No pudimos guardarlo", "No se guardó nada.")
+    assert english_in(page.soup.get_text(" ")) == []
+
+
+def test_a_fault_of_ours_is_told_in_spanish(
+    app: Flask, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_path: str) -> None:
+        raise RuntimeError("a fault")
+
+    monkeypatch.setitem(app.view_functions, "content.article", lambda path: fail(path))
+
+    page = visitor.open("/es/privacidad?fresh", status=500)
+
+    assert page.title == "Hay un problema de nuestro lado"
+    assert english_in(page.soup.get_text(" ")) == []
 
 
 def test_the_same_redirect_for_every_address_in_spanish(app: Flask, visitor: Visitor) -> None:
