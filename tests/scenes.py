@@ -128,6 +128,7 @@ def _(stage: Stage) -> None:
 
 
 scene("not found", "errors", status=404)(lambda stage: stage.open("/no-such-page"))
+scene("not found in Spanish", "errors", status=404, lang="es")(lambda stage: stage.open("/es/nada"))
 scene("not found under staff", "errors", status=404)(lambda stage: stage.as_staff("Ada").open("/staff/none"))
 
 

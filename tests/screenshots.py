@@ -90,7 +90,7 @@ def main() -> None:
     ):
         browser = playwright.chromium.launch(executable_path=browser_path, args=ARGUMENTS)
         # The guide is typeset when it is first asked for; from then on the page offers it with its size.
-        Stage(house, browser).visitor().get("/prescribers/guide.pdf")
+        Stage(house, browser).as_professional().page.request.get("/prescribers/guide.pdf")
         for scene in scenes:
             house.set_back()
             stage = Stage(house, browser)
