@@ -29,6 +29,7 @@ from portal.content.typography import typeset
 from portal.ops import checks
 from portal.organisation import Organisation
 from tests.content.conftest import write_page
+from tests.figures import Figure
 from tests.pages import Visitor
 
 pytestmark = pytest.mark.xdist_group("guide")  # so that it is printed in one process only
@@ -95,14 +96,16 @@ def squeezed(text: str) -> str:
     return "".join(text.split())
 
 
-def failed_rules(body: bytes) -> list[str]:
+def failed_rules(body: bytes, tell: Figure | None = None) -> list[str]:
     report = page_validation.validate_pdf_bytes(body, profile=page_validation.ValidationProfile.PDF_UA_1)
     assert report.rules.total > 100
+    if tell:
+        tell("guide: rules of PDF/UA-1 that failed", len(report.failures), f"of {report.rules.total}")
     return [f"{failure.rule_id}: {failure.message}" for failure in report.failures]
 
 
-def test_an_independent_checker_finds_no_fault_against_pdf_ua(printed: Printed) -> None:
-    assert failed_rules(printed.body) == []
+def test_an_independent_checker_finds_no_fault_against_pdf_ua(printed: Printed, figure: Figure) -> None:
+    assert failed_rules(printed.body, figure) == []
 
 
 def test_it_says_its_title_language_and_that_it_is_tagged(reader: PdfReader, library: Library) -> None:
@@ -125,8 +128,11 @@ def test_its_date_is_the_newest_texts(reader: PdfReader, library: Library, print
     assert reader.metadata.creation_date.date() == newest
 
 
-def test_its_pages_are_letter_size_and_as_many_as_we_say(reader: PdfReader, printed: Printed) -> None:
+def test_its_pages_are_letter_size_and_as_many_as_we_say(
+    reader: PdfReader, printed: Printed, figure: Figure
+) -> None:
     assert len(reader.pages) == printed.pages
+    figure("guide", len(reader.pages), "letter pages")
     assert {(float(one.mediabox.width), float(one.mediabox.height)) for one in reader.pages} == {LETTER}
 
 

@@ -9,6 +9,7 @@ from portal.content import markdown, words
 from portal.content.pages import Library
 from tests.content import reading
 from tests.content.conftest import FOLDER
+from tests.figures import Figure
 
 ADDRESSES = {
     "/prescribers",
@@ -234,13 +235,19 @@ def test_prescribers_find_fifteen_questions(library: Library) -> None:
     assert len(library.pages["/prescribers/faq"].contents) == 15
 
 
-def test_a_page_for_patients_is_read_in_the_eighth_school_year_or_before(library: Library) -> None:
+def test_a_page_for_patients_is_read_in_the_eighth_school_year_or_before(
+    library: Library, figure: Figure
+) -> None:
     for path in PATIENTS:
-        page = library.pages[path]
-        if page.language == "en":
-            assert reading.grade(page.document) <= 8, path
+        document = library.pages[path].document
+        if library.pages[path].language == "en":
+            grade = reading.grade(document)
+            assert grade <= 8, path
+            figure(f"{path}: Flesch-Kincaid grade", round(grade, 1), "of at most 8")
         else:
-            assert reading.ease(page.document) >= 65, path
+            ease = reading.ease(document)
+            assert ease >= 65, path
+            figure(f"{path}: INFLESZ ease", round(ease, 1), "of at least 65")
 
 
 def test_no_sentence_for_patients_is_long(library: Library) -> None:

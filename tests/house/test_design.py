@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import rcssmin
 
+from tests.figures import Figure
+
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "portal" / "static"
 TEMPLATES = ROOT / "templates"
@@ -136,17 +138,21 @@ def test_every_token_used_is_defined() -> None:
     assert set(re.findall(r"var\((--[a-z-]+)", BARE_CSS)) <= defined
 
 
-def test_the_stylesheet_stays_small() -> None:
+def test_the_stylesheet_stays_small(figure: Figure) -> None:
     """At most 12 KB as it is served."""
-    assert len(rcssmin.cssmin(CSS).encode()) <= 12 * 1024
+    size = len(rcssmin.cssmin(CSS).encode())
+
+    assert size <= 12 * 1024
+    figure("stylesheet, minified", size, "bytes of at most 12,288")
 
 
-def test_the_script_stays_small_and_keeps_to_text() -> None:
+def test_the_script_stays_small_and_keeps_to_text(figure: Figure) -> None:
     """At most 4 KB even before it is minified, and it never writes markup (Trusted Types)."""
     code = re.sub(r"/\*.*?\*/", "", JS, flags=re.DOTALL)
     small = re.sub(r"\s*\n\s*", "\n", code)
 
     assert len(small.encode()) <= 4 * 1024
+    figure("script, without its comments", len(small.encode()), "bytes of at most 4,096")
     assert not re.search(
         r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|\.style\b", code
     )

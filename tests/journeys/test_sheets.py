@@ -9,6 +9,7 @@ import pytest
 from pypdf import PdfReader
 
 from portal.content import doses
+from tests.figures import Figure
 from tests.journeys.conftest import Person
 from tests.live import Live
 
@@ -33,10 +34,11 @@ def printed(person: Person) -> list[str]:
     return [" ".join(page.extract_text().split()) for page in pages]
 
 
-def test_the_summary_is_one_page(professional: Person, portal: Live) -> None:
+def test_the_summary_is_one_page(professional: Person, portal: Live, figure: Figure) -> None:
     pages = printed(professional.open("/prescribers/summary").check())
 
     assert len(pages) == 1, [page[:80] for page in pages]
+    figure("one-page summary", len(pages), "letter page")
     for words in ("Do not start", "Interactions", "Monitoring", f"{portal.base}/prescribers", "NCT04739995"):
         assert words in pages[0], f"{words!r} is not in: {pages[0]}"
     assert "Back to the overview" not in pages[0] and "Ask a pharmacist" not in pages[0]
@@ -44,7 +46,9 @@ def test_the_summary_is_one_page(professional: Person, portal: Live) -> None:
 
 @pytest.mark.parametrize("language", ["en", "es"])
 @pytest.mark.parametrize("plan", PLANS)
-def test_a_dose_plan_is_one_page_in_large_print(plan: str, language: str, professional: Person) -> None:
+def test_a_dose_plan_is_one_page_in_large_print(
+    plan: str, language: str, professional: Person, figure: Figure
+) -> None:
     professional.open("/prescribers/dose-plan")
     professional.page.locator(f"input[value='{plan}']").check()
     professional.page.locator(f"input[value='{language}']").check()
@@ -55,6 +59,7 @@ def test_a_dose_plan_is_one_page_in_large_print(plan: str, language: str, profes
     pages = printed(professional)
 
     assert len(pages) == 1, [page[:80] for page in pages]
+    figure("dose plan, the longest of three in two languages", len(pages), "letter page")
     assert float(size.removesuffix("px")) >= 16 * 96 / 72 - 0.01, "16 points"
     for words in ("911", "925-555-0100", "opioid"):
         assert words in pages[0]
@@ -77,12 +82,13 @@ def test_a_fault_in_the_plan_takes_the_focus_and_keeps_what_was_typed(profession
     professional.check()
 
 
-def test_the_answer_for_a_patient_in_the_room_is_in_view(professional: Person) -> None:
+def test_the_answer_for_a_patient_in_the_room_is_in_view(professional: Person, figure: Figure) -> None:
     """Can I start this patient, and at what dose?"""
     box = professional.page.locator(".head .notice")
     bottom = box.evaluate("box => box.getBoundingClientRect().bottom + scrollY")
 
     assert bottom <= IN_VIEW
+    figure("overview: where the answer ends, at 1280 px wide", round(bottom), f"px of at most {IN_VIEW}")
     text = box.inner_text().replace(doses.NBSP, " ")
     for words in ("do not start", "7 to 10 days", "0.5 to 1.5 mg once a day", "3 to 4.5 mg", "8 to 12 weeks"):
         assert words in text

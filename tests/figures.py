@@ -1,0 +1,51 @@
+"""What the suite measured, printed at its end: a test that holds a limit tells how near to it the portal is.
+
+`figure("stylesheet", 12_253, "bytes of at most 12,288")` keeps a number; one that several tests tell becomes one, by
+`how`: the sum, the largest or the smallest. The numbers ride on the tests' reports, so that they come home from every
+process of the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+import pytest
+
+_MARK = "figure"
+_WAYS: dict[str, Callable[[Iterable[float]], float]] = {"sum": sum, "most": max, "least": min}
+
+
+class Figure(Protocol):
+    """How a test tells a figure."""
+
+    def __call__(self, name: str, value: float, unit: str = "", *, how: str = "most") -> None:
+        """Keep `value` under `name`; `how` is "sum", "most" or "least"."""
+
+
+@pytest.fixture
+def figure(record_property: Callable[[str, object], None]) -> Figure:
+    """Tells a figure to the end of the run."""
+
+    def tell(name: str, value: float, unit: str = "", *, how: str = "most") -> None:
+        assert how in _WAYS
+        record_property(_MARK, (name, value, unit, how))
+
+    return tell
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print the figures of the tests that passed."""
+    told: dict[tuple[str, str, str], list[float]] = {}
+    for report in terminalreporter.getreports("passed"):
+        for mark, kept in (
+            report.user_properties if report.when == "teardown" or report.when == "call" else ()
+        ):
+            if mark == _MARK:
+                name, value, unit, how = kept
+                told.setdefault((name, unit, how), []).append(value)
+    if told:
+        terminalreporter.section("what was measured")
+        width = max(len(name) for name, _, _ in told)
+        for (name, unit, how), values in sorted(told.items()):
+            terminalreporter.write_line(f"{name:<{width}}  {_WAYS[how](values):>10,g} {unit}".rstrip())
