@@ -29,7 +29,7 @@ READING = {
     "safety": "Safety only",
     "waiting": "Results not found",
 }
-COLUMNS = ("Study", "Design, people, dose", "Result", "Reads as", "Source")
+COLUMNS = ("Study", "Reads as", "Design", "Result", "Source")
 GLANCE = ("Condition", "Certainty", "In one line")
 
 _SLUG = re.compile(r"[a-z][a-z0-9-]*")
@@ -88,7 +88,13 @@ def grid(conditions: tuple[Condition, ...]) -> tables.Grid:
                 heading=condition.name,
                 detail=f"{CERTAINTY[condition.certainty]}. {condition.summary}",
                 rows=tuple(
-                    (study.name, study.design, study.result, READING[study.reading], _cite(study.sources))
+                    (
+                        study.name,
+                        f"**{READING[study.reading]}**",
+                        study.design,
+                        study.result,
+                        _cite(study.sources),
+                    )
                     for study in condition.studies
                 ),
             )

@@ -16,7 +16,7 @@ from portal.forms import BaseForm, ChoiceField, TextField
 
 SELECT_SCHEDULE = "Select a schedule"
 SELECT_LANGUAGE = "Select the patient's language"
-ENTER_START = "Enter the day of the first dose, like 2026-01-19"
+ENTER_START = "Enter the day of the first dose as month/day/year, like 1/19/2026"
 START_RANGE = "Enter a day between {first} and {last}"
 # A plan is printed for a treatment that begins; one for last year is a slip of the pen.
 EARLIEST = timedelta(days=31)
@@ -41,7 +41,7 @@ class PlanForm(BaseForm):
         "Day of the first dose",
         [DataRequired(ENTER_START)],
         max_length=10,
-        description="Like 2026-01-19. Filled in: next Monday.",
+        description="Month/day/year, like 1/19/2026. Filled in: next Monday",
         render_kw={"autocomplete": "off", "inputmode": "text"},
     )
     language = ChoiceField(  # type: ignore[call-arg]
@@ -53,7 +53,7 @@ class PlanForm(BaseForm):
     )
 
     def __init__(self, schedules: Iterable[Schedule], today: date, **kwargs: Any) -> None:
-        super().__init__(start=plans.next_monday(today).isoformat(), **kwargs)
+        super().__init__(start=_american(plans.next_monday(today)), **kwargs)
         self.schedule.choices = [SelectChoice(schedule.id, schedule.name) for schedule in schedules]
         self.today = today
         self.start_on = today
@@ -66,4 +66,9 @@ class PlanForm(BaseForm):
             raise ValidationError(ENTER_START) from fault
         first, last = self.today - EARLIEST, self.today + LATEST
         if not first <= self.start_on <= last:
-            raise ValidationError(START_RANGE.format(first=first.isoformat(), last=last.isoformat()))
+            raise ValidationError(START_RANGE.format(first=_american(first), last=_american(last)))
+
+
+def _american(on: date) -> str:
+    """`1/19/2026`, as people here write a day."""
+    return f"{on.month}/{on.day}/{on.year}"

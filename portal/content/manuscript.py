@@ -24,7 +24,8 @@ SECTION = "prescribers"
 KIND = "Prescriber guide"
 FOR_WHOM = "For health professionals. General information, not medical advice."
 # The words of `templates/content/article.html`; a test holds the two together.
-DRAFT = "Draft for review: not yet signed by the pharmacist-in-charge."
+NOT_SIGNED = "Not yet signed by the pharmacist-in-charge."
+DRAFT = f"Draft. {NOT_SIGNED}"
 OFF_LABEL = "Every use of low dose naltrexone is off-label. Compounded medicines are not FDA-approved"
 
 _MANY = 10  # sections that make a chapter one of questions

@@ -54,6 +54,7 @@ WORDS = {  # what a screen reader hears and the eye sees in another way
     },
 }
 
+URGENT = {"tel:911", "tel:988"}  # the only numbers a text may let a reader call by pressing
 _ONLY_HERE = {"citation", "leaves", "link_open", "link_close"}  # what means nothing away from its own page
 _HEADING_ID = re.compile(r"^(?P<words>.*\S)\s+\{#(?P<id>[a-z][a-z0-9-]*)\}$")
 _CITATION = re.compile(r"\[(@[a-z0-9_]+(?:\s*;\s*@[a-z0-9_]+)*)\]")
@@ -224,7 +225,7 @@ def _set_words(state: StateCore) -> None:
 
 
 def _mark_links(state: StateCore) -> None:
-    """Say which links leave the site; refuse what is neither one of our pages nor https."""
+    """Say which links leave the site; refuse what is no page of ours, not https and no number to call at once."""
     notes = _notes(state)
     for children in _families(state):
         for place in range(len(children) - 1, -1, -1):
@@ -240,7 +241,7 @@ def _mark_links(state: StateCore) -> None:
                 children.insert(closing, Token("leaves", "", 0, content=notes.words["leaves"]))
             elif href.startswith(("/", "#")) and not href.startswith("//"):
                 notes.links.append(href)
-            else:
+            elif href not in URGENT:
                 notes.faults.append(f"the link {href!r} is neither a page of ours nor an https address")
 
 
@@ -351,6 +352,6 @@ _CLEANER = nh3.Cleaner(
         "td": {"data-label"},
         "ol": {"start"},
     },
-    url_schemes={"https"},
+    url_schemes={"https", "tel"},
     link_rel=None,  # ours stands already
 )

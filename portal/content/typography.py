@@ -1,4 +1,4 @@
-"""How words are set beyond their doses: round quotes, and statistics that no line's end takes apart."""
+"""How words are set beyond their doses: round quotes; statistics and counts that no line's end takes apart."""
 
 import re
 
@@ -8,9 +8,11 @@ from portal.content import doses
 from portal.content.doses import NBSP
 
 _QUOTES = MarkdownIt("zero", {"typographer": True}).enable(["smartquotes"])  # reads no marks at all
-_STATISTICS = (
+_KEPT = (  # what no line's end takes apart, and how it is put
     (re.compile(r"\bp ([=<>]) (?=\d)"), rf"p{NBSP}\1{NBSP}"),
     (re.compile(r"(?<=%) (?=CI\b)"), NBSP),
+    (re.compile(r"(?<=\d) (?=(?:days?|weeks?|months?|years?|hours?|people|women|adults|children)\b)"), NBSP),
+    (re.compile(r"(?<=\d) (?=(?:días?|semanas?|mes(?:es)?|años?|horas?|personas?)\b)"), NBSP),
 )
 
 
@@ -21,7 +23,7 @@ def typeset(words: str) -> tuple[str, list[str]]:
 
 
 def spaced(words: str) -> tuple[str, list[str]]:
-    """Words whose quotes are set already, with their doses and statistics; and one sentence for each wrong dose."""
-    for statistic, put in _STATISTICS:
-        words = statistic.sub(put, words)
+    """Words whose quotes are set already, with their doses and counts; and one sentence for each wrong dose."""
+    for kept, put in _KEPT:
+        words = kept.sub(put, words)
     return doses.typeset(words)

@@ -19,6 +19,7 @@ from flask.typing import ResponseReturnValue
 from portal import web
 from portal.clock import now
 from portal.content import downloads, plans, sheet
+from portal.content.doses import NBSP
 from portal.content.evidence import Condition
 from portal.content.forms import GateForm, PlanForm
 from portal.content.guide import Guide
@@ -53,7 +54,7 @@ DISALLOWED = (
 def weekday(on: date) -> str:
     """`Mon, Jan 19`, or as the language has it: a day of a plan, without its year."""
     pattern = "EEE d MMM" if str(flask_babel.get_locale()) == "es" else "EEE, MMM d"
-    return str(flask_babel.format_date(on, pattern))
+    return str(flask_babel.format_date(on, pattern)).replace(" ", NBSP)
 
 
 def _give_texts_their_addresses(state: BlueprintSetupState) -> None:

@@ -45,7 +45,7 @@ ENTER_QUESTION = "Enter your question"
 ENTER_PHONE = "Enter the phone number we should call"
 ENTER_DELEGATE_NAME = "Enter the name of the person who asks"
 ENTER_DELEGATE_EMAIL = "Enter the work email of the person who asks"
-ENTER_ADDRESS = "Enter the address we should post to"
+ENTER_ADDRESS = "Enter the address we should mail to"
 PHONE_FORMAT = "Enter a phone number, like 925-555-0100"
 SELECT_TOPIC = "Select what you need help with"
 SELECT_METHOD = "Select how we should answer you"
@@ -264,7 +264,7 @@ class ConsultationForm(IntakeForm):
 
     on_behalf = CheckField(
         "I am asking on behalf of a prescriber",
-        description="Then the details above are the prescriber's, and we need yours",
+        description="Then the name, NPI and work email on this page are the prescriber’s. Add yours here",
     )
     delegate_name = TextField(
         "Name of the person who asks",
@@ -321,10 +321,10 @@ class ResourceForm(IntakeForm):
         validate_choice=False,
     )
     address = LongTextField(
-        "Postal address of the practice",
+        "Mailing address of the practice",
         [RequiredIf(_wants_post, ENTER_ADDRESS)],
         max_length=ADDRESS_MAX,
-        description="Needed if we should send it by post",
+        description="Needed if we should send it by mail",
         render_kw={"autocomplete": "street-address"},
     )
 

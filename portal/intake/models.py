@@ -130,7 +130,7 @@ CONTACT_WINDOW_LABELS = {
     ContactWindow.MIDDAY: "Midday",
     ContactWindow.AFTERNOON: "Afternoon",
 }
-DELIVERY_LABELS = {Delivery.EMAIL: "By email", Delivery.POST: "By post"}
+DELIVERY_LABELS = {Delivery.EMAIL: "By email", Delivery.POST: "By mail"}
 
 
 class CloseReason(StrEnum):

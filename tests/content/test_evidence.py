@@ -29,7 +29,7 @@ def test_a_study_becomes_a_row_with_its_reading_in_words_and_its_sources(tmp_pat
     group = evidence.grid(conditions).groups[0]
     assert (group.id, group.heading) == ("a-condition", "A condition")
     assert group.detail == "Conflicting trials. Two trials."
-    assert group.rows == (("One", "10 people", "Better.", "Favors LDN", "[@a2000; @b2001]"),)
+    assert group.rows == (("One", "**Favors LDN**", "10 people", "Better.", "[@a2000; @b2001]"),)
 
 
 @pytest.mark.parametrize(

@@ -160,8 +160,8 @@ def test_the_form_names_each_source_and_offers_next_monday(professional: Visitor
     page = professional.open(PAGE)
 
     page.sees("NCT04678895", "Brain Behav Immun Health 2022", "Usual practice; no trial has tested it")
-    page.sees("not yet signed by the pharmacist-in-charge", "Compounded medicines are not FDA-approved")
-    assert page.soup.find("input", {"name": "start"})["value"] == "2026-01-19"
+    page.sees("Not yet signed by the pharmacist-in-charge", "Compounded medicines are not FDA-approved")
+    assert page.soup.find("input", {"name": "start"})["value"] == "1/19/2026"
     names = {control["name"] for control in page.soup.select("main form [name]")}
     assert names == {"schedule", "start", "language", "csrf_token", "form_token", "office_code"}
 
@@ -232,10 +232,10 @@ def test_nothing_of_the_choice_is_in_the_address_or_kept_by_a_cache(professional
     [
         ({"schedule": "free"}, {"schedule-0": "Select a schedule"}),
         ({"language": "fr"}, {"language-0": "Select the patient's language"}),
-        ({"start": ""}, {"start": "Enter the day of the first dose, like 2026-01-19"}),
-        ({"start": "Monday"}, {"start": "Enter the day of the first dose, like 2026-01-19"}),
-        ({"start": "2020-01-01"}, {"start": "Enter a day between 2025-12-15 and 2027-01-16"}),
-        ({"start": "2027-01-17"}, {"start": "Enter a day between 2025-12-15 and 2027-01-16"}),
+        ({"start": ""}, {"start": "Enter the day of the first dose as month/day/year, like 1/19/2026"}),
+        ({"start": "Monday"}, {"start": "Enter the day of the first dose as month/day/year, like 1/19/2026"}),
+        ({"start": "2020-01-01"}, {"start": "Enter a day between 12/15/2025 and 1/16/2027"}),
+        ({"start": "2027-01-17"}, {"start": "Enter a day between 12/15/2025 and 1/16/2027"}),
     ],
 )
 def test_a_fault_is_said_beside_its_field_and_what_was_typed_stays(
@@ -254,7 +254,7 @@ def test_today_is_the_pharmacys_day(professional: Visitor, clock: object) -> Non
 
     page = professional.open(PAGE)
 
-    assert page.soup.find("input", {"name": "start"})["value"] == "2026-01-19"
+    assert page.soup.find("input", {"name": "start"})["value"] == "1/19/2026"
 
 
 def test_the_plan_stands_behind_the_gate_for_every_method(app: Flask, visitor: Visitor) -> None:

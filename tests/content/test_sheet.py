@@ -97,7 +97,7 @@ def test_the_page_is_the_sheet_with_its_review_state_and_address(professional: V
 
     page.sees("At least 7 to 10 days", "0.5 to 1.5 mg", "Do not combine")
     page.sees(
-        "not yet signed by the pharmacist-in-charge", "Last changed", "http://localhost:8000/prescribers"
+        "Not yet signed by the pharmacist-in-charge", "Last changed", "http://localhost:8000/prescribers"
     )
     page.sees("Every use is off-label; compounded medicines are not FDA-approved.")
     assert [a["href"] for a in page.soup.select("main h2 a")][:2] == [

@@ -20,6 +20,8 @@ from tests.pages import Visitor
         ("p < 0.001", f"p{NBSP}<{NBSP}0.001"),
         ("(95% CI −0.95 to 0.27)", f"(95%{NBSP}CI −0.95 to 0.27)"),
         ("4.5 mg", f"4.5{NBSP}mg"),
+        ("every 1 to 2 weeks", f"every 1 to 2{NBSP}weeks"),
+        ("40 adults; 2 semanas", f"40{NBSP}adults; 2{NBSP}semanas"),
         ("stop = go", "stop = go"),
     ],
 )

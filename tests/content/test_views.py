@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ElementTree
 from urllib.parse import urlsplit
 
@@ -48,7 +49,7 @@ def test_a_translation_waits_for_a_signature_only_where_its_original_does(
     for text in library.public():
         if text.language == "es":
             page = visitor.open(text.path)
-            page.sees("Borrador: un traductor calificado aún no ha revisado esta traducción.")
+            page.sees("Borrador Un traductor calificado aún no ha revisado esta traducción.")
             waiting[text.path] = "El farmacéutico responsable tampoco ha firmado el texto." in page.text
 
     originals = {library.pages[path].twin: is_waiting for path, is_waiting in waiting.items()}
@@ -61,14 +62,15 @@ def test_each_text_for_everybody_says_when_it_last_changed(app: Flask, visitor: 
     said = {"en": "Last changed", "es": "Último cambio"}
 
     for text in app.extensions["content"].public():
-        assert said[text.language] in visitor.open(text.path).soup.select_one(".dates").get_text(), text.path
+        dates = visitor.open(text.path).soup.select_one(".dates").get_text()
+        assert re.search(rf"\s{said[text.language]}", dates), f"{text.path}: {dates}"
 
 
 def test_every_gated_text_opens_for_a_professional(app: Flask, professional: Visitor) -> None:
     for text in app.extensions["content"].chapters("prescribers"):
         page = professional.open(text.path)
         assert page.title == text.title
-        page.sees("not yet signed by the pharmacist-in-charge")
+        page.sees("Not yet signed by the pharmacist-in-charge")
 
 
 def test_the_first_visit_shows_the_gate_in_place_of_the_page(visitor: Visitor) -> None:

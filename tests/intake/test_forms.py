@@ -56,7 +56,7 @@ LIMITS = {
     "phone": ("Phone", 40),
     "question": ("Your question", 2000),
     "delegate_name": ("Name of the person who asks", 128),
-    "address": ("Postal address of the practice", 400),
+    "address": ("Mailing address of the practice", 400),
     "note": ("Anything we should know", 500),
 }
 

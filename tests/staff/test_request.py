@@ -83,7 +83,7 @@ def test_materials_show_what_to_send(ask: Ask, signed_in: SignedIn) -> None:
 
     page = signed_in("desk").open(address(reference))
 
-    page.sees("Prescriber guide", "Dose plan sheets", "For our new colleague.", "By post", "1 Main Street")
+    page.sees("Prescriber guide", "Dose plan sheets", "For our new colleague.", "By mail", "1 Main Street")
 
 
 def test_every_opening_is_in_the_trail_and_nothing_else_is_written(
