@@ -121,7 +121,7 @@ class FilterForm(Form):
 
     q = SearchField(
         "Search",
-        description="Reference, NPI, name, practice",
+        description="Reference, NPI, name",
         render_kw={"autocomplete": "off", "spellcheck": "false"},
     )
     status = SelectField("Status", validate_choice=False)

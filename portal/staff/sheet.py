@@ -100,7 +100,7 @@ def line(row: queue.Row, by: Staff) -> Line:
 
 
 def _subject(asked: Request, by: Staff) -> str:
-    """Kind, first topic or material, and the beginning of the question for those who may read it.
+    """First topic or material, and the beginning of the question for those who may read it.
 
     Where a patient may be named in it, nobody reads the question here, where reading is not recorded.
     """
@@ -108,7 +108,7 @@ def _subject(asked: Request, by: Staff) -> str:
         items = [_label(catalogue.LABELS, item) for item in asked.items]
         more = f" and {len(items) - 1} more" if len(items) > 1 else ""
         return f"{KIND_LABELS[Kind.RESOURCE]} · {items[0] if items else ''}{more}"
-    parts = [KIND_LABELS[Kind.CONSULTATION], *_topics(asked)[:1]]
+    parts = _topics(asked)[:1] or [KIND_LABELS[Kind.CONSULTATION]]
     if desk.may(by, Act.READ, asked) and not asked.patient_data:
         parts.append(
             shorten(asked.question, SNIPPET, placeholder="\N{NO-BREAK SPACE}…", break_on_hyphens=False)
