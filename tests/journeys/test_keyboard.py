@@ -181,7 +181,7 @@ def test_a_prescriber_asks_without_a_mouse(stage: Callable[..., Stage], house: T
     keys.tick("I am asking on behalf of a prescriber").type("Name of the person who asks", "Sam Lee")
     keys.type("Work email of the person who asks", "sam@clinic.example")
     keys.type("Work email", "ana@clinic.example").choose("How should we answer you?", "Phone")
-    keys.type("Phone", "925-555-0100").choose("Best time to call", "Midday")
+    keys.type("Phone, only if you want a call", "925-555-0100").choose("Best time to call", "Midday")
     keys.tick("You may leave a message at this number").press("Continue")
     keys.press("Send my question")
 
