@@ -80,22 +80,22 @@ def texts(stage_paths: dict[str, str]) -> None:
 
 # ---- Reading
 
-plain("home", "content.home", "/", pictures="home dark")
+plain("home", "content.home", "/", pictures="home dark print")
 scene("gate", "content.article", pictures="gate")(lambda stage: stage.open("/prescribers"))
 texts(
     {
         "/prescribers": "resource dark print",
-        "/prescribers/evidence": "evidence",
-        "/prescribers/dosing": "dosing",
-        "/prescribers/safety": "",
-        "/prescribers/compounding": "",
-        "/prescribers/faq": "",
+        "/prescribers/evidence": "evidence dark print",
+        "/prescribers/dosing": "dosing dark print",
+        "/prescribers/safety": "safety dark print",
+        "/prescribers/compounding": "compounding dark print",
+        "/prescribers/faq": "questions dark print",
         "/prescribers/references": "",
-        "/patients": "patients",
+        "/patients": "patients dark print",
         "/patients/faq": "",
-        "/es/pacientes": "patients-es",
+        "/es/pacientes": "patients-es dark print",
         "/es/pacientes/preguntas": "",
-        "/links": "",
+        "/links": "links dark print",
         "/privacy": "",
         "/accessibility": "",
         "/legal": "",
@@ -104,10 +104,15 @@ texts(
         "/es/aviso-legal": "",
     }
 )
-plain("evidence of one condition", "content.article", "/prescribers/evidence?condition=fibromyalgia")
+plain(
+    "evidence of one condition",
+    "content.article",
+    "/prescribers/evidence?condition=fibromyalgia",
+    pictures="condition dark print",
+)
 plain("evidence of no condition", "content.article", "/prescribers/evidence?condition=none")
-plain("summary", "content.summary", "/prescribers/summary", pictures="summary print")
-plain("dose plan", "content.dose_plan", "/prescribers/dose-plan", pictures="dose-plan")
+plain("summary", "content.summary", "/prescribers/summary", pictures="summary dark print")
+plain("dose plan", "content.dose_plan", "/prescribers/dose-plan", pictures="dose-plan dark")
 
 
 @scene("dose plan with a fault", "content.dose_plan", status=422)
@@ -115,13 +120,13 @@ def _(stage: Stage) -> None:
     stage.as_professional().open("/prescribers/dose-plan").fill(start="tomorrow").press("Make the plan")
 
 
-@scene("dose plan made", "content.dose_plan", pictures="plan print")
+@scene("dose plan made", "content.dose_plan", pictures="plan dark print")
 def _(stage: Stage) -> None:
     stage.as_professional().open("/prescribers/dose-plan")
     stage.tick("schedule=weekly-to-4-5", "language=en").press("Make the plan")
 
 
-@scene("dose plan made in Spanish", "content.dose_plan", lang="es", pictures="plan-es")
+@scene("dose plan made in Spanish", "content.dose_plan", lang="es", pictures="plan-es print")
 def _(stage: Stage) -> None:
     stage.as_professional().open("/prescribers/dose-plan")
     stage.tick("schedule=slow-to-3", "language=es").press("Make the plan")
@@ -134,7 +139,7 @@ scene("not found under staff", "errors", status=404)(lambda stage: stage.as_staf
 
 # ---- Asking
 
-plain("consultation", "intake.consultation", "/requests/consultation", pictures="consultation")
+plain("consultation", "intake.consultation", "/requests/consultation", pictures="consultation dark")
 plain("materials", "intake.resources", "/requests/resources", pictures="materials")
 
 
@@ -194,7 +199,7 @@ def _(stage: Stage) -> None:
     stage.press("Send my question")
 
 
-@scene("receipt of a consultation", "intake.receipt", pictures="receipt print")
+@scene("receipt of a consultation", "intake.receipt", pictures="receipt dark print")
 def _(stage: Stage) -> None:
     consultation(stage).press("Send my question")
 
@@ -228,7 +233,7 @@ scene("receipt of nobody", "intake.receipt", status=404)(lambda stage: stage.ope
 
 # ---- Newsletter
 
-plain("sign-up", "newsletter.signup", "/newsletter", pictures="newsletter")
+plain("sign-up", "newsletter.signup", "/newsletter", pictures="newsletter dark")
 plain("sign-up in Spanish", "newsletter.signup", "/es/boletin", lang="es", pictures="newsletter-es")
 plain("check your mail", "newsletter.check_email", "/newsletter/check-email")
 plain("check your mail in Spanish", "newsletter.check_email", "/newsletter/check-email?lang=es", lang="es")
@@ -458,7 +463,7 @@ CONSULTATION = {"kind": "consultation"}
 scene("staff request, new", "request.show")(
     lambda stage: open_request(stage, "Ada", **CONSULTATION, status=Status.NEW)
 )
-scene("staff request, mine", "request.show", pictures="request")(
+scene("staff request, mine", "request.show", pictures="request dark")(
     lambda stage: open_request(stage, "Ada", **CONSULTATION, status=Status.IN_PROGRESS)
 )
 scene("staff request of somebody else", "request.show")(

@@ -48,9 +48,7 @@ def test_the_list_tells_who_asks_what_and_until_when(ask: Ask, signed_in: Signed
 
     assert listed(page) == [reference]
     assert caption(page) == "1 request, the soonest promise first"
-    page.sees(
-        "Ana Ruiz, NP", "Dosing or titration · How slowly should I raise", "New", "Nobody"
-    )
+    page.sees("Ana Ruiz, NP", "Dosing or titration · How slowly should I raise", "New", "Nobody")
     page.sees("Fri Jan 16, 10:00 am Pacific")
 
 
