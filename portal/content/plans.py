@@ -130,7 +130,7 @@ def grid(schedules: tuple[Schedule, ...]) -> tables.Grid:
     """The table of the dosing chapter."""
     return tables.Grid(
         id="step-table",
-        caption="Three schedules, step by step",
+        caption="Schedules, step by step",
         columns=("When", "Dose once a day"),
         groups=tuple(
             tables.Group(

@@ -121,8 +121,16 @@ def test_a_link_that_leaves_says_so() -> None:
     assert document.links == ("/patients#what",)
 
 
+def test_a_number_for_an_emergency_is_called_by_pressing_it() -> None:
+    document = markdown.parse("[Call 911](tel:911), or [988](tel:988).")
+
+    assert document.faults == ()
+    assert '<a href="tel:911">Call 911</a>, or <a href="tel:988">988</a>' in document.html
+
+
 @pytest.mark.parametrize(
-    "address", ["//evil.example/", "http://plain.example/", "mailto:a@b.example", "page", "ftp://x"]
+    "address",
+    ["//evil.example/", "http://plain.example/", "mailto:a@b.example", "page", "ftp://x", "tel:925-555-0100"],
 )
 def test_any_other_link_is_a_fault(address: str) -> None:
     assert any(
