@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.browser_tools import ARGUMENTS, axe, chromium
 from tests.live import Live
-from tests.stage import Stage, Theatre
+from tests.stage import Stage, Theatre, leave_by
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 WAIT_FOR_MAIL = 30  # seconds
@@ -61,12 +61,12 @@ class Person:
 
     def press(self, name: str) -> Person:
         """Press a button."""
-        self.page.get_by_role("button", name=name, exact=True).click()
+        leave_by(self.page.get_by_role("button", name=name, exact=True))
         return self
 
     def follow(self, name: str) -> Person:
         """Follow a link in the page's text or its head."""
-        self.page.get_by_role("link", name=name, exact=True).first.click()
+        leave_by(self.page.get_by_role("link", name=name, exact=True).first)
         return self
 
     def type(self, label: str, text: str) -> Person:

@@ -16,6 +16,7 @@ from tests import totp
 from tests.journeys.conftest import Person
 from tests.live import Live
 from tests.scenes import link_in
+from tests.stage import leave_by
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 Mailbox = Callable[[str, str], EmailMessage]
@@ -91,7 +92,7 @@ def test_a_prescriber_asks_and_is_answered(
     pharmacist.join(ada)
     ada.open("/staff/requests").sees("Ana Ruiz").check().follow(reference)
     ada.sees(QUESTION).check()
-    ada.page.get_by_role("button", name="Claim", exact=True).first.click()
+    leave_by(ada.page.get_by_role("button", name="Claim", exact=True).first)
     ada.check().page.get_by_label("Answer", exact=True).fill("At least 7 to 10 days. The label says so.")
     ada.press("Send answer and close").check()
 
@@ -150,7 +151,7 @@ def test_staff_sign_in_with_a_code_and_work_a_request(
     grace.open(link_in(notice, "/staff/requests/")).check().press("Claim")
     grace.page.get_by_label("Note", exact=True).fill("Sent with the noon post.")
     grace.press("Save note").sees("Sent with the noon post.").check()
-    grace.page.get_by_role("button", name="Sign out").click()
+    leave_by(grace.page.get_by_role("button", name="Sign out"))
     grace.check().open("/staff/requests")
     assert "/staff/login" in grace.page.url
     grace.type("Email", manager.email).type("Password", PASSWORD).press("Sign in")
