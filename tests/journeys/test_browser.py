@@ -16,6 +16,7 @@ from tests import totp
 from tests.journeys.conftest import Person
 from tests.live import Live
 from tests.scenes import link_in
+from tests.stage import leave_by
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 Mailbox = Callable[[str, str], EmailMessage]
@@ -91,7 +92,7 @@ def test_a_prescriber_asks_and_is_answered(
     pharmacist.join(ada)
     ada.open("/staff/requests").sees("Ana Ruiz").check().follow(reference)
     ada.sees(QUESTION).check()
-    ada.page.get_by_role("button", name="Claim", exact=True).first.click()
+    leave_by(ada.page.get_by_role("button", name="Claim", exact=True).first)
     ada.check().page.get_by_label("Answer", exact=True).fill("At least 7 to 10 days. The label says so.")
     ada.press("Send answer and close").check()
 
@@ -115,8 +116,7 @@ def test_a_patient_signs_up_confirms_and_leaves(
     reader.open(path)
     check()
     reader.type(say("Your email address"), address)
-    time.sleep(2.1)  # a person needs that long; a robot that does not gets no mail
-    reader.press(say("Sign up"))
+    reader.reads().press(say("Sign up"))
     check()
     confirm = link_in(mail_to(address, say("Confirm")), "/newsletter/confirm/")
     reader.open(confirm)
@@ -150,7 +150,7 @@ def test_staff_sign_in_with_a_code_and_work_a_request(
     grace.open(link_in(notice, "/staff/requests/")).check().press("Claim")
     grace.page.get_by_label("Note", exact=True).fill("Sent with the noon post.")
     grace.press("Save note").sees("Sent with the noon post.").check()
-    grace.page.get_by_role("button", name="Sign out").click()
+    leave_by(grace.page.get_by_role("button", name="Sign out"))
     grace.check().open("/staff/requests")
     assert "/staff/login" in grace.page.url
     grace.type("Email", manager.email).type("Password", PASSWORD).press("Sign in")
@@ -164,8 +164,7 @@ def test_a_scanner_that_runs_scripts_confirms_and_ends_nothing(
 ) -> None:
     reader = person()
     reader.open("/newsletter").type("Your email address", "scanned@mail.example")
-    time.sleep(2.1)
-    reader.press("Sign up")
+    reader.reads().press("Sign up")
     confirm = link_in(mail_to("scanned@mail.example", "confirm"), "/newsletter/confirm/")
 
     _scan(person(), confirm)
