@@ -35,9 +35,9 @@ def figure(record_property: Callable[[str, object], None]) -> Figure:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print the figures of the tests that passed."""
+    """Print what the tests told, those that failed too."""
     told: dict[tuple[str, str, str], list[float]] = {}
-    for report in terminalreporter.getreports("passed"):
+    for report in (*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")):
         for mark, kept in (
             report.user_properties if report.when == "teardown" or report.when == "call" else ()
         ):

@@ -23,6 +23,7 @@ from portal.db import db, transaction
 from portal.intake.models import Request
 from portal.mail.models import Outbox
 from tests.browser_tools import nu
+from tests.figures import Figure
 from tests.journeys.conftest import RULES
 from tests.live import ROOT, free_port
 from tests.pages import check_page
@@ -30,6 +31,7 @@ from tests.scenes import BUTTONS, NO_PAGE, SCENES, Scene, consultation, link_in,
 from tests.screenshots import Camera
 from tests.stage import TOOLS, Stage, Theatre, leave_by
 
+AXE = "axe-core"
 ALL = {"runOnly": RULES}
 WIDTHS = (1280, 320)
 LEAST, LEAST_PUBLIC = 24, 44  # CSS pixels (WCAG 2.2, 2.5.8; ours for public controls)
@@ -96,7 +98,7 @@ def each(scenes: list[Scene]) -> list[Any]:
 
 @pytest.mark.parametrize("scene", each(SCENES))
 def test_each_scene_is_as_it_should_be(
-    scene: Scene, stage: Callable[..., Stage], html_faults: Callable[[str], list[str]]
+    scene: Scene, stage: Callable[..., Stage], html_faults: Callable[[str], list[str]], figure: Figure
 ) -> None:
     shown = stage()
     if not shown.house.tools:
@@ -107,10 +109,17 @@ def test_each_scene_is_as_it_should_be(
     assert shown.status == scene.status
     check_page(BeautifulSoup(shown.source, "html.parser"), shown.status)
     assert page.evaluate("document.documentElement.lang") == scene.lang
-    assert html_faults(shown.source) == []
     if page.locator("#errors").count():
         assert page.evaluate("document.activeElement.id") == "errors"
+    invalid = html_faults(shown.source)
     faults = list(look(page, is_public=not scene.is_staff))
+    by_axe = sum(fault.startswith(AXE) for fault in faults)
+    figure("scenes: opened in Chromium", 1, "of what people meet", how="sum")
+    figure("scenes: errors of the Nu HTML checker", len(invalid), how="sum")
+    figure("scenes: violations of axe-core", by_axe, "in light and dark at 1280 and 320 px", how="sum")
+    figure("scenes: faults of reflow, targets, focus, motion, edges", len(faults) - by_axe, how="sum")
+    figure("scenes: foreign requests, policy reports, script errors", len(shown.complaints), how="sum")
+    assert invalid == []
     assert not faults, "\n".join(faults)
     assert shown.complaints == []
 
@@ -129,7 +138,7 @@ def look(page: Page, *, is_public: bool) -> Iterator[str]:
         yield from ask("sideways", when=f"{width} px: ")
         for light in ("light", "dark"):
             page.emulate_media(color_scheme=light)  # type: ignore[arg-type]
-            yield from ask("violations", ALL, when=f"{width} px, {light}: ")
+            yield from ask("violations", ALL, when=f"{AXE}, {width} px, {light}: ")
     page.emulate_media(color_scheme="light")
     yield from ask("small", LEAST)
     if is_public:
@@ -199,7 +208,7 @@ def test_every_address_has_a_scene(house: Theatre) -> None:
 
 @pytest.mark.xdist_group("scenes-public")
 def test_every_kind_of_mail_is_valid_html(
-    stage: Callable[..., Stage], house: Theatre, html_faults: Callable[[str], list[str]]
+    stage: Callable[..., Stage], house: Theatre, html_faults: Callable[[str], list[str]], figure: Figure
 ) -> None:
     played = stage()
     consultation(played).press("Send my question")
@@ -238,10 +247,13 @@ def test_every_kind_of_mail_is_valid_html(
         for path in Path(ROOT / "templates" / "mail").glob("*/*.html")
     }
     assert written - kinds == set(), "kinds of mail that were not sent here"
+    invalid = {}
     for mail in mails:
         body = mail.get_body(("html",))
         assert body is not None
-        assert html_faults(body.get_content()) == [], mail["Subject"]
+        invalid[mail["Subject"]] = html_faults(body.get_content())
+    figure("mails: errors of the Nu HTML checker", sum(map(len, invalid.values())), f"on {len(kinds)} kinds")
+    assert not any(invalid.values()), invalid
 
 
 @pytest.mark.xdist_group("scenes-public")
