@@ -8,6 +8,7 @@ from flask.cli import FlaskGroup
 
 from config import EX_CONFIG, Config, ConfigError
 from portal.app import create_app
+from portal.content.pages import ContentError
 
 try:
     config = Config.from_env()
@@ -16,7 +17,12 @@ except ConfigError as error:
     sys.stderr.write("\n".join(lines) + "\n")
     sys.exit(EX_CONFIG)
 
-app = create_app(config)
+try:
+    app = create_app(config)
+except ContentError as error:
+    lines = ["The portal cannot start with these texts:", *(f"  - {fault}" for fault in error.faults)]
+    sys.stderr.write("\n".join(lines) + "\n")
+    sys.exit(EX_CONFIG)
 
 context = click.get_current_context(silent=True)  # a server's own command line has one too
 if context is None or not isinstance(context.find_root().command, FlaskGroup):

@@ -7,6 +7,7 @@ serves no pages (the worker, a command) takes the core alone.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ from portal.ops import views as ops_views
 from portal.ready import Assets, ReadyPages
 from portal.staff import gallery, oversight, people, queue
 from portal.staff import request as staff_request
+
+logger = logging.getLogger(__name__)
 
 ROOT = Path(__file__).resolve().parent.parent
 STATIC = Path(__file__).resolve().parent / "static"
@@ -71,7 +74,12 @@ def create_app(config: Any) -> Flask:
         app.jinja_env.globals["asset"] = assets.url
 
     def refresh() -> None:
-        public.extensions["content"] = pages.load(CONTENT)
+        try:
+            public.extensions["content"] = pages.load(CONTENT)
+        except pages.ContentError as error:
+            for fault in error.faults:  # our own words on our own texts
+                logger.error("a text has a fault", extra={"reason": fault})
+            raise
         public.extensions["guide"].prepare(public.extensions["content"])
 
     faces: WSGIApplication = Door(public, _Faces(public.wsgi_app, staff.wsgi_app))

@@ -25,7 +25,7 @@ FOLDER = ROOT / "docs" / "screenshots"
 DESKTOP = (1280, 900)  # CSS pixels
 PHONE = (390, 844)
 PAPER = (816, 1056)  # US letter at 96 to the inch
-PAPER_MARGIN = "0.6in"  # what the stylesheet asks of a printer
+PAPER_MARGIN = "0.45in"  # what the stylesheet asks of a printer
 TALLEST = 1600  # a phone's picture shows two screens; no picture is taller
 FORCED = "forced"
 

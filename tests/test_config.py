@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from config import ROOT, Config, ConfigError, setting_names
+from portal.app import CONTENT
 
 GOOD_SECRET = "kG7v1Qz9_Tb4WmXc2Lr8Ys5Np3Hd6Jf0AeUo"
 PRODUCTION = {
@@ -130,6 +132,24 @@ def test_the_process_exits_with_78_and_all_faults(tmp_path: Path) -> None:
 
     assert done.returncode == 78
     assert len(re.findall(r"^  - ", done.stderr, re.MULTILINE)) >= 9
+    assert "Traceback" not in done.stderr
+
+
+def test_the_process_exits_with_78_and_all_faults_of_its_texts(tmp_path: Path) -> None:
+    texts = tmp_path / "texts"
+    shutil.copytree(CONTENT, texts)
+    (texts / "en" / "legal.md").write_text("No front matter.\n", "utf-8")
+    dosing = texts / "en" / "prescribers" / "dosing.md"
+    dosing.write_text(dosing.read_text("utf-8") + "\nGive .5 mg.\n", "utf-8")
+    env = {"PATH": os.environ["PATH"], "INSTANCE_DIR": str(tmp_path / "instance")}
+    start = f"import portal.app, pathlib; portal.app.CONTENT = pathlib.Path({str(texts)!r}); import wsgi"
+    done = subprocess.run(
+        [sys.executable, "-c", start], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 78
+    assert "  - en/legal.md: the front matter must stand between two lines of ---" in done.stderr
+    assert "  - en/prescribers/dosing.md: '.5 mg': write the nought before the point" in done.stderr
     assert "Traceback" not in done.stderr
 
 

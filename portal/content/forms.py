@@ -16,7 +16,7 @@ from portal.forms import BaseForm, ChoiceField, TextField
 
 SELECT_SCHEDULE = "Select a schedule"
 SELECT_LANGUAGE = "Select the patient's language"
-ENTER_START = "Enter the day of the first dose as month/day/year, like 1/19/2026"
+ENTER_START = "Enter the day of the first dose as month/day/year"
 START_RANGE = "Enter a day between {first} and {last}"
 # A plan is printed for a treatment that begins; one for last year is a slip of the pen.
 EARLIEST = timedelta(days=31)
@@ -40,8 +40,8 @@ class PlanForm(BaseForm):
     start = TextField(
         "Day of the first dose",
         [DataRequired(ENTER_START)],
-        max_length=10,
-        description="Month/day/year, like 1/19/2026. Filled in: next Monday",
+        max_length=40,
+        description="Month/day/year. Filled in: next Monday",
         render_kw={"autocomplete": "off", "inputmode": "text"},
     )
     language = ChoiceField(  # type: ignore[call-arg]

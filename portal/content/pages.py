@@ -188,10 +188,10 @@ class Library:
             chapters[place + 1] if place + 1 < len(chapters) else None,
         )
 
-    def is_to_be_signed(self, page: Page) -> bool:
-        """Whether the pharmacist-in-charge has to sign this text; for a translation, whether its original."""
-        twin = self.pages.get(page.twin)
-        return page.review != "none" and (twin is None or twin.review != "none")
+    def waits_for_pharmacist(self, page: Page) -> bool:
+        """Whether the pharmacist-in-charge has still to sign this text; of a translation, its original."""
+        original = self.pages.get(page.twin) if page.language != "en" else None
+        return (original or page).review not in ("signed", "none")
 
     def public(self) -> tuple[Page, ...]:
         """The pages anybody may read, by address."""
@@ -200,6 +200,14 @@ class Library:
     def unsigned(self) -> tuple[Page, ...]:
         """The pages that somebody still has to review, by address."""
         return tuple(page for _, page in sorted(self.pages.items()) if page.waits_for)
+
+    def overdue(self, today: date) -> tuple[Page, ...]:
+        """The signed pages whose next review should have been before today, by address."""
+        return tuple(
+            page
+            for _, page in sorted(self.pages.items())
+            if page.next_review_on and page.next_review_on < today
+        )
 
 
 def load(folder: Path) -> Library:
@@ -376,7 +384,18 @@ def _review_faults(front: dict[str, Any]) -> list[str]:
         return ["a signed review names its reviewer and its day (reviewed_on)"]
     if front.get("review") != "signed" and signed:
         return ["only a signed review has a reviewer and days"]
-    return []
+    try:
+        changed, reviewed, following = (
+            _day(front.get(f"{key}_on")) for key in ("updated", "reviewed", "next_review")
+        )
+    except ValueError:
+        return []  # told by its own name
+    faults = []
+    if reviewed and changed and reviewed < changed:
+        faults.append(f"changed on {changed}, after it was signed on {reviewed}: have it read again")
+    if reviewed and following and following <= reviewed:
+        faults.append("next_review_on must be after reviewed_on")
+    return faults
 
 
 def _word_faults(page: Page) -> list[str]:

@@ -24,13 +24,13 @@ class Chapter(Protocol):
 
 @dataclass(frozen=True)
 class Part:
-    """One part of the sheet: a table's cells (the first names the line), or some points of a list."""
+    """One part of the sheet: cells of a table's rows (the first names the line), or points of a list."""
 
     heading: str
     chapter: str
     passage: str
     cells: tuple[int, ...] = ()  # of a table
-    which: tuple[int, ...] = ()  # of the points, counted from 0; empty: all
+    which: tuple[int, ...] = ()  # of the rows or points, counted from 0; empty: all
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,8 @@ PARTS = (
     Part("Opioid-free before the first dose", "/prescribers/safety", "opioid-free-table", (0, 1)),
     Part("Dose and titration", "/prescribers", "dose-table", (0, 1, 2)),
     Part("When to stop", "/prescribers/dosing", "stopping"),
-    Part("Interactions", "/prescribers/safety", "interactions-table", (0, 1, 2)),
+    # What needs an act; that nothing is expected, or that LDN does not treat a thing, is in the chapter.
+    Part("Interactions", "/prescribers/safety", "interactions-table", (0, 1, 2), which=(0, 1, 2, 3, 4, 5, 8)),
     Part("Monitoring", "/prescribers/safety", "monitoring-table", (0, 1)),
     Part("What the trials show", "/prescribers", "summary", which=(1, 2, 3)),
 )
@@ -80,11 +81,10 @@ def make(pages: Mapping[str, Chapter]) -> tuple[tuple[Section, ...], list[str]]:
 
 
 def _lines(part: Part, document: Document) -> tuple[Line, ...]:
-    if part.cells:
-        name, *rest = part.cells
-        return tuple(
-            Line(row[name], tuple(row[cell] for cell in rest if row[cell]))
-            for row in passages.rows(document, part.passage)
-        )
-    points = passages.points(document, part.passage)
-    return tuple(Line(Markup(), (points[place],)) for place in part.which or range(len(points)))
+    if not part.cells:
+        points = passages.points(document, part.passage)
+        return tuple(Line(Markup(), (points[place],)) for place in part.which or range(len(points)))
+    name, *rest = part.cells
+    rows = passages.rows(document, part.passage)
+    chosen = [rows[place] for place in part.which or range(len(rows))]
+    return tuple(Line(row[name], tuple(row[cell] for cell in rest if row[cell])) for row in chosen)

@@ -34,6 +34,7 @@ GATE_ANSWER = "yes"
 GATE_SECONDS = 30 * 24 * 60 * 60
 GATED_ROOT = "/prescribers"
 DOSING = "/prescribers/dosing"
+PATIENTS_IN_SPANISH = "/es/pacientes"  # who signs it has read the plan's Spanish too
 GUIDE_SECONDS = 30.0  # who asks for the guide waits for it
 
 # Pages of other rooms that search engines may list.
@@ -168,6 +169,7 @@ def dose_plan() -> ResponseReturnValue:
     form = PlanForm(library.schedules, today)
     context: dict[str, Any] = {
         "article": library.pages[DOSING],
+        "spanish": library.pages.get(PATIENTS_IN_SPANISH),
         "sources": {one.id: _source_words(one) for one in library.schedules},
     }
     web.keep("content/dose_plan.html", form, **context)
@@ -233,7 +235,7 @@ def _render(text: Page, *, query: str = "", tools: bool = False, guide: str = ""
         query=query,
         tools=tools,
         guide=guide,
-        is_to_be_signed=library.is_to_be_signed(text),
+        waits_for_pharmacist=library.waits_for_pharmacist(text),
         leaves=WORDS[text.language]["leaves"],
         base_url=_base_url(),
         **context,

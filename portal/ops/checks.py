@@ -144,10 +144,12 @@ def facts() -> Finding:
 
 
 def content() -> Finding:
-    """What waits for a person's signature."""
-    waiting: dict[str, list[str]] = {}
-    for page in current_app.extensions["content"].unsigned():
+    """What waits for a person's signature, or for the next one."""
+    texts, waiting = current_app.extensions["content"], dict[str, list[str]]()
+    for page in texts.unsigned():
         waiting.setdefault(page.waits_for, []).append(page.path)
+    for page in texts.overdue(now().astimezone(current_app.config["ORG"].timezone).date()):
+        waiting.setdefault("past its next review", []).append(page.path)
     if waiting:
         said = "; ".join(f"{whom}: {', '.join(paths)}" for whom, paths in sorted(waiting.items()))
         remedy = "Have each read and signed, then say so in its front matter (docs/content.md)."

@@ -69,6 +69,19 @@ def test_front_matter_without_its_fences_is_a_fault(folder: Path, faults: Faults
         ({"review": "signed"}, "a signed review names its reviewer and its day"),
         ({"reviewer": "Somebody"}, "only a signed review has a reviewer and days"),
         ({"next_review_on": "2027-01-15"}, "only a signed review has a reviewer and days"),
+        (
+            {"review": "signed", "reviewer": "A", "reviewed_on": "2026-01-14"},
+            "changed on 2026-01-15, after it was signed on 2026-01-14: have it read again",
+        ),
+        (
+            {
+                "review": "signed",
+                "reviewer": "A",
+                "reviewed_on": "2026-02-01",
+                "next_review_on": "2026-02-01",
+            },
+            "next_review_on must be after reviewed_on",
+        ),
         ({"twin": "/es/otra"}, "its twin /es/otra does not name it in turn"),
     ],
 )
@@ -125,16 +138,19 @@ def test_a_missing_bibliography_is_a_fault(folder: Path, faults: Faults) -> None
 
 def test_a_signed_review_is_typed(folder: Path) -> None:
     write_page(
-        folder, review="signed", reviewer="Test Person", reviewed_on="2026-01-10", next_review_on="2026-07-10"
+        folder, review="signed", reviewer="Test Person", reviewed_on="2026-01-20", next_review_on="2026-07-10"
     )
 
     page = pages.load(folder).pages["/a-page"]
 
     assert (page.reviewer, page.reviewed_on, page.next_review_on) == (
         "Test Person",
-        date(2026, 1, 10),
+        date(2026, 1, 20),
         date(2026, 7, 10),
     )
+    library = pages.load(folder)
+    assert library.overdue(date(2026, 7, 10)) == ()
+    assert [late.path for late in library.overdue(date(2026, 7, 11))] == ["/a-page"]
 
 
 def test_chapters_stand_in_order_and_know_their_neighbours(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """A dose plan: only what somebody wrote down, on the right days, in figures and words, about nobody."""
 
 from copy import copy
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -232,8 +233,8 @@ def test_nothing_of_the_choice_is_in_the_address_or_kept_by_a_cache(professional
     [
         ({"schedule": "free"}, {"schedule-0": "Select a schedule"}),
         ({"language": "fr"}, {"language-0": "Select the patient's language"}),
-        ({"start": ""}, {"start": "Enter the day of the first dose as month/day/year, like 1/19/2026"}),
-        ({"start": "Monday"}, {"start": "Enter the day of the first dose as month/day/year, like 1/19/2026"}),
+        ({"start": ""}, {"start": "Enter the day of the first dose as month/day/year"}),
+        ({"start": "Monday"}, {"start": "Enter the day of the first dose as month/day/year"}),
         ({"start": "2020-01-01"}, {"start": "Enter a day between 12/15/2025 and 1/16/2027"}),
         ({"start": "2027-01-17"}, {"start": "Enter a day between 12/15/2025 and 1/16/2027"}),
     ],
@@ -264,6 +265,17 @@ def test_the_plan_stands_behind_the_gate_for_every_method(app: Flask, visitor: V
     answer = visitor.post(PAGE, data={"schedule": "slow-to-3"})
     assert (answer.status_code, answer.headers["Location"]) == (303, PAGE)
     assert page.press("I am a health professional: continue").title == "A dose plan for your patient"
+
+
+def test_a_plan_of_a_pharmacy_without_a_telephone_has_a_line_for_it(
+    app: Flask, professional: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(app.jinja_env.globals, "org", replace(app.config["ORG"], phone=""))
+
+    page = make(professional)
+
+    (questions,) = (line for line in page.soup.select("main p") if line.get_text().startswith("Questions?"))
+    assert questions.select_one(".write")
 
 
 def test_a_plan_without_the_pages_tokens_is_shown_again_with_its_choices(professional: Visitor) -> None:

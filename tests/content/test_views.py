@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
 
+from portal import app as wiring
 from portal.content import typography, words
 from portal.content.evidence import CERTAINTY
 from tests.pages import Visitor
@@ -55,6 +59,42 @@ def test_a_translation_waits_for_a_signature_only_where_its_original_does(
     originals = {library.pages[path].twin: is_waiting for path, is_waiting in waiting.items()}
     assert originals == {path: library.pages[path].review != "none" for path in originals}
     assert not waiting["/es/accesibilidad"] and waiting["/es/privacidad"]
+
+
+def test_a_faulty_change_is_told_in_the_log_with_its_file_and_reason(
+    app: Flask, visitor: Visitor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "page.md").write_text("No front matter.\n", "utf-8")
+    told: list[str] = []
+    monkeypatch.setattr(wiring, "CONTENT", tmp_path)
+    monkeypatch.setattr(wiring.logger, "error", lambda words, extra: told.append(extra["reason"]))
+    layer = app.extensions["ready"]
+    monkeypatch.setattr(layer, "_seen", "another")
+    monkeypatch.setattr(layer, "_next_look", 0.0)
+
+    page = visitor.open("/legal")
+
+    assert page.status == 200
+    assert any(fault.startswith("page.md: the front matter must stand") for fault in told)
+
+
+def test_a_translator_alone_signs_for_the_translation_only(
+    app: Flask, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = app.extensions["content"]
+    spanish = library.pages["/es/pacientes"]
+    signed = replace(spanish, review="signed", reviewer="A. Lector", reviewed_on=date(2026, 12, 1))
+    pages = {**library.pages, spanish.path: signed}
+    monkeypatch.setitem(app.extensions, "content", replace(library, pages=pages))
+    app.extensions["ready"].drop()
+
+    page = visitor.open("/es/pacientes")
+
+    page.sees(
+        "Traducción revisada el 1 de diciembre de 2026 por A. Lector.",
+        "El farmacéutico responsable aún no ha firmado el texto.",
+    )
+    app.extensions["ready"].drop()
 
 
 def test_each_text_for_everybody_says_when_it_last_changed(app: Flask, visitor: Visitor) -> None:

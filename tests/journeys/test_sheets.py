@@ -19,6 +19,12 @@ GATE = "I am a health professional: continue"
 PLANS = ("weekly-to-4-5", "monthly-to-2", "slow-to-3")
 IN_VIEW = 800  # CSS pixels from the top, at 1280 wide
 LETTER = (612, 792)  # points
+LONG_NAME = "Contra Costa and Tri-Valley Compounding and Wellness Pharmacy"
+SIGNED = (
+    "Reviewed November 28, 2026 by Maximiliana Featherstonehaugh, PharmD, RPh (California RPH 54321). "
+    "Next review by May 28, 2027. Last changed November 27, 2026."
+)
+LONG_FACTS = f"{LONG_NAME}, 925-555-0100. https://prescribers.contracostacompounding.example/prescribers"
 
 
 @pytest.fixture
@@ -44,6 +50,21 @@ def test_the_summary_is_one_page(professional: Person, portal: Live, figure: Fig
     assert "Back to the overview" not in pages[0] and "Ask a pharmacist" not in pages[0]
 
 
+def test_the_summary_has_room_for_long_facts_and_wider_letters(professional: Person) -> None:
+    """Other pharmacies have longer names, two reviewers sign, and no two machines set a line alike."""
+    professional.open("/prescribers/summary")
+    professional.page.evaluate(
+        """([facts, signed]) => {
+            document.querySelector(".only-print").textContent = facts;
+            document.querySelector(".tag").nextSibling.textContent = signed;
+            document.documentElement.style.letterSpacing = ".02em";
+        }""",
+        [LONG_FACTS, SIGNED],
+    )
+
+    assert len(printed(professional)) == 1
+
+
 @pytest.mark.parametrize("language", ["en", "es"])
 @pytest.mark.parametrize("plan", PLANS)
 def test_a_dose_plan_is_one_page_in_large_print(
@@ -55,6 +76,9 @@ def test_a_dose_plan_is_one_page_in_large_print(
     professional.press("Make the plan").page.wait_for_selector("body.plan")
     professional.check().page.emulate_media(media="print")
     size = professional.page.evaluate("getComputedStyle(document.querySelector('main li')).fontSize")
+    professional.page.evaluate(
+        "name => document.querySelector('.tel').parentElement.prepend(name)", f"{LONG_NAME}. "
+    )
 
     pages = printed(professional)
 
@@ -90,6 +114,16 @@ def test_the_answer_for_a_patient_in_the_room_is_in_view(professional: Person, f
     assert bottom <= IN_VIEW
     figure("overview: where the answer ends, at 1280 px wide", round(bottom), f"px of at most {IN_VIEW}")
     text = box.inner_text().replace(doses.NBSP, " ")
+    professional.page.evaluate(
+        """([name, signed]) => {
+            document.querySelector(".brand span").textContent = name;
+            document.querySelector(".dates").textContent = signed;
+        }""",
+        [LONG_NAME, SIGNED],
+    )
+    dose = box.locator("li", has_text="usual practice")
+    bottom = dose.evaluate("line => line.getBoundingClientRect().bottom + scrollY")
+    assert bottom <= IN_VIEW, "under a long name, of a text that is signed"
     for words in ("do not start", "7 to 10 days", "0.5 to 1.5 mg once a day", "3 to 4.5 mg", "8 to 12 weeks"):
         assert words in text
 

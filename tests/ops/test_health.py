@@ -155,7 +155,7 @@ def well(monkeypatch: pytest.MonkeyPatch, app: Flask) -> None:
         holidays=frozenset({date(2026, 12, 25)}),
     )
     monkeypatch.setitem(app.config, "ORG", org)
-    monkeypatch.setitem(app.extensions, "content", SimpleNamespace(unsigned=list))
+    monkeypatch.setitem(app.extensions, "content", SimpleNamespace(unsigned=list, overdue=lambda today: []))
     monkeypatch.setitem(
         app.extensions, "guide", SimpleNamespace(printed=lambda library, wait: SimpleNamespace(facts="PDF"))
     )
@@ -302,9 +302,13 @@ def test_processes_that_count_apart_are_named(context: Flask, monkeypatch: pytes
 
 def test_texts_that_nobody_signed_are_named(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [SimpleNamespace(path=path, waits_for="pending") for path in ("/a", "/b")]
-    monkeypatch.setitem(context.extensions, "content", SimpleNamespace(unsigned=lambda: texts))
+    late = [SimpleNamespace(path="/c")]
+    monkeypatch.setitem(
+        context.extensions, "content", SimpleNamespace(unsigned=lambda: texts, overdue=lambda today: late)
+    )
 
-    assert (check("content").ok, check("content").detail) == (False, "pending: /a, /b")
+    assert not check("content").ok
+    assert check("content").detail == "past its next review: /c; pending: /a, /b"
 
 
 def test_the_first_manager_counts_as_nobody_until_the_link_is_used(context: Flask) -> None:
