@@ -10,6 +10,8 @@ import pytest
 import rcssmin
 
 from tests.figures import Figure
+from tests.scenes import SCENES
+from tests.screenshots import FOLDER
 
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "portal" / "static"
@@ -244,3 +246,14 @@ def test_motion_only_where_it_is_welcome() -> None:
     assert not re.search(r"\b(?:animation|transition)\b", BARE_CSS)
     assert BARE_CSS.count("scroll-behavior") == 1
     assert "(prefers-reduced-motion: no-preference) { html { scroll-behavior" in BARE_CSS
+
+
+def test_the_pictures_in_the_docs_are_those_of_the_scenes() -> None:
+    """`make screenshots` keeps one for each; a page that is gone, or a new one, shows here."""
+    wanted = set()
+    for name, *ways in (scene.pictures for scene in SCENES if scene.pictures):
+        for way in ("", *(f"-{way}" for way in ways if way != "print")):
+            wanted |= {f"{name}{way}-desktop.png", f"{name}{way}-phone.png"}
+        wanted |= {f"{name}-print.png"} if "print" in ways else set()
+
+    assert {file.name for file in FOLDER.glob("*.png")} == wanted
