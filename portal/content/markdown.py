@@ -262,7 +262,7 @@ def _render_citation(html: RendererHTML, tokens: Sequence[Token], place: int, op
         for number, key, mark in tokens[place].meta["marks"]
     ]
     is_alone = len(tokens) == 1  # in a cell of its own it needs no raising
-    return ", ".join(marks) if is_alone else f"<sup>{' '.join(marks)}</sup>"
+    return " ".join(marks) if is_alone else f"<sup>{' '.join(marks)}</sup>"
 
 
 def _render_leaves(html: RendererHTML, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
