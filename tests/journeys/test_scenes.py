@@ -111,6 +111,8 @@ def test_each_scene_is_as_it_should_be(
     assert page.evaluate("document.documentElement.lang") == scene.lang
     if page.locator("#errors").count():
         assert page.evaluate("document.activeElement.id") == "errors"
+    if page.locator("[autofocus]").count():
+        assert page.evaluate("document.activeElement.autofocus")
     invalid = html_faults(shown.source)
     faults = list(look(page, is_public=not scene.is_staff))
     by_axe = sum(fault.startswith(AXE) for fault in faults)
