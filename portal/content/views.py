@@ -267,7 +267,7 @@ def _circumstances() -> downloads.Circumstances:
     if page.review == "signed" and page.reviewed_on:
         review = f"Reviewed {page.reviewed_on.isoformat()} by {page.reviewer}."
     else:
-        review = "Draft for review: not yet signed by the pharmacist-in-charge."
+        review = "Draft. Not yet signed by the pharmacist-in-charge."
     return downloads.Circumstances(
         title=page.title,
         publisher=current_app.config["ORG"].name,

@@ -134,7 +134,7 @@ def test_both_files_open_with_their_type_and_say_whether_they_are_reviewed(profe
     assert data.content_type == "application/json; charset=utf-8"
     found = json.loads(data.data)
     assert found["address"] == "http://localhost:8000/prescribers/evidence"
-    assert "not yet signed by the pharmacist-in-charge" in found["review"] == rows(table.text)[0]["review"]
+    assert "Not yet signed by the pharmacist-in-charge" in found["review"] == rows(table.text)[0]["review"]
     for answer in (table, data):
         assert answer.headers["Cache-Control"] == "private, no-cache"
         assert answer.headers["X-Robots-Tag"] == "noindex"
