@@ -55,7 +55,11 @@ def planted(app: Flask, nursery: list[Planted]) -> str:
         printed = plant(app)
         with app.app_context():
             rows = {
-                table.name: [dict(row) for row in db.session.execute(select(table)).mappings()]
+                # In the order they were made: a request may point at an earlier one.
+                table.name: [
+                    dict(row)
+                    for row in db.session.execute(select(table).order_by(*table.primary_key)).mappings()
+                ]
                 for table in tables
             }
         nursery.append(Planted(printed, rows))
