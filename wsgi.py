@@ -8,7 +8,7 @@ from flask.cli import FlaskGroup
 
 from config import EX_CONFIG, Config, ConfigError
 from portal.app import create_app
-from portal.content.pages import ContentError
+from portal.library.pages import ContentError
 
 try:
     config = Config.from_env()
@@ -26,7 +26,7 @@ except ContentError as error:
 
 context = click.get_current_context(silent=True)  # a server's own command line has one too
 if context is None or not isinstance(context.find_root().command, FlaskGroup):
-    app.extensions["guide"].prepare(app.extensions["content"])  # nobody who visits shall wait for it
+    app.extensions["guide"].prepare(app.extensions["library"])  # nobody who visits shall wait for it
 
 # What is built at start lives until the end: the collector need not walk through it again with every few requests.
 gc.collect()

@@ -18,17 +18,17 @@ from flask.sessions import SessionInterface
 from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from portal import cli, content, web
-from portal.accounts import security
-from portal.content import pages
-from portal.content import views as content_views
+from portal import cli, library, site, web
 from portal.db import db, prepare_engine
 from portal.intake import views as intake_views
+from portal.library import pages
 from portal.newsletter import views as newsletter_views
 from portal.newsletter.door import Door
 from portal.ops import log
 from portal.ops import views as ops_views
 from portal.ready import Assets, ReadyPages
+from portal.resource import views as resource_views
+from portal.signin import security
 from portal.staff import gallery, oversight, people, queue
 from portal.staff import request as staff_request
 
@@ -36,10 +36,10 @@ logger = logging.getLogger(__name__)
 
 ROOT = Path(__file__).resolve().parent.parent
 STATIC = Path(__file__).resolve().parent / "static"
-CONTENT = Path(content.__file__).resolve().parent / "pages"
+CONTENT = Path(library.__file__).resolve().parent / "pages"
 MIGRATIONS = ROOT / "migrations"
 
-PUBLIC = (content_views.bp, intake_views.bp, newsletter_views.bp, ops_views.bp)
+PUBLIC = (site.bp, resource_views.bp, intake_views.bp, newsletter_views.bp, ops_views.bp)
 STAFF = (
     queue.bp,
     staff_request.bp,
@@ -56,8 +56,7 @@ def create_app(config: Any) -> Flask:
     public = _core("portal.public", config)
     public.config["FORM_COOKIE"] = "__Host-form" if config.BASE_URL.startswith("https://") else "form"
     public.session_interface = NoSession()
-    library = pages.load(CONTENT)
-    public.extensions["content"] = library
+    public.extensions["library"] = pages.load(CONTENT)
     public.extensions["foreign_posts"] = newsletter_views.FOREIGN_POSTS
     for blueprint in PUBLIC:
         public.register_blueprint(blueprint)
@@ -75,12 +74,12 @@ def create_app(config: Any) -> Flask:
 
     def refresh() -> None:
         try:
-            public.extensions["content"] = pages.load(CONTENT)
+            public.extensions["library"] = pages.load(CONTENT)
         except pages.ContentError as error:
             for fault in error.faults:  # our own words on our own texts
                 logger.error("a text has a fault", extra={"reason": fault})
             raise
-        public.extensions["guide"].prepare(public.extensions["content"])
+        public.extensions["guide"].prepare(public.extensions["library"])
 
     faces: WSGIApplication = Door(public, _Faces(public.wsgi_app, staff.wsgi_app))
     if hops := config.TRUSTED_PROXIES:

@@ -14,17 +14,17 @@ from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
 from portal import seed, serve
-from portal.accounts import service as accounts
-from portal.accounts.models import ROLES
 from portal.clock import now
-from portal.content import links
 from portal.db import transaction
+from portal.desk import acts as desk
 from portal.errors import PortalError, Refused
-from portal.intake import desk
+from portal.library import links
 from portal.mail.render import link
 from portal.mail.transport import RelayDown
 from portal.npi import number
 from portal.ops import checks
+from portal.people import service as accounts
+from portal.people.models import ROLES
 from portal.worker import Worker
 
 BAD_INPUT = 2
@@ -176,7 +176,7 @@ def _invite(token: str) -> str:
 @content_group.command("links")
 def content_links() -> None:
     """Ask for every outside link: exit 1 if a page is gone, 2 if there is no network to ask over."""
-    known = links.outside(current_app.extensions["content"])
+    known = links.outside(current_app.extensions["library"])
     verdicts = links.check_all(known)
     if links.is_offline(verdicts):
         click.echo(f"Nobody answered for any of {len(known)} links: there is no network here.", err=True)

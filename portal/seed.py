@@ -15,12 +15,11 @@ from flask import current_app
 from sqlalchemy import select, update
 
 from portal import audit
-from portal.accounts import service as accounts
-from portal.accounts.models import Role, User
 from portal.clock import now
 from portal.db import db, transaction
+from portal.desk import acts as desk
 from portal.errors import Refused
-from portal.intake import desk, patient_data, submissions
+from portal.intake import patient_data, submissions
 from portal.intake.models import Kind, Request, SpamReason
 from portal.mail.models import Outbox, State
 from portal.mail.render import link
@@ -29,6 +28,8 @@ from portal.newsletter import service as newsletter
 from portal.newsletter.models import Means, Signup, Source
 from portal.newsletter.models import State as SubscriberState
 from portal.npi import number
+from portal.people import service as accounts
+from portal.people.models import Role, User
 
 STAFF = (
     ("grace@pharmacy.example", "Grace Lindqvist", Role.MANAGER),

@@ -99,6 +99,18 @@ def ready(response: Response, *, gated: bool = False) -> Response:
     return response
 
 
+def plain(words: str, kind: str) -> Response:
+    """An answer that is text and no page, of that media type."""
+    response = make_response(words)
+    response.headers["Content-Type"] = f"{kind}; charset=utf-8"
+    return response
+
+
+def base_url() -> str:
+    """What every full address of ours begins with."""
+    return str(current_app.config["BASE_URL"]).rstrip("/")
+
+
 def keep(template: str, form: Form, **context: Any) -> None:
     """Name the page to show again, with what was typed, should this request fail."""
     g.kept = (template, form, context)

@@ -19,13 +19,13 @@ from typing import IO
 from flask import current_app
 from sqlalchemy.exc import DBAPIError
 
-from portal.accounts import service as accounts
 from portal.clock import now
 from portal.db import db, transaction
 from portal.errors import Unavailable
 from portal.mail import service as mail
 from portal.mail.transport import RelayDown, transport_for
 from portal.newsletter import service as newsletter
+from portal.people import service as accounts
 
 log = logging.getLogger(__name__)
 

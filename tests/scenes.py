@@ -15,13 +15,13 @@ from email.message import EmailMessage
 from sqlalchemy import delete, select
 
 from portal import clock
-from portal.accounts import service as accounts
 from portal.db import db, transaction
 from portal.intake.models import Message, Request, Status
 from portal.mail.models import Outbox, State
 from portal.newsletter import letters, subscriptions
 from portal.newsletter.models import Language, Means
 from portal.newsletter.models import State as SubscriberState
+from portal.people import service as accounts
 from tests.stage import PASSWORD, Stage
 
 QUESTION = (
@@ -75,13 +75,13 @@ def texts(stage_paths: dict[str, str]) -> None:
     """Pages that are nothing but a text."""
     for path, pictures in stage_paths.items():
         lang = "es" if path.startswith("/es/") else "en"
-        plain(f"text {path}", "content.article", path, lang=lang, pictures=pictures)
+        plain(f"text {path}", "resource.article", path, lang=lang, pictures=pictures)
 
 
 # ---- Reading
 
-plain("home", "content.home", "/", pictures="home dark print")
-scene("gate", "content.article", pictures="gate")(lambda stage: stage.open("/prescribers"))
+plain("home", "site.home", "/", pictures="home dark print")
+scene("gate", "resource.article", pictures="gate")(lambda stage: stage.open("/prescribers"))
 texts(
     {
         "/prescribers": "resource dark print",
@@ -106,27 +106,27 @@ texts(
 )
 plain(
     "evidence of one condition",
-    "content.article",
+    "resource.article",
     "/prescribers/evidence?condition=fibromyalgia",
     pictures="condition dark print",
 )
-plain("evidence of no condition", "content.article", "/prescribers/evidence?condition=none")
-plain("summary", "content.summary", "/prescribers/summary", pictures="summary dark print")
-plain("dose plan", "content.dose_plan", "/prescribers/dose-plan", pictures="dose-plan dark")
+plain("evidence of no condition", "resource.article", "/prescribers/evidence?condition=none")
+plain("summary", "resource.summary", "/prescribers/summary", pictures="summary dark print")
+plain("dose plan", "resource.dose_plan", "/prescribers/dose-plan", pictures="dose-plan dark")
 
 
-@scene("dose plan with a fault", "content.dose_plan", status=422)
+@scene("dose plan with a fault", "resource.dose_plan", status=422)
 def _(stage: Stage) -> None:
     stage.as_professional().open("/prescribers/dose-plan").fill(start="tomorrow").press("Make the plan")
 
 
-@scene("dose plan made", "content.dose_plan", pictures="plan dark print")
+@scene("dose plan made", "resource.dose_plan", pictures="plan dark print")
 def _(stage: Stage) -> None:
     stage.as_professional().open("/prescribers/dose-plan")
     stage.tick("schedule=weekly-to-4-5", "language=en").press("Make the plan")
 
 
-@scene("dose plan made in Spanish", "content.dose_plan", lang="es", pictures="plan-es print")
+@scene("dose plan made in Spanish", "resource.dose_plan", lang="es", pictures="plan-es print")
 def _(stage: Stage) -> None:
     stage.as_professional().open("/prescribers/dose-plan")
     stage.tick("schedule=slow-to-3", "language=es").press("Make the plan")
@@ -564,12 +564,12 @@ scene("staff components with faults", "gallery.components", status=422)(
 
 # Addresses that show no page of their own, and why.
 NO_PAGE = {
-    "content.gate": "a post that redirects",
-    "content.robots": "for robots",
-    "content.sitemap": "for robots",
-    "content.evidence_csv": "a file",
-    "content.evidence_json": "a file",
-    "content.guide_pdf": "a file",
+    "resource.gate": "a post that redirects",
+    "site.robots": "for robots",
+    "site.sitemap": "for robots",
+    "resource.evidence_csv": "a file",
+    "resource.evidence_json": "a file",
+    "resource.guide_pdf": "a file",
     "newsletter.api": "answers in JSON",
     "ops.healthz": "for machines",
     "ops.readyz": "for machines",

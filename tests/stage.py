@@ -30,10 +30,10 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from config import Config
 from portal import clock, seed, tokens
-from portal.accounts import passwords
-from portal.accounts.models import StaffSession, User
 from portal.app import create_app
 from portal.db import db, transaction
+from portal.people.models import StaffSession, User
+from portal.signin import passwords
 from portal.worker import Worker
 from tests import totp
 from tests.browser_tools import axe

@@ -15,7 +15,7 @@ from portal import tokens
 from portal.db import db
 from portal.mail import service as mail
 from portal.mail.models import Outbox
-from portal.newsletter import evidence, subscriptions, tombstones
+from portal.newsletter import proof, subscriptions, tombstones
 from portal.newsletter.models import (
     ConsentKind,
     MailedToken,
@@ -68,7 +68,7 @@ def to_erase(token: str, *, at: datetime) -> Subscriber:
 def erase(token: str, *, network: str, keys: Sequence[str], at: datetime) -> None:
     """Delete everything about the person behind the link; raises NotFound when there is nobody (any more)."""
     subscriber = to_erase(token, at=at)
-    evidence.record_act(subscriber, ConsentKind.ERASED, network=network, at=at)
+    proof.record_act(subscriber, ConsentKind.ERASED, network=network, at=at)
     tombstones.put(subscriber.address, Reason.ERASED, keys=keys, at=at)
     if subscriber.state == State.COMPLAINED:
         tombstones.put(subscriber.address, Reason.COMPLAINED, keys=keys, at=at)

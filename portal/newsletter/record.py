@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from portal.db import db
 from portal.mail.models import Outbox
-from portal.newsletter import consent, evidence
+from portal.newsletter import consent, proof
 from portal.newsletter.models import ConsentEvent, Subscriber
 
 
@@ -32,7 +32,7 @@ def record_of(subscriber: Subscriber) -> dict[str, Any]:
         "confirmed_at": _iso(subscriber.confirmed_at),
         "paused_until": _iso(subscriber.paused_until),
         "left_at": _iso(subscriber.left_at),
-        "consent": [_told(event) for event in evidence.events(subscriber)],
+        "consent": [_told(event) for event in proof.events(subscriber)],
         "mails": [
             {"mail": row.message.removeprefix("newsletter/"), "promised_at": _iso(row.created_at),
              "sent_at": _iso(row.sent_at)}

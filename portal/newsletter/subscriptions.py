@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from portal import tokens
 from portal.db import db
 from portal.errors import Conflict, Expired, NotFound, Refused
-from portal.newsletter import evidence, letters, tombstones
+from portal.newsletter import letters, proof, tombstones
 from portal.newsletter.models import (
     ALLOWED,
     ON_THE_LIST,
@@ -60,10 +60,10 @@ def confirm(token: str, *, network: str, keys: Sequence[str], at: datetime) -> S
     subscriber.language = Language(signup.language)
     _choose(subscriber, [Topic(word) for word in signup.topics.split(",")], at)
     tombstones.lift_block(signup.address, keys=keys)
-    evidence.record_agreement(
+    proof.record_agreement(
         signup, subscriber, ConsentKind.REQUESTED, at=signup.at, network=signup.network, page=signup.page
     )
-    evidence.record_agreement(
+    proof.record_agreement(
         signup, subscriber, ConsentKind.CONFIRMED, at=at, network=network, page="/newsletter/confirm"
     )
     if not was_on:
@@ -90,7 +90,7 @@ def set_topics(subscriber: Subscriber, topics: Iterable[Topic], *, network: str,
     wanted = [topic for topic in Topic if topic in set(topics)]
     if wanted != subscriber.topics:
         _choose(subscriber, wanted, at)
-        evidence.record_act(subscriber, ConsentKind.TOPICS, network=network, at=at)
+        proof.record_act(subscriber, ConsentKind.TOPICS, network=network, at=at)
 
 
 def set_language(subscriber: Subscriber, language: Language, *, network: str, at: datetime) -> None:
@@ -98,7 +98,7 @@ def set_language(subscriber: Subscriber, language: Language, *, network: str, at
     _must_be_on(subscriber)
     if language != subscriber.language:
         subscriber.language = language
-        evidence.record_act(subscriber, ConsentKind.LANGUAGE, network=network, at=at)
+        proof.record_act(subscriber, ConsentKind.LANGUAGE, network=network, at=at)
 
 
 def pause(subscriber: Subscriber, days: int, *, network: str, at: datetime) -> None:
@@ -109,14 +109,14 @@ def pause(subscriber: Subscriber, days: int, *, network: str, at: datetime) -> N
     if subscriber.state == State.ACTIVE:
         _move(subscriber, State.PAUSED)
     subscriber.paused_until = at + timedelta(days=days)
-    evidence.record_act(subscriber, ConsentKind.PAUSED, network=network, at=at)
+    proof.record_act(subscriber, ConsentKind.PAUSED, network=network, at=at)
 
 
 def resume(subscriber: Subscriber, *, at: datetime, means: Means = Means.PAGE, network: str = "") -> None:
     """End a pause; without one nothing changes."""
     if subscriber.state == State.PAUSED:
         _move(subscriber, State.ACTIVE)
-        evidence.record_act(subscriber, ConsentKind.RESUMED, means=means, network=network, at=at)
+        proof.record_act(subscriber, ConsentKind.RESUMED, means=means, network=network, at=at)
 
 
 def unsubscribe(token: str, *, means: Means, network: str, at: datetime) -> str | None:
@@ -133,7 +133,7 @@ def leave(subscriber: Subscriber, *, means: Means, network: str, at: datetime) -
     if State.UNSUBSCRIBED in ALLOWED[State(subscriber.state)]:
         _move(subscriber, State.UNSUBSCRIBED)
         subscriber.left_at = at
-        evidence.record_act(subscriber, ConsentKind.LEFT, means=means, network=network, at=at)
+        proof.record_act(subscriber, ConsentKind.LEFT, means=means, network=network, at=at)
 
 
 def find(address: str) -> Subscriber | None:

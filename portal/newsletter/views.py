@@ -19,7 +19,7 @@ from portal.clock import now
 from portal.db import transaction
 from portal.errors import Conflict, Expired, NotFound
 from portal.forms import QUICKEST_PERSON
-from portal.newsletter import consent, entry, erasure, evidence, forms, subscriptions
+from portal.newsletter import consent, entry, erasure, forms, proof, subscriptions
 from portal.newsletter import record as records
 from portal.newsletter.models import ON_THE_LIST, Language, Means, Source, Subscriber, Topic, masked
 from portal.throttle import block_of
@@ -160,7 +160,7 @@ def record(token: str) -> ResponseReturnValue:
     return _quiet(
         "newsletter/record.html",
         record=found,
-        history=zip(found["consent"], (event.at for event in evidence.events(subscriber)), strict=True),
+        history=zip(found["consent"], (event.at for event in proof.events(subscriber)), strict=True),
         preferences_path=url_for(".preferences", token=token),
         since=subscriber.confirmed_at,
         topics=[forms.TOPIC_LABELS[topic] for topic in subscriber.topics],

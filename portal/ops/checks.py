@@ -15,10 +15,10 @@ from flask import current_app
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from portal.accounts import service as accounts
 from portal.clock import now
 from portal.db import db
 from portal.mail import service as mail
+from portal.people import service as accounts
 
 GUIDE_SECONDS = 90.0  # longer than the press may take
 LATE_MAIL = timedelta(minutes=15)
@@ -145,7 +145,7 @@ def facts() -> Finding:
 
 def content() -> Finding:
     """What waits for a person's signature, or for the next one."""
-    texts, waiting = current_app.extensions["content"], dict[str, list[str]]()
+    texts, waiting = current_app.extensions["library"], dict[str, list[str]]()
     for page in texts.unsigned():
         waiting.setdefault(page.waits_for, []).append(page.path)
     for page in texts.overdue(now().astimezone(current_app.config["ORG"].timezone).date()):
@@ -159,7 +159,7 @@ def content() -> Finding:
 
 def guide() -> Finding:
     """The prescribers' guide is there, or can be made now."""
-    made, texts = current_app.extensions["guide"], current_app.extensions["content"]
+    made, texts = current_app.extensions["guide"], current_app.extensions["library"]
     printed = made.printed(texts, wait=GUIDE_SECONDS)
     if printed is None:
         remedy = (

@@ -15,8 +15,8 @@ from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  #
 from wtforms.validators import AnyOf, DataRequired
 from wtforms.widgets import HiddenInput
 
+from portal.desk.acts import SELECT_REASON, WRITE_ANSWER, WRITE_NOTE
 from portal.forms import BaseForm, ChoiceField, LongTextField
-from portal.intake.desk import SELECT_REASON, WRITE_ANSWER, WRITE_NOTE
 from portal.intake.models import (
     CLOSE_REASON_LABELS,
     KIND_LABELS,

@@ -17,7 +17,7 @@ from wtforms.validators import DataRequired
 from portal import web
 from portal.clock import now
 from portal.forms import BaseForm, ChoiceField, ChoicesField, EmailField, LongTextField, TextField
-from portal.staff.gate import guarded, keeps_text
+from portal.signin.gate import guarded, keeps_text
 
 bp = guarded("gallery")
 

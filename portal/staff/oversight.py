@@ -10,14 +10,14 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import func, select
 
 from portal import web
-from portal.accounts.models import ROLE_LABELS, Invite, Role, User
 from portal.audit import AuditEntry
 from portal.clock import now
 from portal.db import db
 from portal.mail import service
 from portal.mail.models import Outbox, State
+from portal.people.models import ROLE_LABELS, Invite, Role, User
+from portal.signin.gate import current, guarded
 from portal.staff import sheet
-from portal.staff.gate import current, guarded
 
 mail_bp = guarded("mail", Role.PHARMACIST, Role.MANAGER)
 audit_bp = guarded("audit", Role.MANAGER)
@@ -44,9 +44,9 @@ ACTIONS = {
     "staff.enabled": "Account enabled",
 }
 MAILS = {
-    "accounts/invitation": "Invitation",
-    "accounts/notice": "Notice of a changed sign-in",
-    "accounts/renewal": "Link after a sign-in reset",
+    "people/invitation": "Invitation",
+    "people/notice": "Notice of a changed sign-in",
+    "people/renewal": "Link after a sign-in reset",
     "intake/answer": "Answer",
     "intake/notice": "Notice of a new request",
     "intake/received": "Receipt",

@@ -7,13 +7,13 @@ from flask.typing import ResponseReturnValue
 from werkzeug import Response
 
 from portal import web
-from portal.accounts import service
-from portal.accounts.models import Role, User
 from portal.clock import now
 from portal.db import transaction
+from portal.desk import acts as desk
 from portal.errors import Refused
-from portal.intake import desk
-from portal.staff.gate import current, guarded, keeps_text
+from portal.people import service
+from portal.people.models import Role, User
+from portal.signin.gate import current, guarded, keeps_text
 from portal.staff.people_forms import HINTS, InvitePersonForm, RoleForm
 
 bp = guarded("people", Role.MANAGER, fresh=True)

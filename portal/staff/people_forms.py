@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from wtforms.validators import DataRequired
 
-from portal.accounts.models import NAME_MAX, ROLE_LABELS, Role
 from portal.forms import BaseForm, ChoiceField, EmailField, TextField
+from portal.people.models import NAME_MAX, ROLE_LABELS, Role
 
 ENTER_EMAIL = "Enter their email address"
 SELECT_ROLE = "Select a role"

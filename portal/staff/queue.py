@@ -10,15 +10,15 @@ from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from portal import web
-from portal.accounts import service as accounts
-from portal.accounts.members import Member
-from portal.accounts.models import Role
 from portal.clock import now
-from portal.intake import queue
+from portal.desk import search as queue
+from portal.desk.search import ALL_WORD, LATE_WORD, OPEN_WORD, SORT_ANSWER_BY, SORT_NEWEST, Filters
 from portal.intake.models import KIND_LABELS, STATUS_LABELS, Kind, Request, Status
-from portal.intake.queue import ALL_WORD, LATE_WORD, OPEN_WORD, SORT_ANSWER_BY, SORT_NEWEST, Filters
+from portal.people import service as accounts
+from portal.people.models import Role
+from portal.signin.gate import current, guarded
+from portal.signin.members import Member
 from portal.staff.forms import FilterForm, choices
-from portal.staff.gate import current, guarded
 from portal.staff.sheet import line
 
 bp = guarded("queue", Role.DESK, Role.PHARMACIST, Role.MANAGER)

@@ -15,15 +15,15 @@ from flask import current_app, redirect, url_for
 from flask.typing import ResponseReturnValue
 
 from portal import web
-from portal.accounts.models import Role
 from portal.clock import now
 from portal.db import transaction
+from portal.desk import acts as desk
+from portal.desk.acts import Staff
 from portal.errors import Conflict, NotFound, Refused
-from portal.intake import desk
-from portal.intake.desk import Staff
 from portal.intake.models import Request
+from portal.people.models import Role
+from portal.signin.gate import current, guarded, keeps_text
 from portal.staff.forms import ActForm, AnswerForm, CloseForm, DeskForm, NoteForm, ReopenForm, SpamForm
-from portal.staff.gate import current, guarded, keeps_text
 from portal.staff.sheet import Sheet
 
 bp = guarded("request", Role.DESK, Role.PHARMACIST, Role.MANAGER)

@@ -8,12 +8,13 @@ from textwrap import shorten
 from typing import Any
 
 from portal import audit
-from portal.accounts.models import Role, User
 from portal.audit import AuditEntry
 from portal.clock import now
 from portal.db import db, transaction
-from portal.intake import catalogue, desk, patient_data, queue
-from portal.intake.desk import Act, Staff
+from portal.desk import acts as desk
+from portal.desk import search as queue
+from portal.desk.acts import Act, Staff
+from portal.intake import catalogue, patient_data
 from portal.intake.models import (
     CLOSE_REASON_LABELS,
     CONTACT_METHOD_LABELS,
@@ -30,6 +31,7 @@ from portal.intake.models import (
     Status,
 )
 from portal.npi import number
+from portal.people.models import Role, User
 from portal.places import STATES
 from portal.staff.forms import ActForm, AnswerForm, CloseForm, DeskForm, NoteForm, ReopenForm, SpamForm
 

@@ -13,8 +13,8 @@ from flask import Flask
 from sqlalchemy import select
 from werkzeug.routing import Rule
 
-from portal.accounts import security
 from portal.db import db
+from portal.signin import security
 from portal.web import SECURITY_HEADERS
 from tests.pages import Visitor, check_page
 
@@ -27,7 +27,8 @@ ARGUMENTS = {
 }
 # What a stranger may open; everything else stands behind the staff gate.
 PUBLIC = {
-    "content",
+    "resource",
+    "site",
     "intake",
     "newsletter",
     "ops",

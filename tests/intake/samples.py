@@ -8,11 +8,11 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import func, select
 
-from portal.accounts.models import User
 from portal.clock import now
 from portal.db import db, transaction
 from portal.intake import submissions
 from portal.intake.models import Request
+from portal.people.models import User
 
 CONSULTATION: dict[str, Any] = {
     "name": "Ana Ruiz",

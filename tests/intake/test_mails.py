@@ -11,7 +11,8 @@ from flask import Flask
 
 from portal.clock import now
 from portal.db import transaction
-from portal.intake import desk, receipts
+from portal.desk import acts as desk
+from portal.intake import receipts
 from tests.intake.samples import CONSULTATION, RESOURCE, keys, staff, submit, submit_resource, the_request
 
 Outbox = Callable[[], list[EmailMessage]]

@@ -10,10 +10,10 @@ import pytest
 from flask_babel import force_locale, gettext
 from sqlalchemy import select
 
-from portal.accounts.models import User
 from portal.db import db
 from portal.intake.models import Request, Status
 from portal.newsletter.models import State, Subscriber
+from portal.people.models import User
 from tests.scenes import link_in
 from tests.stage import PASSWORD, READING, Stage, Theatre
 

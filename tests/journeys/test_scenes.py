@@ -17,11 +17,11 @@ from playwright.sync_api import Page
 from sqlalchemy import func, select
 
 from portal import clock
-from portal.accounts import service as accounts
-from portal.accounts.models import User
 from portal.db import db, transaction
 from portal.intake.models import Request
 from portal.mail.models import Outbox
+from portal.people import service as accounts
+from portal.people.models import User
 from tests.browser_tools import nu
 from tests.figures import Figure
 from tests.journeys.conftest import RULES
@@ -192,7 +192,7 @@ def test_the_focus_lands_on_the_errors_without_scripts(scene: Scene, stage: Call
 @pytest.mark.xdist_group("scenes-public")
 def test_every_address_has_a_scene(house: Theatre) -> None:
     """A new page fails here until it has one: see `tests/scenes.py`."""
-    texts = {f"text {path}" for path in house.app.extensions["content"].pages}
+    texts = {f"text {path}" for path in house.app.extensions["library"].pages}
     endpoints = {
         rule.endpoint
         for face in (house.app, house.staff)

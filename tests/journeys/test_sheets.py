@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from pypdf import PdfReader
 
-from portal.content import doses
+from portal.library import doses
 from tests.figures import Figure
 from tests.journeys.conftest import Person
 from tests.live import Live

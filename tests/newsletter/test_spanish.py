@@ -255,7 +255,7 @@ def test_a_fault_of_ours_is_told_in_spanish(
     def fail(_path: str) -> None:
         raise RuntimeError("a fault")
 
-    monkeypatch.setitem(app.view_functions, "content.article", lambda path: fail(path))
+    monkeypatch.setitem(app.view_functions, "resource.article", lambda path: fail(path))
 
     page = visitor.open("/es/privacidad?fresh", status=500)
 

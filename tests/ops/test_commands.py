@@ -11,14 +11,14 @@ from flask import Flask
 from sqlalchemy import func, select, text
 
 from portal import serve
-from portal.accounts import service as accounts
-from portal.accounts.models import ROLES, Invite, User
 from portal.audit import AuditEntry
 from portal.db import db, transaction
 from portal.intake.models import Request, Status
 from portal.mail import service as mail
 from portal.mail.models import Outbox, State
 from portal.mail.transport import FileTransport, RelayDown
+from portal.people import service as accounts
+from portal.people.models import ROLES, Invite, User
 from portal.worker import Worker
 from tests.conftest import START
 from tests.intake import samples
@@ -39,7 +39,7 @@ def promised(app: Flask) -> Callable[[], None]:
 
     def promise() -> None:
         with app.app_context(), transaction():
-            mail.queue("accounts/notice", to="a@b.example", context={"what": "X."}, cause="user:1", at=START)
+            mail.queue("people/notice", to="a@b.example", context={"what": "X."}, cause="user:1", at=START)
 
     return promise
 

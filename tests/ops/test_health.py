@@ -15,14 +15,14 @@ from flask import Flask
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from portal.accounts import service as accounts
-from portal.accounts.models import User
 from portal.clock import now
 from portal.db import db, transaction
 from portal.mail import service as mail
 from portal.mail.models import Outbox, State
 from portal.ops import checks
 from portal.ops.checks import Finding
+from portal.people import service as accounts
+from portal.people.models import User
 from tests.conftest import START, Clock
 from tests.pages import Visitor
 
@@ -64,9 +64,7 @@ def fail(*_args: object, **_kwargs: object) -> None:
 
 def promise(state: State = State.QUEUED, **values: Any) -> None:
     with transaction():
-        mail.queue(
-            "accounts/notice", to="a@b.example", context={"what": "A thing."}, cause="user:1", at=START
-        )
+        mail.queue("people/notice", to="a@b.example", context={"what": "A thing."}, cause="user:1", at=START)
         db.session.flush()
         db.session.execute(db.update(Outbox).values(state=state, **values))
 
@@ -155,7 +153,7 @@ def well(monkeypatch: pytest.MonkeyPatch, app: Flask) -> None:
         holidays=frozenset({date(2026, 12, 25)}),
     )
     monkeypatch.setitem(app.config, "ORG", org)
-    monkeypatch.setitem(app.extensions, "content", SimpleNamespace(unsigned=list, overdue=lambda today: []))
+    monkeypatch.setitem(app.extensions, "library", SimpleNamespace(unsigned=list, overdue=lambda today: []))
     monkeypatch.setitem(
         app.extensions, "guide", SimpleNamespace(printed=lambda library, wait: SimpleNamespace(facts="PDF"))
     )
@@ -304,7 +302,7 @@ def test_texts_that_nobody_signed_are_named(context: Flask, monkeypatch: pytest.
     texts = [SimpleNamespace(path=path, waits_for="pending") for path in ("/a", "/b")]
     late = [SimpleNamespace(path="/c")]
     monkeypatch.setitem(
-        context.extensions, "content", SimpleNamespace(unsigned=lambda: texts, overdue=lambda today: late)
+        context.extensions, "library", SimpleNamespace(unsigned=lambda: texts, overdue=lambda today: late)
     )
 
     assert not check("content").ok

@@ -108,7 +108,7 @@ def logs(app: Flask) -> Iterator[Lines]:
 @pytest.fixture
 def manager(signed_in: Callable[..., Colleague], monkeypatch: pytest.MonkeyPatch) -> Colleague:  # noqa: F811
     """Somebody who may open every page of the staff."""
-    monkeypatch.setattr("portal.accounts.security.is_fresh", lambda: True)
+    monkeypatch.setattr("portal.signin.security.is_fresh", lambda: True)
     return signed_in("manager")
 
 

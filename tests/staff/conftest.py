@@ -13,13 +13,13 @@ from flask import Flask
 from sqlalchemy import select, update
 
 from portal import tokens
-from portal.accounts.models import StaffSession, User
 from portal.audit import AuditEntry
 from portal.clock import now
 from portal.db import db, transaction
 from portal.intake import submissions
 from portal.intake.models import Request
 from portal.mail.models import Outbox, State
+from portal.people.models import StaffSession, User
 from tests.conftest import Clock
 from tests.pages import Visitor
 

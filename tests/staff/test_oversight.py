@@ -12,10 +12,10 @@ from sqlalchemy import event
 
 from config import ROOT
 from portal import audit
-from portal.accounts import service as accounts
 from portal.clock import now
 from portal.db import db, transaction
 from portal.mail import service as mail
+from portal.people import service as accounts
 from portal.staff import oversight
 from tests.pages import Page, words
 from tests.staff.conftest import Colleague
@@ -153,9 +153,9 @@ def test_a_page_of_the_trail_asks_for_all_names_at_once(
 @pytest.mark.parametrize(
     ("message", "context", "cause", "row"),
     [
-        ("accounts/notice", {"what": "X."}, "user:{0}", ["Notice of a changed sign-in", "Ada Okafor"]),
+        ("people/notice", {"what": "X."}, "user:{0}", ["Notice of a changed sign-in", "Ada Okafor"]),
         (
-            "accounts/notice",
+            "people/notice",
             {"what": "X."},
             "signup:7",
             ["Notice of a changed sign-in", "A newsletter sign-up"],

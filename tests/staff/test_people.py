@@ -10,11 +10,11 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from portal.accounts import service
-from portal.accounts.models import StaffSession, User
 from portal.audit import AuditEntry
 from portal.db import db
 from portal.intake.models import Status
+from portal.people import service
+from portal.people.models import StaffSession, User
 from tests.pages import Visitor
 from tests.staff.conftest import Colleague
 
@@ -48,8 +48,8 @@ def acts(app: Flask, user_id: int) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everybody here gave their password a moment ago; `tests/accounts/test_sessions.py` shows what else happens."""
-    monkeypatch.setattr("portal.accounts.security.is_fresh", lambda: True)
+    """Everybody here gave their password a moment ago; `tests/signin/test_sessions.py` shows what else happens."""
+    monkeypatch.setattr("portal.signin.security.is_fresh", lambda: True)
 
 
 def test_only_managers_look_after_people(signed_in: SignedIn) -> None:

@@ -1,0 +1,264 @@
+"""The list of requests that staff work through: filters from the query string, cut by key, never by page number.
+
+A filter that is not on the list, or has a value that is none, is left out and named in `Filters.ignored`. No free
+text of a consultation stands in the list: not everybody who sees the list may read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select, tuple_
+from sqlalchemy.orm import InstrumentedAttribute
+
+from portal import text
+from portal.db import UTCDateTime, db
+from portal.intake.models import OPEN, TOPIC_LABELS, Kind, Request, Status, Topic
+from portal.intake.reference import normalise
+from portal.people.models import User
+
+LIMIT = 25
+SEARCH_MAX = 100
+SORT_ANSWER_BY = "answer_by"
+SORT_NEWEST = "-received_at"
+OPEN_WORD = "open"  # the default: everything somebody still has to do something about
+LATE_WORD = "late"  # open, and past its promise
+ALL_WORD = "all"
+COUNTED_TO = 1000  # the exact number of a longer list helps nobody, and costs a walk over all of it
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LARGEST_ID = 2**31 - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filters:
+    """What to show; every part of it stands in the address of the page."""
+
+    status: str = OPEN_WORD  # open, late, all, or one Status
+    kind: str = ""  # "", or one Kind
+    owner: str = ""  # "", me, none, or the id of an account
+    q: str = ""
+    sort: str = SORT_ANSWER_BY
+    ignored: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, args: Mapping[str, str]) -> Filters:
+        """From a query string; never raises."""
+        known: dict[str, str] = {}
+        ignored = []
+        for name, is_good in _RULES.items():
+            value = args.get(name, "").strip()
+            if not value:
+                continue
+            if is_good(value):
+                known[name] = value
+            else:
+                ignored.append(name)
+        if search := args.get("q", ""):
+            try:
+                known["q"] = text.check(search, max_length=SEARCH_MAX)
+            except ValueError:
+                ignored.append("q")
+        return cls(**known, ignored=tuple(ignored))
+
+    def args(self, **changes: str) -> dict[str, str]:
+        """The query string of this list, with changes; what is the default is left out."""
+        changed = replace(self, **changes)  # type: ignore[arg-type]
+        names = ("status", "kind", "owner", "q", "sort")
+        return {
+            name: getattr(changed, name) for name in names if getattr(changed, name) != getattr(Filters, name)
+        }
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the list."""
+
+    request: Request
+    owner_name: str  # empty when nobody has it
+    is_late: bool
+
+    @property
+    def about(self) -> str:
+        """What it is about, from lists and not from free text."""
+        return about(self.request)
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some rows, and the cursors (values of `after`) of the pages around them."""
+
+    rows: list[Row]
+    next: str | None
+    previous: str | None
+    total: int  # of the whole list, counted no further than COUNTED_TO
+    counts: Counts
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How much work there is."""
+
+    open: int
+    unassigned: int
+    mine: int
+    late: int
+    spam: int
+
+
+def listing(filters: Filters, *, by: Any, at: datetime, after: str | None = None, limit: int = LIMIT) -> Page:
+    """One page of the list; `by` (an account) is who "me" is. A cursor that is none gives the first page."""
+    key = Request.received_at if filters.sort == SORT_NEWEST else Request.answer_by
+    newest_first = filters.sort == SORT_NEWEST
+    cursor = _Cursor.parse(after)
+    backwards = cursor is not None and cursor.backwards
+    query = _filtered(filters, by.id, at)
+    total = _total(query)
+    if cursor is not None:
+        place = tuple_(key, Request.id)
+        bound = tuple_(literal(cursor.at, UTCDateTime), literal(cursor.id))
+        query = query.where(place < bound if newest_first != backwards else place > bound)
+    order = [key, Request.id] if newest_first == backwards else [key.desc(), Request.id.desc()]
+    found = db.session.execute(query.order_by(*order).limit(limit + 1)).all()
+    more, found = len(found) > limit, found[:limit]
+    rows = [Row(request, owner or "", request.is_late(at)) for request, owner in found]
+    if backwards:
+        rows.reverse()
+    has_next = bool(rows) and (more if not backwards else True)
+    has_previous = bool(rows) and (more if backwards else cursor is not None)
+    return Page(
+        rows=rows,
+        next=_Cursor.of(rows[-1].request, key).text() if has_next else None,
+        previous=_Cursor.of(rows[0].request, key, backwards=True).text() if has_previous else None,
+        total=total,
+        counts=_counts(by.id, at),
+    )
+
+
+def about(request: Request) -> str:
+    """What a request is about, in words from our own lists."""
+    if request.kind == Kind.RESOURCE:
+        return "Materials"
+    return ", ".join(TOPIC_LABELS[Topic(topic)] for topic in request.topics if topic in set(Topic))
+
+
+def is_empty() -> bool:
+    """Whether nobody ever asked anything."""
+    return db.session.scalar(select(Request.id).limit(1)) is None
+
+
+def others_of(request: Request, *, limit: int = 10) -> Sequence[Request]:
+    """The other requests with the same NPI, newest first: one person's history, whatever address was used."""
+    if not request.npi:
+        return []
+    query = select(Request).where(Request.npi == request.npi, Request.id != request.id)
+    return db.session.scalars(
+        query.order_by(Request.received_at.desc(), Request.id.desc()).limit(limit)
+    ).all()
+
+
+def _total(query: Select[Request, str | None]) -> int:
+    found = query.with_only_columns(Request.id).limit(COUNTED_TO).subquery()
+    return db.session.scalar(select(func.count()).select_from(found)) or 0
+
+
+def _filtered(filters: Filters, me: int, at: datetime) -> Select[Request, str | None]:
+    query: Any = select(Request, User.name).outerjoin(User, User.id == Request.owner_id)
+    if filters.status == OPEN_WORD:
+        query = query.where(Request.status.in_(OPEN))
+    elif filters.status == LATE_WORD:
+        query = query.where(Request.status.in_(OPEN), Request.answer_by < at)
+    elif filters.status != ALL_WORD:
+        query = query.where(Request.status == filters.status)
+    if filters.kind:
+        query = query.where(Request.kind == filters.kind)
+    if filters.owner == "me":
+        query = query.where(Request.owner_id == me)
+    elif filters.owner == "none":
+        query = query.where(Request.owner_id.is_(None))
+    elif filters.owner:
+        query = query.where(Request.owner_id == int(filters.owner))
+    if filters.q:
+        query = query.where(_matches(filters.q))
+    found: Select[Request, str | None] = query
+    return found
+
+
+def _matches(words: str) -> ColumnElement[bool]:
+    """A reference in any spelling, the digits of an NPI, the start of a name, a piece of a practice or address."""
+    if reference := normalise(words):
+        return Request.reference == reference
+    piece = words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    ways: list[ColumnElement[bool]] = [
+        Request.name.ilike(f"{piece}%", escape="\\"),
+        Request.name.ilike(f"% {piece}%", escape="\\"),  # a family name
+        Request.practice.ilike(f"%{piece}%", escape="\\"),
+        Request.email.ilike(f"%{piece}%", escape="\\"),
+        Request.delegate_email.ilike(f"%{piece}%", escape="\\"),
+        Request.reference.ilike(f"LDN-{piece.upper().removeprefix('LDN-')}%", escape="\\"),
+    ]
+    if words.isascii() and words.isdigit():
+        ways.append(Request.npi.startswith(words))
+    return or_(*ways)
+
+
+def _counts(me: int, at: datetime) -> Counts:
+    """All numbers in one look at what is open; what is closed is not counted, for it only grows."""
+
+    def how_many(*conditions: ColumnElement[bool]) -> ColumnElement[int]:
+        return func.coalesce(func.sum(case((and_(*conditions), 1), else_=0)), 0)
+
+    is_open = Request.status.in_(OPEN)
+    row = db.session.execute(
+        select(
+            how_many(is_open),
+            how_many(Request.status == Status.NEW, Request.owner_id.is_(None)),
+            how_many(is_open, Request.owner_id == me),
+            how_many(is_open, Request.answer_by < at),
+            how_many(Request.status == Status.SPAM),
+        ).where(Request.status.in_([*OPEN, Status.SPAM]))
+    ).one()
+    return Counts(*(int(number) for number in row))
+
+
+@dataclass(frozen=True)
+class _Cursor:
+    """A place between two rows: microseconds since 1970 and an id, so that it is exact and says nothing else."""
+
+    at: datetime
+    id: int
+    backwards: bool
+
+    @classmethod
+    def of(
+        cls, request: Request, key: InstrumentedAttribute[datetime], *, backwards: bool = False
+    ) -> _Cursor:
+        return cls(getattr(request, key.key), request.id, backwards)
+
+    @classmethod
+    def parse(cls, value: str | None) -> _Cursor | None:
+        way, _, rest = (value or "").partition(".")
+        moment, _, number = rest.partition(".")
+        if way not in ("a", "b") or not (_is_number(moment, 17) and _is_number(number, 10)):
+            return None
+        if int(number) > _LARGEST_ID:
+            return None
+        return cls(_EPOCH + timedelta(microseconds=int(moment)), int(number), way == "b")
+
+    def text(self) -> str:
+        moment = (self.at - _EPOCH) // timedelta(microseconds=1)
+        return f"{'b' if self.backwards else 'a'}.{moment}.{self.id}"
+
+
+def _is_number(value: str, digits: int) -> bool:
+    return value.isascii() and value.isdigit() and len(value) <= digits
+
+
+_RULES: dict[str, Callable[[str], bool]] = {
+    "status": lambda value: value in (OPEN_WORD, LATE_WORD, ALL_WORD) or value in set(Status),
+    "kind": lambda value: value in set(Kind),
+    "owner": lambda value: value in ("me", "none") or (_is_number(value, 10) and int(value) <= _LARGEST_ID),
+    "sort": lambda value: value in (SORT_ANSWER_BY, SORT_NEWEST),
+}

@@ -1,0 +1,160 @@
+"""The evidence by condition: one data file, from which the page's table (and any other form) is made.
+
+Every study stands in a row of its own, those that found nothing as large as those that found something. How far
+a body of evidence goes, and which way a study reads, are words from two short lists, never a color or a star.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from portal.library import records, tables
+
+CERTAINTY = {
+    "conflicting": "Conflicting trials",
+    "no-benefit": "No benefit shown in trials",
+    "favorable-small": "Favorable, in very small trials",
+    "safety-only": "One safety pilot only",
+    "active-only": "Compared with another drug only",
+    "uncontrolled": "Uncontrolled data only",
+    "cases": "Case reports only",
+}
+READING = {
+    "favors": "Favors LDN",
+    "no-difference": "No difference shown",
+    "unclear": "Cannot tell",
+    "uncontrolled": "No control group",
+    "safety": "Safety only",
+    "waiting": "Results not found",
+}
+COLUMNS = ("Study", "Reads as", "Design", "Result", "Source")
+GLANCE = ("Condition", "Certainty", "In one line")
+
+_SLUG = re.compile(r"[a-z][a-z0-9-]*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """One study or pooled analysis: what was done, what came out, which way it reads, where it is printed."""
+
+    name: str
+    design: str
+    result: str
+    reading: str
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """One condition with its studies, newest and largest first; `id` is its anchor."""
+
+    id: str
+    name: str
+    certainty: str
+    summary: str
+    studies: tuple[Study, ...]
+
+
+def load(path: Path) -> tuple[tuple[Condition, ...], list[str]]:
+    """Read the evidence: the conditions in order, and one sentence for each fault."""
+    try:
+        entries = records.read(path.read_text("utf-8"))
+    except (OSError, ValueError) as fault:
+        return (), [f"{path.name}: {fault}"]
+    conditions: list[Condition] = []
+    faults: list[str] = []
+    for place, entry in enumerate(entries if isinstance(entries, list) else [], 1):
+        try:
+            conditions.append(_condition(entry))
+        except (KeyError, TypeError, ValueError) as fault:
+            name = entry.get("id") if isinstance(entry, dict) else None
+            faults.append(f"{path.name}: {name or f'entry {place}'}: {_words(fault)}")
+    if not conditions and not faults:
+        faults.append(f"{path.name}: holds no list of conditions")
+    return tuple(conditions), faults
+
+
+def grid(conditions: tuple[Condition, ...]) -> tables.Grid:
+    """The table of the page."""
+    return tables.Grid(
+        id="evidence-table",
+        caption="Studies of low dose naltrexone, by condition. Every use listed is off-label.",
+        columns=COLUMNS,
+        groups=tuple(
+            tables.Group(
+                id=condition.id,
+                heading=condition.name,
+                detail=f"{CERTAINTY[condition.certainty]}. {condition.summary}",
+                rows=tuple(
+                    (
+                        study.name,
+                        f"**{READING[study.reading]}**",
+                        study.design,
+                        study.result,
+                        _cite(study.sources),
+                    )
+                    for study in condition.studies
+                ),
+            )
+            for condition in conditions
+        ),
+    )
+
+
+def glance(conditions: tuple[Condition, ...], page: str) -> tables.Grid:
+    """One line for each condition, which leads to its studies alone; `page` is the address of the studies."""
+    return tables.Grid(
+        id="conditions-table",
+        caption="Conditions in which low dose naltrexone was studied. Every use listed is off-label.",
+        columns=GLANCE,
+        groups=(
+            tables.Group(
+                id="",
+                heading="",
+                detail="",
+                rows=tuple(
+                    (f"[{one.name}]({page}?condition={one.id})", CERTAINTY[one.certainty], one.summary)
+                    for one in conditions
+                ),
+            ),
+        ),
+    )
+
+
+def _cite(sources: tuple[str, ...]) -> str:
+    return f"[{'; '.join(f'@{key}' for key in sources)}]"
+
+
+def _condition(entry: Mapping[str, Any]) -> Condition:
+    condition = Condition(
+        id=entry["id"],
+        name=entry["name"],
+        certainty=entry["certainty"],
+        summary=entry["summary"],
+        studies=tuple(
+            Study(
+                name=study["name"],
+                design=study["design"],
+                result=study["result"],
+                reading=study["reading"],
+                sources=tuple(study["sources"]),
+            )
+            for study in entry["studies"]
+        ),
+    )
+    if _SLUG.fullmatch(condition.id) is None:
+        raise ValueError(f"the id {condition.id!r} is malformed")
+    if condition.certainty not in CERTAINTY:
+        raise ValueError(f"certainty must be one of {', '.join(CERTAINTY)}")
+    for study in condition.studies:
+        if study.reading not in READING:
+            raise ValueError(f"reading must be one of {', '.join(READING)}")
+        if not study.sources:
+            raise ValueError(f"{study.name!r} has no source")
+    return condition
+
+
+def _words(fault: Exception) -> str:
+    return f"{fault.args[0]} is missing" if isinstance(fault, KeyError) else str(fault)

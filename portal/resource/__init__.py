@@ -1,0 +1,1 @@
+"""The resource's pages: each text at its address, the professional gate, the dose plan, the downloads."""

@@ -1,0 +1,1 @@
+"""Signing in: passwords, codes, sessions, and the gate that every staff page stands behind."""

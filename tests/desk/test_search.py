@@ -1,0 +1,235 @@
+"""The list of requests: filters from the address, pages by key, search that takes nothing literally."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import update
+
+from portal.clock import now
+from portal.db import db, transaction
+from portal.desk import search as queue
+from portal.desk.search import Filters
+from portal.intake.models import Request, Status
+from portal.people.models import User
+from tests.intake.samples import staff, submit, submit_resource
+
+
+@pytest.fixture(autouse=True)
+def nobody_reads_the_mails(blank_mails: Callable[[], None]) -> None:
+    blank_mails()
+
+
+@pytest.fixture
+def ada(app: Flask) -> User:
+    """Somebody at the desk."""
+    return staff(app, "Ada King", "desk")
+
+
+def found(app: Flask, by: User, after: str | None = None, **args: str) -> list[str]:
+    """References in the list with this query string."""
+    with app.app_context():
+        page = queue.listing(Filters.parse(args), by=by, at=now(), after=after)
+        return [row.request.reference for row in page.rows]
+
+
+def put(app: Flask, reference: str, **values: Any) -> str:
+    with app.app_context(), transaction():
+        db.session.execute(update(Request).where(Request.reference == reference).values(**values))
+    return reference
+
+
+def many(app: Flask, count: int, **changes: Any) -> list[str]:
+    return [submit(app, f"t-{number}", npi="1993999998", **changes) for number in range(count)]
+
+
+def test_what_is_promised_first_stands_first(app: Flask, clock: Any, ada: User) -> None:
+    order = submit_resource(app)
+    clock.tick(hours=1)
+    question = submit(app)
+
+    assert found(app, ada) == [question, order]
+    assert found(app, ada, sort="-received_at") == [question, order]
+    clock.tick(hours=1)
+    latest = submit_resource(app, "r-2")
+    assert found(app, ada) == [question, order, latest]
+    assert found(app, ada, sort="-received_at") == [latest, question, order]
+
+
+def test_only_open_requests_unless_asked(app: Flask, ada: User) -> None:
+    one, two, three = many(app, 3)
+    put(app, two, status=Status.CLOSED)
+    put(app, three, status=Status.SPAM)
+
+    assert found(app, ada) == [one]
+    assert found(app, ada, status="closed") == [two]
+    assert found(app, ada, status="spam") == [three]
+    assert found(app, ada, status="all") == [one, two, three]
+
+
+def test_filters_go_together(app: Flask, ada: User) -> None:
+    grace = staff(app)
+    mine, hers, nobodys = many(app, 3)
+    order = submit_resource(app)
+    put(app, mine, owner_id=ada.id)
+    put(app, hers, owner_id=grace.id)
+
+    assert found(app, ada, owner="me") == [mine]
+    assert found(app, ada, owner=str(grace.id)) == [hers]
+    assert found(app, ada, owner="none") == [nobodys, order]
+    assert found(app, ada, owner="none", kind="resource") == [order]
+
+
+@pytest.mark.parametrize("sort", ["answer_by", "-received_at"])
+def test_pages_by_key_show_every_row_once_and_lead_back(app: Flask, ada: User, sort: str) -> None:
+    expected = many(app, 13)  # all of one moment, so only the id tells them apart
+    if sort.startswith("-"):
+        expected.reverse()
+    filters, seen, cursors, after = Filters(sort=sort), [], [], None
+
+    with app.app_context():
+        while True:
+            page = queue.listing(filters, by=ada, at=now(), after=after, limit=5)
+            seen.append([row.request.reference for row in page.rows])
+            cursors.append(page.previous)
+            if page.next is None:
+                break
+            after = page.next
+        back = queue.listing(filters, by=ada, at=now(), after=cursors[-1], limit=5)
+        first = queue.listing(filters, by=ada, at=now(), after=cursors[1], limit=5)
+
+    assert [reference for rows in seen for reference in rows] == expected
+    assert [len(rows) for rows in seen] == [5, 5, 3]
+    assert cursors[0] is None
+    assert [row.request.reference for row in back.rows] == seen[1]
+    assert [row.request.reference for row in first.rows] == seen[0]
+    assert first.previous is None
+    assert first.next is not None
+
+
+@pytest.mark.parametrize(
+    "after", ["", "nonsense", "a.1", "a.x.y", "a.١.1", "a." + "9" * 30 + ".1", "a.1." + "9" * 10, "\x00"]
+)
+def test_a_cursor_that_is_none_gives_the_first_page(app: Flask, ada: User, after: str) -> None:
+    reference = submit(app)
+
+    assert found(app, ada, after=after) == [reference]
+
+
+@pytest.mark.parametrize(
+    "q",
+    [
+        "ldn{0}",
+        "LDN-{0}",
+        "LDN-{1}",
+        "1234567893",
+        "12345",
+        "Ana",
+        "ana",
+        "ruiz",
+        "Ana Ru",
+        "valley",
+        "ANA@clinic.example",
+    ],
+)
+def test_search_finds_by_reference_npi_name_practice_and_address(app: Flask, ada: User, q: str) -> None:
+    reference = submit(app)
+    submit_resource(app)
+    code = reference.removeprefix("LDN-")
+
+    assert found(app, ada, q=q.format(code, code[:4])) == [reference]
+
+
+@pytest.mark.parametrize(
+    "q", ["%", "_", "\\", "%%%", "A_a", "'", '" OR 1=1', "levothyroxine", "zzz", "9" * 100]
+)
+def test_search_takes_nothing_literally_but_words(app: Flask, ada: User, q: str) -> None:
+    submit(app)
+
+    assert found(app, ada, q=q) == []
+
+
+def test_a_percent_sign_is_found_as_such(app: Flask, ada: User) -> None:
+    reference = submit(app, practice="100% Care_Clinic")
+
+    assert found(app, ada, q="100% care_") == [reference]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("status", "nonsense"),
+        ("kind", "order"),
+        ("owner", "1 OR 1"),
+        ("owner", "9" * 10),
+        ("owner", "-1"),
+        ("sort", "name"),
+        ("q", "x" * 101),
+        ("q", "a\x00"),
+    ],
+)
+def test_a_filter_that_is_none_is_left_out_and_named(name: str, value: str) -> None:
+    filters = Filters.parse({name: value, "unknown": "1"})
+
+    assert filters.ignored == (name,)
+    assert filters == Filters(ignored=(name,))
+
+
+def test_the_address_of_a_list_leaves_out_what_goes_without_saying() -> None:
+    filters = Filters.parse({"status": "open", "kind": "resource", "q": " Ana "})
+
+    assert filters.args() == {"kind": "resource", "q": "Ana"}
+    assert filters.args(sort="-received_at", q="") == {"kind": "resource", "sort": "-received_at"}
+
+
+def test_the_counts_are_those_of_the_lists(app: Flask, clock: Any, ada: User) -> None:
+    mine, _, spam, closed = many(app, 4)
+    put(app, mine, owner_id=ada.id, status=Status.IN_PROGRESS)
+    put(app, spam, status=Status.SPAM)
+    put(app, closed, status=Status.CLOSED)
+    clock.tick(days=3)
+    submit_resource(app)
+
+    with app.app_context():
+        counts = queue.listing(Filters(), by=ada, at=now()).counts
+
+    assert (counts.open, counts.unassigned, counts.mine, counts.late, counts.spam) == (3, 2, 1, 2, 1)
+    assert len(found(app, ada)) == counts.open
+    assert len(found(app, ada, owner="me")) == counts.mine
+    assert len(found(app, ada, status="late")) == counts.late
+    assert len(found(app, ada, status="new", owner="none")) == counts.unassigned
+    assert len(found(app, ada, status="spam")) == counts.spam
+
+
+def test_the_list_says_who_has_it_what_it_is_about_and_no_free_text(
+    app: Flask, clock: Any, ada: User
+) -> None:
+    put(app, submit(app), owner_id=ada.id)
+    submit_resource(app)
+    clock.tick(days=9)
+
+    with app.app_context():
+        question, order = queue.listing(Filters(), by=ada, at=now()).rows
+
+    assert (question.owner_name, question.about, question.is_late) == (
+        "Ada King",
+        "Dosing or titration, Safety or side effects",
+        True,
+    )
+    assert (order.owner_name, order.about, order.is_late) == ("", "Materials", True)
+
+
+def test_other_requests_of_the_same_prescriber_newest_first(app: Flask, clock: Any) -> None:
+    one = submit(app, "t-1")
+    clock.tick(days=2)
+    two = submit(app, "t-2", email="other@clinic.example")
+    clock.tick(days=2)
+    three = submit_resource(app, npi="1234567893")
+    submit_resource(app, "t-9")
+
+    with app.app_context():
+        request = db.session.scalars(db.select(Request).where(Request.reference == three)).one()
+        assert [other.reference for other in queue.others_of(request)] == [two, one]
