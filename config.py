@@ -10,12 +10,13 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from portal.organisation import Organisation, parse_holidays, parse_hours
+from portal.settings import Settings
 
 ROOT = Path(__file__).resolve().parent
 EX_CONFIG = 78
@@ -33,41 +34,8 @@ class ConfigError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
-    """Every setting, cast and checked. Flask reads the upper-case names with `from_object`."""
-
-    APP_ENV: str  # development or production
-    INSTANCE_DIR: Path  # database, secret, mail files
-    SQLALCHEMY_DATABASE_URI: str = field(repr=False)
-    HOST: str
-    PORT: int
-    WEB_WORKERS: int
-    BASE_URL: str  # every link in mail begins with it
-    TRUSTED_PROXIES: int  # hops whose forwarded headers are believed
-    SECRET_KEY: str = field(repr=False)
-    SECRET_KEY_FALLBACKS: tuple[str, ...] = field(repr=False, default=())
-    SMTP_URL: str = field(repr=False, default="")  # empty: mail becomes files
-    MAIL_FROM: str = "portal@localhost"
-    MAIL_RATE_PER_SECOND: float = 0.0  # 0 = unlimited
-    ORG: Organisation
-    PROFESSIONAL_GATE: bool = True
-    NPI_REGISTRY_URL: str = ""
-    REDIS_URL: str = field(repr=False, default="")
-    DEBUG: bool = False
-
-    # Limits that follow from the promises of the pages, not from the place where we run.
-    MAX_CONTENT_LENGTH: int = 64 * 1024
-    MAX_FORM_PARTS: int = 100
-
-    @property
-    def is_production(self) -> bool:
-        """Whether the strict rules hold."""
-        return self.APP_ENV == "production"
-
-    @property
-    def is_sqlite(self) -> bool:
-        """Whether the database is one SQLite file."""
-        return self.SQLALCHEMY_DATABASE_URI.startswith("sqlite")
+class Config(Settings):
+    """The settings, as the environment says."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None, root: Path = ROOT) -> Config:

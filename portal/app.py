@@ -28,6 +28,7 @@ from portal.ops import log
 from portal.ops import views as ops_views
 from portal.ready import Assets, ReadyPages
 from portal.resource import views as resource_views
+from portal.settings import Settings
 from portal.signin import security
 from portal.staff import gallery, oversight, people, queue
 from portal.staff import request as staff_request
@@ -51,10 +52,9 @@ STAFF = (
 )
 
 
-def create_app(config: Any) -> Flask:
+def create_app(config: Settings) -> Flask:
     """The whole portal: returns the public app, whose `wsgi_app` answers for the staff app too."""
     public = _core("portal.public", config)
-    public.config["FORM_COOKIE"] = "__Host-form" if config.BASE_URL.startswith("https://") else "form"
     public.session_interface = NoSession()
     public.extensions["library"] = pages.load(CONTENT)
     public.extensions["foreign_posts"] = newsletter_views.FOREIGN_POSTS
@@ -68,7 +68,7 @@ def create_app(config: Any) -> Flask:
         staff.register_blueprint(blueprint)
     public.extensions["staff"] = staff
 
-    assets = Assets(STATIC, web.security_headers(public.config))
+    assets = Assets(STATIC, web.security_headers(config))
     for app in (public, staff):
         app.jinja_env.globals["asset"] = assets.url
 
@@ -86,7 +86,7 @@ def create_app(config: Any) -> Flask:
         faces = ProxyFix(faces, x_for=hops, x_proto=hops, x_host=0)
     layer = ReadyPages(
         faces,
-        hosts=web.trusted_hosts(public.config),
+        hosts=web.trusted_hosts(config),
         assets=assets.by_path,
         gate=config.PROFESSIONAL_GATE,
         stamp=lambda: pages.stamp(CONTENT),
@@ -118,7 +118,7 @@ class _Faces:
         return (self.staff if is_staff else self.public)(environ, start_response)
 
 
-def _core(name: str, config: Any) -> Flask:
+def _core(name: str, config: Settings) -> Flask:
     """Settings, templates, database, edge: what both faces stand on."""
     app = Flask(
         name,
@@ -128,6 +128,7 @@ def _core(name: str, config: Any) -> Flask:
         instance_path=str(config.INSTANCE_DIR.resolve()),
     )
     app.config.from_object(config)
+    app.extensions["settings"] = config
     app.config["SECRET_KEY_FALLBACKS"] = list(config.SECRET_KEY_FALLBACKS)
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = _engine_options(config)
     log.set_up(app)
@@ -138,8 +139,8 @@ def _core(name: str, config: Any) -> Flask:
     return app
 
 
-def _engine_options(config: Any) -> dict[str, Any]:
-    if config.SQLALCHEMY_DATABASE_URI.startswith("sqlite"):
+def _engine_options(config: Settings) -> dict[str, Any]:
+    if config.is_sqlite:
         return {"connect_args": {"check_same_thread": False, "timeout": 5}}
     limits = "-c statement_timeout=5000 -c lock_timeout=3000 -c idle_in_transaction_session_timeout=10000"
     return {"pool_pre_ping": True, "connect_args": {"options": limits}}

@@ -25,6 +25,7 @@ from portal.npi import number
 from portal.ops import checks
 from portal.people import service as accounts
 from portal.people.models import ROLES
+from portal.settings import settings
 from portal.worker import Worker
 
 BAD_INPUT = 2
@@ -61,14 +62,14 @@ def _refusals(function: Callable[..., Any]) -> Callable[..., Any]:
 @with_appcontext
 def serve_command() -> None:
     """Serve the pages and send the mail, together, until Ctrl-C."""
-    config = current_app.config
+    config = settings()
     for check in checks.SERVING:
         if not (finding := check()).ok:
             click.echo(f"{finding.name}: {finding.detail}. {finding.remedy}", err=True)
             sys.exit(1)
     # Two web servers can listen on one port and take turns, and nobody would notice.
-    if serve.listens(config["HOST"], config["PORT"]):
-        click.echo(f"Port {config['PORT']} is taken. End what listens there, or set PORT.", err=True)
+    if serve.listens(config.HOST, config.PORT):
+        click.echo(f"Port {config.PORT} is taken. End what listens there, or set PORT.", err=True)
         sys.exit(1)
     with transaction():
         token = None if accounts.has_staff() else accounts.invite_first_manager(at=now())
@@ -76,7 +77,7 @@ def serve_command() -> None:
         click.echo(
             f"Nobody can sign in yet. Make the first manager here, within 24 hours:\n  {_invite(token)}"
         )
-    serve.become_supervisor(config["HOST"], config["PORT"], config["WEB_WORKERS"], config["BASE_URL"])
+    serve.become_supervisor(config.HOST, config.PORT, config.WEB_WORKERS, config.BASE_URL)
 
 
 @click.command("worker")
@@ -107,7 +108,7 @@ def worker_command(once: bool) -> None:
 @_refusals
 def seed_command() -> None:
     """Fill an empty portal with a believable demo world (refused in production)."""
-    if current_app.config["APP_ENV"] == "production":
+    if settings().APP_ENV == "production":
         click.echo("seed is not for production: nothing was changed.", err=True)
         sys.exit(BAD_INPUT)
     for line in seed.plant():

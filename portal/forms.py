@@ -23,6 +23,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 
 from portal import text, tokens
 from portal.clock import now
+from portal.settings import settings
 
 FORM_LIFETIME = 24 * 60 * 60  # seconds; long, because a clinic's day is interrupted
 QUICKEST_PERSON = 2.0  # seconds between seeing a form and sending it
@@ -46,12 +47,12 @@ class CookieCSRF(CSRF):
 
     def generate_csrf_token(self, csrf_token_field: Field) -> str:
         """The token for this visitor's cookie, which is set with the answer when there is none."""
-        return tokens.derive(_keys()[0], CSRF_PURPOSE, form_cookie())
+        return tokens.derive(settings().keys[0], CSRF_PURPOSE, form_cookie())
 
     def validate_csrf_token(self, form: Any, field: Field) -> None:
         """Refuse what was not made for the cookie that came with it."""
-        cookie = request.cookies.get(current_app.config["FORM_COOKIE"], "")
-        if not csrf_holds(_keys(), cookie, field.data or ""):
+        cookie = request.cookies.get(settings().form_cookie, "")
+        if not csrf_holds(settings().keys, cookie, field.data or ""):
             raise ValidationError(STALE)
 
 
@@ -67,7 +68,7 @@ def csrf_holds(keys: tuple[str, ...], cookie: str, token: str) -> bool:
 
 def form_cookie() -> str:
     """What the visitor's form cookie holds; a new one is made, and set by `web.py`, when there is none of ours."""
-    found = request.cookies.get(current_app.config["FORM_COOKIE"], "")
+    found = request.cookies.get(settings().form_cookie, "")
     if len(found) == FORM_COOKIE_LENGTH and found.isascii():
         return found
     if "new_form_cookie" not in g:
@@ -83,7 +84,7 @@ class BaseForm(FlaskForm):
 
         def build_csrf(self, form: Any) -> CSRF:
             """The public face's own token, or Flask-WTF's."""
-            if "FORM_COOKIE" in current_app.config:
+            if "csrf" not in current_app.extensions:
                 return CookieCSRF()
             made: CSRF = super().build_csrf(form)
             return made
@@ -96,10 +97,10 @@ class BaseForm(FlaskForm):
         self._age: float | None = None
         if self.is_submitted():
             self._age = tokens.stamp_age(
-                _keys(), self.token_purpose, self._sent_token(), at=now().timestamp()
+                settings().keys, self.token_purpose, self._sent_token(), at=now().timestamp()
             )
         if self.has_expired:
-            self.form_token.data = tokens.stamp(_keys()[0], self.token_purpose, at=now().timestamp())
+            self.form_token.data = tokens.stamp(settings().keys[0], self.token_purpose, at=now().timestamp())
 
     @property
     def token_purpose(self) -> str:
@@ -221,8 +222,3 @@ class ChoicesField(SelectMultipleField):
 
 def _takes_many(field: Field) -> bool:
     return isinstance(field, SelectMultipleField)
-
-
-def _keys() -> tuple[str, ...]:
-    config = current_app.config
-    return (config["SECRET_KEY"], *config["SECRET_KEY_FALLBACKS"])

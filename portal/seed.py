@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from flask import current_app
 from sqlalchemy import select, update
 
 from portal import audit
@@ -30,6 +29,7 @@ from portal.newsletter.models import State as SubscriberState
 from portal.npi import number
 from portal.people import service as accounts
 from portal.people.models import Role, User
+from portal.settings import settings
 
 STAFF = (
     ("grace@pharmacy.example", "Grace Lindqvist", Role.MANAGER),
@@ -211,7 +211,7 @@ class _World:
                     by=by,
                     at=when,
                     version=asked.version,
-                    keys=_keys(),
+                    keys=settings().keys,
                 ),
             )
 
@@ -273,7 +273,7 @@ def _answer(question: tuple[list[str], str] | None) -> str:
 
 def _received(kind: Kind, promised: datetime) -> datetime:
     """When a request came in that was promised for no later than this: the last such moment, in half hours."""
-    org = current_app.config["ORG"]
+    org = settings().ORG
     moment = promised
     while submissions.promise(kind, org=org, at=moment) > promised:
         moment -= STEP
@@ -282,7 +282,7 @@ def _received(kind: Kind, promised: datetime) -> datetime:
 
 def _openings_before(at: datetime) -> Iterator[datetime]:
     """When the pharmacy opened on each working day before this one, the last first."""
-    org = current_app.config["ORG"]
+    org = settings().ORG
     day = at.astimezone(org.timezone).date()
     while True:
         day -= timedelta(days=1)
@@ -314,8 +314,8 @@ def _consultation(
         patient_data=[kind.value for kind in patient_data.find(words)],
         form_token=name,
         signals=signals,
-        keys=_keys(),
-        org=current_app.config["ORG"],
+        keys=settings().keys,
+        org=settings().ORG,
         at=at,
     )
     return request
@@ -332,8 +332,8 @@ def _resource(name: str, at: datetime, who: tuple[str, ...], by_post: bool) -> R
         patient_data=[],
         form_token=name,
         signals=[],
-        keys=_keys(),
-        org=current_app.config["ORG"],
+        keys=settings().keys,
+        org=settings().ORG,
         at=at,
     )
     return request
@@ -354,7 +354,7 @@ def _identity(who: tuple[str, ...]) -> dict[str, str]:
 
 def _subscribers(at: datetime) -> int:
     """Sign-ups of made-up people, most of them confirmed, in both languages."""
-    keys = _keys()
+    keys = settings().keys
     with transaction():
         newsletter.sign_up(
             *(
@@ -400,8 +400,3 @@ def _settle(at: datetime) -> None:
 
 def _count() -> int:
     return len(db.session.scalars(select(Request.id)).all())
-
-
-def _keys() -> tuple[str, ...]:
-    config = current_app.config
-    return (config["SECRET_KEY"], *config["SECRET_KEY_FALLBACKS"])

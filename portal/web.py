@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import logging
 import secrets
-from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,6 +27,7 @@ from portal import text
 from portal.clock import now
 from portal.db import db, is_storage_fault
 from portal.errors import Conflict, Expired, NotFound, PortalError, Refused, TooMany, Unavailable
+from portal.settings import Settings, settings
 from portal.throttle import Throttle, block_of
 
 log = logging.getLogger(__name__)
@@ -108,7 +108,7 @@ def plain(words: str, kind: str) -> Response:
 
 def base_url() -> str:
     """What every full address of ours begins with."""
-    return str(current_app.config["BASE_URL"]).rstrip("/")
+    return settings().BASE_URL.rstrip("/")
 
 
 def keep(template: str, form: Form, **context: Any) -> None:
@@ -124,26 +124,25 @@ def throttle(name: str, key: str | None = None) -> None:
 
 def set_up(app: Flask) -> None:
     """Give an app the edge: settings, templates, languages, headers, limits and error pages."""
-    config = app.config
-    secure = config["BASE_URL"].startswith("https://")
+    config: Settings = app.extensions["settings"]
     app.config.update(
         TRUSTED_HOSTS=trusted_hosts(config),
-        SESSION_COOKIE_SECURE=secure,
+        SESSION_COOKIE_SECURE=config.is_secure,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         WTF_CSRF_TIME_LIMIT=24 * 60 * 60,
         WTF_I18N_ENABLED=False,  # our messages are our own; it would read a catalogue for every form
         WTF_CSRF_SSL_STRICT=False,  # our own check of Origin below is stricter, and kinder to no-referrer pages
-        BABEL_DEFAULT_TIMEZONE=str(config["ORG"].timezone),
+        BABEL_DEFAULT_TIMEZONE=str(config.ORG.timezone),
     )
-    app.extensions.setdefault("throttle", Throttle(config["REDIS_URL"]))
+    app.extensions.setdefault("throttle", Throttle(config.REDIS_URL))
     app.extensions["security_headers"] = list(security_headers(config).items())
     Babel(app, locale_selector=_language, default_translation_directories="translations")
     env = app.jinja_env
     env.undefined = StrictUndefined
     env.trim_blocks = env.lstrip_blocks = True
     env.add_extension("jinja2.ext.do")
-    env.globals.update(org=config["ORG"], now=now, form=None, alert=None)
+    env.globals.update(org=config.ORG, now=now, form=None, alert=None)
     env.filters.update(when=when, day=day, isodate=lambda value: value.isoformat())
     app.context_processor(
         lambda: {"lang": str(get_locale() or "en"), "url_path": request.path if request else "/"}
@@ -159,18 +158,18 @@ def _language() -> str:
     return str(g.get("lang") or ("es" if path == "/es" or path.startswith("/es/") else "en"))
 
 
-def trusted_hosts(config: Mapping[str, Any]) -> list[str]:
+def trusted_hosts(config: Settings) -> list[str]:
     """The names we answer to; every other Host header gets 400."""
-    names = {urlsplit(config["BASE_URL"]).hostname or ""}
-    if config["APP_ENV"] != "production":
-        names |= {config["HOST"], "localhost", "127.0.0.1", "[::1]"}
+    names = {urlsplit(config.BASE_URL).hostname or ""}
+    if not config.is_production:
+        names |= {config.HOST, "localhost", "127.0.0.1", "[::1]"}
     return sorted(name for name in names if name)
 
 
-def security_headers(config: Mapping[str, Any]) -> dict[str, str]:
+def security_headers(config: Settings) -> dict[str, str]:
     """The headers of every answer, of whatever status and from whichever layer."""
     headers = dict(SECURITY_HEADERS)
-    if config["BASE_URL"].startswith("https://"):
+    if config.is_secure:
         headers["Strict-Transport-Security"] = STRICT_TRANSPORT
     return headers
 
@@ -180,7 +179,7 @@ def when(at: datetime) -> Markup:
 
     No line ends between `6:00` and `pm`.
     """
-    org = current_app.config["ORG"]
+    org = settings().ORG
     local = at.astimezone(org.timezone)
     is_now = local.year == now().astimezone(org.timezone).year
     if str(get_locale()) == "es":
@@ -262,9 +261,9 @@ def _finish(response: Response) -> Response:
         headers.add("Cache-Control", "no-store" if request.path.startswith("/staff") else "no-cache")
     if cookie := g.pop("new_form_cookie", None):
         response.set_cookie(
-            current_app.config["FORM_COOKIE"],
+            settings().form_cookie,
             cookie,
-            secure=current_app.config["SESSION_COOKIE_SECURE"],
+            secure=settings().is_secure,
             httponly=True,
             samesite="Lax",
         )

@@ -16,7 +16,6 @@ import time
 from datetime import timedelta
 from typing import IO
 
-from flask import current_app
 from sqlalchemy.exc import DBAPIError
 
 from portal.clock import now
@@ -26,6 +25,7 @@ from portal.mail import service as mail
 from portal.mail.transport import RelayDown, transport_for
 from portal.newsletter import service as newsletter
 from portal.people import service as accounts
+from portal.settings import settings
 
 log = logging.getLogger(__name__)
 
@@ -38,11 +38,11 @@ class Worker:
     """One worker; `run` until `stop`, or `run_once` until nothing is due."""
 
     def __init__(self) -> None:
-        config = current_app.config
+        config = settings()
         self.name = f"{socket.gethostname()[:30]}-{os.getpid()}-{secrets.token_hex(3)}"
-        self.sender = config["MAIL_FROM"]
-        self.keys = (config["SECRET_KEY"], *config["SECRET_KEY_FALLBACKS"])
-        self.transport = transport_for(config["SMTP_URL"], config["INSTANCE_DIR"] / "mail")
+        self.sender = config.MAIL_FROM
+        self.keys = config.keys
+        self.transport = transport_for(config.SMTP_URL, config.INSTANCE_DIR / "mail")
         self._stop = threading.Event()
         self._lock: IO[str] | None = None
         self._kept_house_at = now() - HOUSEKEEPING_EVERY
@@ -102,7 +102,7 @@ class Worker:
         """On SQLite, which one machine holds: no other worker lives here, so every lease is a dead one's."""
         if db.engine.dialect.name != "sqlite":
             return
-        lock = (current_app.config["INSTANCE_DIR"] / "worker.lock").open("w")
+        lock = (settings().INSTANCE_DIR / "worker.lock").open("w")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -120,6 +120,6 @@ class Worker:
             self._kept_house_at = at
         answered = newsletter.answer_signups(keys=self.keys, at=at)
         sent = mail.deliver_one(self.transport, worker=self.name, sender=self.sender)
-        if sent and (rate := current_app.config["MAIL_RATE_PER_SECOND"]):
+        if sent and (rate := settings().MAIL_RATE_PER_SECOND):
             time.sleep(1 / rate)
         return bool(answered) or sent

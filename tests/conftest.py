@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -110,6 +111,18 @@ def app(the_app: Flask, clock: Clock, instance: Path) -> Iterator[Flask]:
     shutil.rmtree(instance / "mail", ignore_errors=True)
     yield the_app
     _dispose(the_app)
+
+
+@pytest.fixture
+def change_settings(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let the portal have other settings for the rest of the test."""
+
+    def change(**settings: object) -> None:
+        changed = replace(app.extensions["settings"], **settings)
+        for face in (app, app.extensions["staff"]):
+            monkeypatch.setitem(face.extensions, "settings", changed)
+
+    return change
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from flask import Blueprint, Response, current_app, redirect, request, url_for
+from flask import Blueprint, Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import BooleanField, Field
 
@@ -16,6 +16,7 @@ from portal.intake import patient_data, receipts, submissions
 from portal.intake.catalogue import CATALOGUE
 from portal.intake.forms import ConsultationForm, IntakeForm, ResourceForm
 from portal.intake.models import KIND_LABELS, PUBLIC_STATUS, ContactMethod, Kind, Status
+from portal.settings import settings
 
 bp = Blueprint("intake", __name__)
 
@@ -97,14 +98,14 @@ def receipt(token: str) -> ResponseReturnValue:
         status_words=PUBLIC_STATUS[Status(asked.status)],
         kind_label=KIND_LABELS[Kind(asked.kind)],
         is_consultation=asked.kind == Kind.CONSULTATION,
-        address=f"{current_app.config['BASE_URL']}{receipts.path_of(token)}",
+        address=f"{settings().BASE_URL}{receipts.path_of(token)}",
     )
     return web.private(response)
 
 
 def _context(kind: Kind) -> dict[str, Any]:
     """What every page on the way to a request shows: the promise, and an earlier receipt if there is one."""
-    promised = submissions.promise(kind, org=current_app.config["ORG"], at=now())
+    promised = submissions.promise(kind, org=settings().ORG, at=now())
     return {"promised": promised, "first_receipt": None}
 
 
@@ -114,8 +115,8 @@ def _circumstances(form: IntakeForm, kinds: Sequence[patient_data.Kind]) -> dict
         "patient_data": [kind.value for kind in kinds],
         "form_token": form.form_token.data,
         "signals": form.signals,
-        "keys": _keys(),
-        "org": current_app.config["ORG"],
+        "keys": settings().keys,
+        "org": settings().ORG,
     }
 
 
@@ -134,11 +135,11 @@ def _sent_before(form: IntakeForm, page: str, context: dict[str, Any]) -> Respon
     first = submissions.find(sent[0]) if len(sent) == 1 else None
     if first is None:
         return None
-    token = receipts.token_of(first, _keys())
+    token = receipts.token_of(first, settings().keys)
     has_faults = any(field.errors for field in form.answers())
     if not has_faults and submissions.is_same(first, form.values()):
         return redirect(url_for(".receipt", token=token), 303)
-    form.form_token.data = tokens.stamp(_keys()[0], form.token_purpose, at=now().timestamp())
+    form.form_token.data = tokens.stamp(settings().keys[0], form.token_purpose, at=now().timestamp())
     path = receipts.path_of(token)
     return web.page(page, form=form, status=409, **{**context, "first_receipt": path})
 
@@ -187,8 +188,3 @@ def _in_words(field: Field) -> str:
         given = field.data if isinstance(field.data, list) else [field.data]
         return ", ".join(str(labels[value]) for value in given if value)
     return field.data or ""
-
-
-def _keys() -> tuple[str, ...]:
-    config = current_app.config
-    return (config["SECRET_KEY"], *config["SECRET_KEY_FALLBACKS"])

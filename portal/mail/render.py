@@ -12,8 +12,10 @@ from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import format_datetime, formataddr
 
-from flask import current_app, render_template
+from flask import render_template
 from flask_babel import force_locale
+
+from portal.settings import settings
 
 
 class _Policy(EmailPolicy):
@@ -32,12 +34,12 @@ _POLICY = _Policy(linesep="\r\n", cte_type="7bit", max_line_length=76)
 
 def link(path: str) -> str:
     """The full address of one of our pages."""
-    return f"{current_app.config['BASE_URL']}{path}"
+    return f"{settings().BASE_URL}{path}"
 
 
 def sender() -> str:
     """The address our mail comes from."""
-    return str(current_app.config["MAIL_FROM"])
+    return str(settings().MAIL_FROM)
 
 
 def compose(
@@ -52,14 +54,14 @@ def compose(
     headers: Mapping[str, str] | None = None,
 ) -> bytes:
     """Render `templates/mail/<message>.{subject.txt,txt,html}` into the bytes of one mail."""
-    config = current_app.config
+    config = settings()
     values = {**context, "link": link, "lang": language, "message": message}
     with force_locale(language):
         subject = " ".join(render_template(f"mail/{message}.subject.txt", **values).split())
         text = render_template(f"mail/{message}.txt", **values).strip() + "\n"
         html = render_template(f"mail/{message}.html", **values)
     mail = EmailMessage(policy=_POLICY)
-    mail["From"] = formataddr((config["ORG"].name, config["MAIL_FROM"]))
+    mail["From"] = formataddr((config.ORG.name, config.MAIL_FROM))
     mail["To"] = to
     if reply_to:
         mail["Reply-To"] = reply_to

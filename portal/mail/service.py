@@ -12,7 +12,6 @@ import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from flask import current_app
 from sqlalchemy import func, or_, select, update
 
 from portal.clock import now
@@ -20,6 +19,7 @@ from portal.db import db, transaction
 from portal.mail.models import Outbox, State
 from portal.mail.render import compose
 from portal.mail.transport import Deferred, DeliveryError, Rejected, RelayDown, Transport
+from portal.settings import settings
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ def queue(
 
 def new_message_id(unique: str = "") -> str:
     """A Message-ID (RFC 5322, 3.6.4) in our own domain; it names nobody. `unique` stands for itself, if given."""
-    domain = current_app.config["MAIL_FROM"].rpartition("@")[2]
+    domain = settings().MAIL_FROM.rpartition("@")[2]
     return f"<{unique or secrets.token_hex(16)}@{domain}>"
 
 

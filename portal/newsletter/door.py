@@ -27,6 +27,7 @@ from portal.forms import FORM_LIFETIME, QUICKEST_PERSON, csrf_holds
 from portal.newsletter import consent, entry
 from portal.newsletter.forms import SignupForm
 from portal.newsletter.models import Language, Source, Topic
+from portal.settings import Settings
 from portal.throttle import block_of
 
 PAGES = {"/newsletter": "en", "/es/boletin": "es"}
@@ -45,8 +46,8 @@ class Door:
     def __init__(self, app: Flask, inner: WSGIApplication) -> None:
         self._app, self._inner = app, inner
         self._hosts = frozenset(host.strip("[]") for host in app.config["TRUSTED_HOSTS"])
-        self._keys = (app.config["SECRET_KEY"], *app.config["SECRET_KEY_FALLBACKS"])
-        self._cookie = app.config["FORM_COOKIE"]
+        config: Settings = app.extensions["settings"]
+        self._keys, self._cookie = config.keys, config.form_cookie
         headers = {
             **dict(app.extensions["security_headers"]),
             "Cache-Control": "no-store",

@@ -22,6 +22,7 @@ from portal.forms import QUICKEST_PERSON
 from portal.newsletter import consent, entry, erasure, forms, proof, subscriptions
 from portal.newsletter import record as records
 from portal.newsletter.models import ON_THE_LIST, Language, Means, Source, Subscriber, Topic, masked
+from portal.settings import settings
 from portal.throttle import block_of
 
 bp = Blueprint("newsletter", __name__)
@@ -100,9 +101,9 @@ def confirm(token: str) -> ResponseReturnValue:
     try:
         with transaction():
             if form.not_me.data:
-                subscriptions.not_me(token, network=_network(), keys=_keys(), at=now())
+                subscriptions.not_me(token, network=_network(), keys=settings().keys, at=now())
             else:
-                subscriptions.confirm(token, network=_network(), keys=_keys(), at=now())
+                subscriptions.confirm(token, network=_network(), keys=settings().keys, at=now())
     except (NotFound, Expired):
         return redirect(request.path, 303)
     done = ".blocked" if form.not_me.data else ".confirmed"
@@ -208,7 +209,7 @@ def erase(token: str) -> ResponseReturnValue:
     web.throttle("confirm")
     try:
         with transaction():
-            erasure.erase(token, network=_network(), keys=_keys(), at=now())
+            erasure.erase(token, network=_network(), keys=settings().keys, at=now())
     except NotFound:
         pass  # another press of the same button was first
     return redirect(url_for(".erased") + _in(lang), 303)
@@ -279,7 +280,7 @@ def _api_fields(sent: Any) -> tuple[MultiDict[str, str], str]:
     # A program has no page to keep a form token from; its sign-up is one of its own, seen long enough ago.
     opened = now().timestamp() - QUICKEST_PERSON
     purpose = f"signup/{consent.current(g.lang).name}"
-    fields["form_token"] = tokens.stamp(_keys()[0], purpose, at=opened)
+    fields["form_token"] = tokens.stamp(settings().keys[0], purpose, at=opened)
     return fields, shown
 
 
@@ -319,8 +320,3 @@ def _in(lang: str) -> str:
 
 def _network() -> str:
     return block_of(request.remote_addr or "")
-
-
-def _keys() -> tuple[str, ...]:
-    config = current_app.config
-    return (config["SECRET_KEY"], *config["SECRET_KEY_FALLBACKS"])

@@ -19,6 +19,7 @@ from portal.clock import now
 from portal.db import db
 from portal.mail import service as mail
 from portal.people import service as accounts
+from portal.settings import settings
 
 GUIDE_SECONDS = 90.0  # longer than the press may take
 LATE_MAIL = timedelta(minutes=15)
@@ -67,7 +68,7 @@ def schema() -> Finding:
 
 def disk() -> Finding:
     """There is room to write."""
-    free = shutil.disk_usage(_existing(current_app.config["INSTANCE_DIR"])).free
+    free = shutil.disk_usage(_existing(settings().INSTANCE_DIR)).free
     if free < LEAST_FREE_BYTES:
         return Finding(
             "disk", False, f"{free >> 20} MiB free", "Make room on the disk that holds INSTANCE_DIR."
@@ -77,7 +78,7 @@ def disk() -> Finding:
 
 def instance() -> Finding:
     """Only we may read what is kept."""
-    folder: Path = current_app.config["INSTANCE_DIR"]
+    folder: Path = settings().INSTANCE_DIR
     loose = [
         path
         for path in (folder, folder / "secret", folder / "mail")
@@ -124,7 +125,7 @@ def staff() -> Finding:
 
 def holidays() -> Finding:
     """The answer-by promise knows the days we are closed."""
-    days = current_app.config["ORG"].holidays
+    days = settings().ORG.holidays
     today = now().date()
     if not any(today <= day <= today + timedelta(days=366) for day in days):
         remedy = "Set ORG_HOLIDAYS to the dates of the coming year, like 2026-11-26,2026-12-25."
@@ -134,7 +135,7 @@ def holidays() -> Finding:
 
 def facts() -> Finding:
     """Pages leave out what they were not told."""
-    org = current_app.config["ORG"]
+    org = settings().ORG
     absent = [f"ORG_{name.upper()}" for name in ("phone", "fax", "license", "pic") if not getattr(org, name)]
     if absent:
         return Finding(
@@ -148,7 +149,7 @@ def content() -> Finding:
     texts, waiting = current_app.extensions["library"], dict[str, list[str]]()
     for page in texts.unsigned():
         waiting.setdefault(page.waits_for, []).append(page.path)
-    for page in texts.overdue(now().astimezone(current_app.config["ORG"].timezone).date()):
+    for page in texts.overdue(now().astimezone(settings().ORG.timezone).date()):
         waiting.setdefault("past its next review", []).append(page.path)
     if waiting:
         said = "; ".join(f"{whom}: {', '.join(paths)}" for whom, paths in sorted(waiting.items()))
@@ -171,10 +172,10 @@ def guide() -> Finding:
 
 def processes() -> Finding:
     """Rate limits are shared by all who serve."""
-    config = current_app.config
-    if config["WEB_WORKERS"] > 1 and not config["REDIS_URL"]:
+    config = settings()
+    if config.WEB_WORKERS > 1 and not config.REDIS_URL:
         return Finding(
-            "limits", False, f"{config['WEB_WORKERS']} processes count apart", "Set REDIS_URL.", False
+            "limits", False, f"{config.WEB_WORKERS} processes count apart", "Set REDIS_URL.", False
         )
     return Finding("limits", True, "counted in one place", serving=False)
 

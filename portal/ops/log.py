@@ -77,7 +77,7 @@ def set_up(app: Flask) -> None:
         root.addHandler(logging.StreamHandler(sys.stderr))
         root.setLevel(logging.INFO)
         root.propagate = False
-    formatter = JsonFormatter() if app.config["APP_ENV"] == "production" else PlainFormatter()
+    formatter = JsonFormatter() if app.extensions["settings"].is_production else PlainFormatter()
     for handler in root.handlers:
         handler.setFormatter(formatter)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from flask import Blueprint, Response, current_app, make_response
+from flask import Blueprint, Response, make_response
 
 from portal.clock import now
 from portal.ops import checks
+from portal.settings import settings
 
 bp = Blueprint("ops", __name__)
 
@@ -32,12 +33,12 @@ def readyz() -> Response:
 @bp.get("/.well-known/security.txt")
 def security_txt() -> Response:
     """Where to report a weakness (RFC 9116)."""
-    config = current_app.config
+    config = settings()
     expires = (now() + timedelta(days=300)).replace(hour=0, minute=0, second=0, microsecond=0)
     lines = [
-        f"Contact: mailto:{config['MAIL_FROM']}",
+        f"Contact: mailto:{config.MAIL_FROM}",
         f"Expires: {expires:%Y-%m-%dT%H:%M:%SZ}",
-        f"Canonical: {config['BASE_URL']}/.well-known/security.txt",
+        f"Canonical: {config.BASE_URL}/.well-known/security.txt",
         "Preferred-Languages: en, es",
     ]
     return _plain("\n".join(lines) + "\n")

@@ -27,6 +27,7 @@ from portal.library.pages import EVIDENCE, Library, Page
 from portal.print.guide import Guide
 from portal.resource import downloads
 from portal.resource.forms import GateForm, PlanForm
+from portal.settings import Settings, settings
 
 bp = Blueprint("resource", __name__)
 
@@ -54,9 +55,9 @@ def _give_texts_their_addresses(state: BlueprintSetupState) -> None:
 
 
 def _bring_the_guide(state: BlueprintSetupState) -> None:
-    config = state.app.config
+    config: Settings = state.app.extensions["settings"]
     state.app.extensions["guide"] = Guide(
-        config["INSTANCE_DIR"] / "cache", config["ORG"], config["BASE_URL"].rstrip("/")
+        config.INSTANCE_DIR / "cache", config.ORG, config.BASE_URL.rstrip("/")
     )
 
 
@@ -147,7 +148,7 @@ def dose_plan() -> ResponseReturnValue:
     if not _is_professional():
         return redirect(request.path, 303) if request.method == "POST" else _show_gate()
     library = _library()
-    today = now().astimezone(current_app.config["ORG"].timezone).date()
+    today = now().astimezone(settings().ORG.timezone).date()
     form = PlanForm(library.schedules, today)
     context: dict[str, Any] = {
         "article": library.pages[DOSING],
@@ -176,7 +177,7 @@ def gate() -> ResponseReturnValue:
         GATE_ANSWER,
         max_age=GATE_SECONDS,
         path=GATED_ROOT,
-        secure=current_app.config["SESSION_COOKIE_SECURE"],
+        secure=settings().is_secure,
         httponly=True,
         samesite="Lax",
     )
@@ -232,7 +233,7 @@ def _circumstances() -> downloads.Circumstances:
         review = "Draft. Not yet signed by the pharmacist-in-charge."
     return downloads.Circumstances(
         title=page.title,
-        publisher=current_app.config["ORG"].name,
+        publisher=settings().ORG.name,
         address=f"{web.base_url()}{EVIDENCE}",
         changed_on=page.updated_on.isoformat(),
         review=review,
@@ -288,4 +289,4 @@ def _guide() -> Guide:
 
 
 def _is_professional() -> bool:
-    return not current_app.config["PROFESSIONAL_GATE"] or request.cookies.get(GATE_COOKIE) == GATE_ANSWER
+    return not settings().PROFESSIONAL_GATE or request.cookies.get(GATE_COOKIE) == GATE_ANSWER

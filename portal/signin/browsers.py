@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import secrets
 
-from flask import Flask, Response, current_app, request
+from flask import Response, request
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from portal import tokens
+from portal.settings import settings
 
 LIFETIME_SECONDS = 90 * 24 * 60 * 60
 
@@ -20,7 +21,7 @@ def known(email: str) -> str | None:
     """This browser's mark when it signed in to the account before: the key under which its tries are counted."""
     account = tokens.digest(email)
     try:
-        owner, mark = _signer().loads(request.cookies.get(_name(current_app), ""), max_age=LIFETIME_SECONDS)
+        owner, mark = _signer().loads(request.cookies.get(_name(), ""), max_age=LIFETIME_SECONDS)
     except (BadData, ValueError, TypeError):
         return None
     return f"{account}/{mark}" if owner == account else None
@@ -29,22 +30,19 @@ def known(email: str) -> str | None:
 def remember(response: Response, email: str) -> None:
     """Mark this browser as one that signed in to the account."""
     response.set_cookie(
-        _name(current_app),
+        _name(),
         str(_signer().dumps([tokens.digest(email), secrets.token_hex(8)])),
         max_age=LIFETIME_SECONDS,
         path="/",
-        secure=bool(current_app.config["SESSION_COOKIE_SECURE"]),
+        secure=settings().is_secure,
         httponly=True,
         samesite="Lax",
     )
 
 
-def _name(app: Flask) -> str:
-    return "__Host-known" if app.config["SESSION_COOKIE_SECURE"] else "known"
+def _name() -> str:
+    return "__Host-known" if settings().is_secure else "known"
 
 
 def _signer() -> URLSafeTimedSerializer:
-    config = current_app.config
-    return URLSafeTimedSerializer(
-        [*config["SECRET_KEY_FALLBACKS"], config["SECRET_KEY"]], salt="staff-known-browser"
-    )
+    return URLSafeTimedSerializer(settings().signing_keys, salt="staff-known-browser")

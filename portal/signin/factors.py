@@ -7,12 +7,12 @@ its own; recovery codes are kept as hashes, shown once, and each is deleted by t
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
 
 import qrcode
-from flask import current_app, session
+from flask import session
 from flask_security import MfRecoveryCodesUtil, PasswordUtil, Totp
 from passlib.exc import UsedTokenError
 from passlib.totp import TOTP, TotpMatch
@@ -21,6 +21,7 @@ from qrcode.image.svg import SvgPathFillImage
 from portal import tokens
 from portal.clock import now
 from portal.people import service
+from portal.settings import settings
 from portal.signin import passwords
 
 log = logging.getLogger(__name__)
@@ -28,12 +29,10 @@ log = logging.getLogger(__name__)
 SEAL_COST = 1  # rounds of PBKDF2, as a power of two
 
 
-def totp_keys(config: Mapping[str, Any]) -> dict[str, str]:
+def totp_keys(keys: Sequence[str]) -> dict[str, str]:
     """The keys that seal TOTP secrets, the one for new secrets first; made from SECRET_KEY and its forerunners."""
-    keys = [
-        tokens.derive(key, "totp", "1") for key in (config["SECRET_KEY"], *config["SECRET_KEY_FALLBACKS"])
-    ]
-    return {f"k{tokens.digest(key)[:10]}": key for key in keys}
+    derived = [tokens.derive(key, "totp", "1") for key in keys]
+    return {f"k{tokens.digest(key)[:10]}": key for key in derived}
 
 
 class OnceTotp(Totp):
@@ -117,6 +116,6 @@ class OwnPasswords(PasswordUtil):
     def validate(self, password: str, is_register: bool, **kwargs: Any) -> tuple[list[str] | None, str]:
         """What is wrong with a new password, if anything."""
         user = kwargs["user"]
-        about = (user.name, user.email, current_app.config["ORG"].name)
+        about = (user.name, user.email, settings().ORG.name)
         fault = passwords.fault(password, about=about)
         return ([fault] if fault else None), password

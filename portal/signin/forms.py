@@ -23,6 +23,7 @@ from portal.db import transaction
 from portal.forms import BaseForm, EmailField, TextField
 from portal.people import service
 from portal.people.models import NAME_MAX
+from portal.settings import settings
 from portal.signin import browsers, passwords
 
 ENTER_EMAIL = "Enter your email address"
@@ -166,6 +167,6 @@ class InviteForm(BaseForm):
     def validate_password(self, field: PasswordField) -> None:
         """The rules of `passwords`, with what is known of the person and the place."""
         address = self.address or (self.email.data if self.email else "") or ""
-        about = (address, self.name.data or "", current_app.config["ORG"].name)
+        about = (address, self.name.data or "", settings().ORG.name)
         if found := passwords.fault(field.data or "", about=about):
             raise ValidationError(found)

@@ -47,6 +47,7 @@ from portal.clock import now
 from portal.db import db, transaction
 from portal.errors import Unavailable
 from portal.people import service
+from portal.settings import Settings
 from portal.signin import browsers, passwords, views
 from portal.signin.factors import HashedRecoveryCodes, OnceTotp, OwnPasswords, totp_keys
 from portal.signin.forms import (
@@ -130,7 +131,7 @@ class OutboxMail(MailUtil):
 
 def set_up(app: Flask) -> None:
     """Make the app one that staff sign in to; call it before the staff's blueprints are registered."""
-    app.config.update(settings(app.config))
+    app.config.update(pinned(app.extensions["settings"]))
     app.session_interface = Sessions()
     app.before_request(_refuse_what_is_no_form)
     app.before_request(_deny)
@@ -167,10 +168,10 @@ def set_up(app: Flask) -> None:
     app.context_processor(_context)
 
 
-def settings(config: Any) -> dict[str, Any]:
+def pinned(config: Settings) -> dict[str, Any]:
     """Every setting of Flask-Security that we rely on, pinned."""
-    secure = config["BASE_URL"].startswith("https://")
-    pinned: dict[str, Any] = {
+    secure = config.is_secure
+    ours: dict[str, Any] = {
         "URL_PREFIX": "/staff",
         "STATIC_FOLDER": None,
         "CLI_USERS_NAME": None,
@@ -210,8 +211,8 @@ def settings(config: Any) -> dict[str, Any]:
         "TWO_FACTOR_RESCUE_EMAIL": False,
         "TWO_FACTOR_AUTHENTICATOR_VALIDITY": 30,
         "TWO_FACTOR_POST_SETUP_VIEW": f"{ACCOUNT}?done=authenticator",
-        "TOTP_SECRETS": totp_keys(config),
-        "TOTP_ISSUER": config["ORG"].name,
+        "TOTP_SECRETS": totp_keys(config.keys),
+        "TOTP_ISSUER": config.ORG.name,
         "MULTI_FACTOR_RECOVERY_CODES": True,
         "MULTI_FACTOR_RECOVERY_CODES_N": service.RECOVERY_CODES,
         "FRESHNESS": FRESH_FOR,
@@ -231,7 +232,7 @@ def settings(config: Any) -> dict[str, Any]:
         "MSG_INVALID_PASSWORD": (WRONG_PASSWORD, "error"),
     }
     return {
-        **{f"SECURITY_{name}": value for name, value in pinned.items()},
+        **{f"SECURITY_{name}": value for name, value in ours.items()},
         "SESSION_COOKIE_NAME": "__Host-staff" if secure else "staff",
         "SESSION_COOKIE_SECURE": secure,
         "SESSION_PROTECTION": None,  # an address that changes ends no session

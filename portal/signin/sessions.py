@@ -150,8 +150,7 @@ class Sessions(SessionInterface):
 
 
 def _signer(app: Flask) -> URLSafeTimedSerializer:
-    keys = [*app.config["SECRET_KEY_FALLBACKS"], app.config["SECRET_KEY"]]
-    return URLSafeTimedSerializer(keys, salt="staff-anonymous")
+    return URLSafeTimedSerializer(app.extensions["settings"].signing_keys, salt="staff-anonymous")
 
 
 def _read_anonymous(app: Flask, value: str) -> Session:

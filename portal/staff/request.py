@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import flask
-from flask import current_app, redirect, url_for
+from flask import redirect, url_for
 from flask.typing import ResponseReturnValue
 
 from portal import web
@@ -22,6 +22,7 @@ from portal.desk.acts import Staff
 from portal.errors import Conflict, NotFound, Refused
 from portal.intake.models import Request
 from portal.people.models import Role
+from portal.settings import settings
 from portal.signin.gate import current, guarded, keeps_text
 from portal.staff.forms import ActForm, AnswerForm, CloseForm, DeskForm, NoteForm, ReopenForm, SpamForm
 from portal.staff.sheet import Sheet
@@ -119,7 +120,7 @@ def note(reference: str) -> ResponseReturnValue:
 def answer(reference: str) -> ResponseReturnValue:
     """Answer by mail, and close the request if the second button was pressed."""
     form = AnswerForm(prefix="answer")
-    keys = (current_app.config["SECRET_KEY"], *current_app.config["SECRET_KEY_FALLBACKS"])
+    keys = settings().keys
 
     def verb(asked: Request, by: Staff) -> None:
         desk.answer(asked, **form.values(), form_token=form.form_token.data or "", by=by, at=now(), keys=keys)

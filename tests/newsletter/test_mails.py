@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from itertools import product
@@ -119,8 +120,8 @@ def test_the_welcome_carries_every_list_header(app: Flask, visitor: Visitor, out
         assert len(welcome.get_all(name)) == 1, name
 
 
-def test_a_long_host_does_not_break_the_header(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(app.config, "BASE_URL", "https://newsletter.a-pharmacy-with-a-long-name.example.org")
+def test_a_long_host_does_not_break_the_header(app: Flask, change_settings: Callable[..., None]) -> None:
+    change_settings(BASE_URL="https://newsletter.a-pharmacy-with-a-long-name.example.org")
     make_subscriber(app)
 
     with app.app_context(), transaction():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -181,11 +182,11 @@ def test_a_link_opens_only_what_it_is_for(app: Flask, visitor: Visitor) -> None:
 
 
 def test_links_outlive_a_change_of_the_secret_key(
-    app: Flask, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+    app: Flask, visitor: Visitor, change_settings: Callable[..., None]
 ) -> None:
     """Leaving has no expiry."""
     person = make_subscriber(app)
-    monkeypatch.setitem(app.config, "SECRET_KEY", "another-key-another-key-another-key")
+    change_settings(SECRET_KEY="another-key-another-key-another-key")
 
     visitor.open(person["leave"]).press("Stop all emails", status=303)
 

@@ -173,8 +173,8 @@ def test_nobody_cannot_be_disabled(run: Run) -> None:
 # ---- flask seed
 
 
-def test_no_demo_world_in_production(run: Run, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(app.config, "APP_ENV", "production")
+def test_no_demo_world_in_production(run: Run, app: Flask, change_settings: Callable[..., None]) -> None:
+    change_settings(APP_ENV="production")
 
     result = run("seed")
 

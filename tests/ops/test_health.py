@@ -143,7 +143,7 @@ def test_where_to_report_a_weakness(visitor: Visitor, clock: Clock) -> None:
 # ---- For a person
 
 
-def well(monkeypatch: pytest.MonkeyPatch, app: Flask) -> None:
+def well(monkeypatch: pytest.MonkeyPatch, app: Flask, change_settings: Callable[..., None]) -> None:
     """Everything a person has to set is set."""
     org = replace(
         app.config["ORG"],
@@ -152,7 +152,7 @@ def well(monkeypatch: pytest.MonkeyPatch, app: Flask) -> None:
         pic="G. Hall",
         holidays=frozenset({date(2026, 12, 25)}),
     )
-    monkeypatch.setitem(app.config, "ORG", org)
+    change_settings(ORG=org)
     monkeypatch.setitem(app.extensions, "library", SimpleNamespace(unsigned=list, overdue=lambda today: []))
     monkeypatch.setitem(
         app.extensions, "guide", SimpleNamespace(printed=lambda library, wait: SimpleNamespace(facts="PDF"))
@@ -161,9 +161,12 @@ def well(monkeypatch: pytest.MonkeyPatch, app: Flask) -> None:
 
 
 def test_the_doctor_is_content_when_all_is_well(
-    context: Flask, doctor: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+    context: Flask,
+    doctor: Callable[[], Any],
+    monkeypatch: pytest.MonkeyPatch,
+    change_settings: Callable[..., None],
 ) -> None:
-    well(monkeypatch, context)
+    well(monkeypatch, context, change_settings)
     employ()
 
     result = doctor()
@@ -174,9 +177,12 @@ def test_the_doctor_is_content_when_all_is_well(
 
 
 def test_the_doctor_says_what_to_do_and_fails(
-    context: Flask, doctor: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+    context: Flask,
+    doctor: Callable[[], Any],
+    monkeypatch: pytest.MonkeyPatch,
+    change_settings: Callable[..., None],
 ) -> None:
-    well(monkeypatch, context)
+    well(monkeypatch, context, change_settings)
 
     result = doctor()
 
@@ -290,11 +296,11 @@ def test_facts_that_pages_leave_out_are_named(context: Flask, monkeypatch: pytes
     assert check("facts").detail == "ORG_FAX, ORG_LICENSE, ORG_PIC not set"
 
 
-def test_processes_that_count_apart_are_named(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(context.config, "WEB_WORKERS", 4)
+def test_processes_that_count_apart_are_named(context: Flask, change_settings: Callable[..., None]) -> None:
+    change_settings(WEB_WORKERS=4)
     assert check("limits").detail == "4 processes count apart"
 
-    monkeypatch.setitem(context.config, "REDIS_URL", "redis://localhost")
+    change_settings(REDIS_URL="redis://localhost")
     assert check("limits").ok
 
 

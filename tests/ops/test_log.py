@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -369,7 +370,7 @@ def test_production_writes_json_and_development_plain_lines(app: Flask) -> None:
     try:
         for env, kind in (("production", JsonFormatter), ("development", PlainFormatter)):
             other = Flask("portal.other")
-            other.config["APP_ENV"] = env
+            other.extensions["settings"] = SimpleNamespace(is_production=env == "production")
             log.set_up(other)
             assert {type(handler.formatter) for handler in root.handlers} == {kind}
     finally:

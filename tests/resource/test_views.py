@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -166,9 +167,9 @@ def test_a_professional_page_is_kept_by_no_shared_cache_and_not_listed(professio
 
 
 def test_with_the_gate_off_the_pages_open_at_once(
-    app: Flask, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+    app: Flask, visitor: Visitor, change_settings: Callable[..., None]
 ) -> None:
-    monkeypatch.setitem(app.config, "PROFESSIONAL_GATE", False)
+    change_settings(PROFESSIONAL_GATE=False)
 
     assert visitor.open(GATED).title == "Dosing low dose naltrexone"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -17,7 +18,7 @@ from portal.errors import Unavailable
 from portal.people import service
 from portal.people.models import StaffSession
 from portal.signin import sessions as session_store
-from portal.signin.security import settings
+from portal.signin.security import pinned
 from tests.conftest import Clock
 from tests.pages import Visitor
 from tests.signin.conftest import PASSWORD, Person, cookie_of, give_password, is_signed_in, sign_in
@@ -116,7 +117,7 @@ def test_the_cookie_is_guarded(make_person: MakePerson, visitor: Visitor, staff_
 
 
 def test_behind_https_the_cookies_are_host_cookies(staff_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = settings({**staff_app.config, "BASE_URL": "https://portal.example"})
+    found = pinned(replace(staff_app.extensions["settings"], BASE_URL="https://portal.example"))
 
     assert found["SESSION_COOKIE_NAME"] == "__Host-staff"
     assert found["SESSION_COOKIE_SECURE"] is True
