@@ -20,12 +20,18 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portal import cli, library, site, web
 from portal.db import db, prepare_engine
+from portal.desk import letters as desk_letters
+from portal.errors import CodeFaults
+from portal.intake import letters as intake_letters
 from portal.intake import views as intake_views
 from portal.library import pages
+from portal.mail.letters import LETTERS
+from portal.newsletter import letters as newsletter_letters
 from portal.newsletter import views as newsletter_views
 from portal.newsletter.door import Door
 from portal.ops import log
 from portal.ops import views as ops_views
+from portal.people import letters as people_letters
 from portal.ready import Assets, ReadyPages
 from portal.resource import views as resource_views
 from portal.settings import Settings
@@ -50,10 +56,16 @@ STAFF = (
     people.account_bp,
     gallery.bp,
 )
+ROOMS_LETTERS = (people_letters, intake_letters, newsletter_letters, desk_letters)
 
 
 def create_app(config: Settings) -> Flask:
-    """The whole portal: returns the public app, whose `wsgi_app` answers for the staff app too."""
+    """The whole portal: returns the public app, whose `wsgi_app` answers for the staff app too.
+
+    Raises CodeFaults, with all of them, when what the rooms sign into the registers contradicts itself.
+    """
+    if faults := LETTERS.fill(letter for room in ROOMS_LETTERS for letter in room.LETTERS):
+        raise CodeFaults(faults)
     public = _core("portal.public", config)
     public.session_interface = NoSession()
     public.extensions["library"] = pages.load(CONTENT)

@@ -19,7 +19,7 @@ from portal.db import transaction
 from portal.desk import acts as desk
 from portal.errors import PortalError, Refused
 from portal.library import links
-from portal.mail.render import link
+from portal.mail.compose import link
 from portal.mail.transport import RelayDown
 from portal.npi import number
 from portal.ops import checks

@@ -1,4 +1,4 @@
-"""The mail worker: answers sign-ups, empties the outbox, keeps house.
+"""The mail worker: answers sign-ups, delivers what was promised, keeps house.
 
 Any number may run; leases keep them apart. The first on a machine also holds a lock that the kernel lets go when it
 dies, however it dies: whoever gets it next knows that a lease of this machine has no owner, and frees it at once.
@@ -12,7 +12,6 @@ import os
 import secrets
 import socket
 import threading
-import time
 from datetime import timedelta
 from typing import IO
 
@@ -21,7 +20,8 @@ from sqlalchemy.exc import DBAPIError
 from portal.clock import now
 from portal.db import db, transaction
 from portal.errors import Unavailable
-from portal.mail import service as mail
+from portal.mail import deliver, lanes, promise
+from portal.mail.models import Lane
 from portal.mail.transport import RelayDown, transport_for
 from portal.newsletter import service as newsletter
 from portal.people import service as accounts
@@ -40,9 +40,10 @@ class Worker:
     def __init__(self) -> None:
         config = settings()
         self.name = f"{socket.gethostname()[:30]}-{os.getpid()}-{secrets.token_hex(3)}"
-        self.sender = config.MAIL_FROM
         self.keys = config.keys
-        self.transport = transport_for(config.SMTP_URL, config.INSTANCE_DIR / "mail")
+        self.transports = {
+            lane: transport_for(config.SMTP_URL, config.INSTANCE_DIR / "mail") for lane in Lane
+        }
         self._stop = threading.Event()
         self._lock: IO[str] | None = None
         self._kept_house_at = now() - HOUSEKEEPING_EVERY
@@ -79,15 +80,17 @@ class Worker:
         try:
             while newsletter.answer_signups(keys=self.keys, at=now()):
                 pass
-            while mail.deliver_one(self.transport, worker=self.name, sender=self.sender):
-                count += 1
+            while handled := self._deliver():
+                count += handled
+            deliver.write_all()
         finally:
             self.close()
         return count
 
     def close(self) -> None:
         """Let go of the server and the lock."""
-        self.transport.close()
+        for transport in self.transports.values():
+            transport.close()
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -97,6 +100,7 @@ class Worker:
         newsletter.housekeeping(keys=self.keys, at=now())
         with transaction():
             accounts.purge(at=now())
+            promise.retire(now())
 
     def _free_dead_leases(self) -> None:
         """On SQLite, which one machine holds: no other worker lives here, so every lease is a dead one's."""
@@ -110,7 +114,7 @@ class Worker:
             return
         self._lock = lock
         with transaction():
-            mail.free_leases()
+            lanes.free_leases()
 
     def _round(self) -> bool:
         """One step of each kind of work; whether there may be more at once."""
@@ -119,7 +123,12 @@ class Worker:
             self._keep_house()
             self._kept_house_at = at
         answered = newsletter.answer_signups(keys=self.keys, at=at)
-        sent = mail.deliver_one(self.transport, worker=self.name, sender=self.sender)
-        if sent and (rate := settings().MAIL_RATE_PER_SECOND):
-            time.sleep(1 / rate)
-        return bool(answered) or sent
+        return bool(answered or self._deliver())
+
+    def _deliver(self) -> int:
+        """One step of the first lane that has one: nobody in a later lane goes before."""
+        for lane in Lane:
+            step = deliver.deliver(lane, self.transports[lane], worker=self.name, wait=self._stop.wait)
+            if step:
+                return step
+        return 0

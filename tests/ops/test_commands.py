@@ -14,8 +14,9 @@ from portal import serve
 from portal.audit import AuditEntry
 from portal.db import db, transaction
 from portal.intake.models import Request, Status
-from portal.mail import service as mail
-from portal.mail.models import Outbox, State
+from portal.mail import lanes
+from portal.mail import promise as mail
+from portal.mail.models import Delivery, State
 from portal.mail.transport import FileTransport, RelayDown
 from portal.people import service as accounts
 from portal.people.models import ROLES, Invite, User
@@ -39,14 +40,14 @@ def promised(app: Flask) -> Callable[[], None]:
 
     def promise() -> None:
         with app.app_context(), transaction():
-            mail.queue("people/notice", to="a@b.example", context={"what": "X."}, cause="user:1", at=START)
+            mail.promise("people/notice", to="a@b.example", facts={"what": "X."}, cause="user:1", at=START)
 
     return promise
 
 
 def state_of_mail(app: Flask) -> str:
     with app.app_context():
-        return str(db.session.scalars(select(Outbox.state)).one())
+        return str(db.session.scalars(select(Delivery.state)).one())
 
 
 def one_line(text_: str) -> bool:
@@ -259,7 +260,7 @@ def test_a_signal_ends_the_worker_after_the_mail_in_hand(
 
     assert result.exit_code == 0
     with app.app_context():
-        states = db.session.execute(select(Outbox.state, func.count()).group_by(Outbox.state)).all()
+        states = db.session.execute(select(Delivery.state, func.count()).group_by(Delivery.state)).all()
     assert {str(state): count for state, count in states} == {"sent": 1, "queued": 1}
 
 
@@ -275,7 +276,7 @@ def test_the_worker_rests_while_the_storage_is_gone(
 
     monkeypatch.setattr(Worker, "_round", fail)
     monkeypatch.setattr("portal.worker.REST_SECONDS", 0.0)
-    monkeypatch.setattr(mail, "free_leases", lambda: None)
+    monkeypatch.setattr(lanes, "free_leases", lambda: None)
     wait = Worker.run.__globals__["threading"].Event.wait
     monkeypatch.setattr(
         "portal.worker.threading.Event.wait", lambda self, pause: rests.append(pause) or wait(self, 0)

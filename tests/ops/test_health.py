@@ -17,8 +17,8 @@ from sqlalchemy.exc import OperationalError
 
 from portal.clock import now
 from portal.db import db, transaction
-from portal.mail import service as mail
-from portal.mail.models import Outbox, State
+from portal.mail import promise as mail
+from portal.mail.models import Delivery, State
 from portal.ops import checks
 from portal.ops.checks import Finding
 from portal.people import service as accounts
@@ -64,9 +64,9 @@ def fail(*_args: object, **_kwargs: object) -> None:
 
 def promise(state: State = State.QUEUED, **values: Any) -> None:
     with transaction():
-        mail.queue("people/notice", to="a@b.example", context={"what": "A thing."}, cause="user:1", at=START)
+        mail.promise("people/notice", to="a@b.example", facts={"what": "A thing."}, cause="user:1", at=START)
         db.session.flush()
-        db.session.execute(db.update(Outbox).values(state=state, **values))
+        db.session.execute(db.update(Delivery).values(state=state, **values))
 
 
 def employ(role: str = "manager") -> None:
