@@ -63,7 +63,7 @@ def _refusals(function: Callable[..., Any]) -> Callable[..., Any]:
 def serve_command() -> None:
     """Serve the pages and send the mail, together, until Ctrl-C."""
     config = settings()
-    for check in checks.SERVING:
+    for check in (*checks.SERVING, checks.integrity):
         if not (finding := check()).ok:
             click.echo(f"{finding.name}: {finding.detail}. {finding.remedy}", err=True)
             sys.exit(1)
