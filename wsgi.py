@@ -8,6 +8,7 @@ from flask.cli import FlaskGroup
 
 from config import EX_CONFIG, Config, ConfigError
 from portal.app import create_app
+from portal.errors import CodeFaults
 from portal.library.pages import ContentError
 
 try:
@@ -19,6 +20,10 @@ except ConfigError as error:
 
 try:
     app = create_app(config)
+except CodeFaults as error:
+    lines = ["The portal cannot start with this code:", *(f"  - {fault}" for fault in error.faults)]
+    sys.stderr.write("\n".join(lines) + "\n")
+    sys.exit(EX_CONFIG)
 except ContentError as error:
     lines = ["The portal cannot start with these texts:", *(f"  - {fault}" for fault in error.faults)]
     sys.stderr.write("\n".join(lines) + "\n")

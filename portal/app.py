@@ -20,12 +20,17 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portal import cli, library, site, web
 from portal.db import db, prepare_engine
+from portal.errors import CodeFaults
 from portal.intake import views as intake_views
+from portal.jobs import JOBS
 from portal.library import pages
+from portal.mail import jobs as mail_jobs
+from portal.newsletter import jobs as newsletter_jobs
 from portal.newsletter import views as newsletter_views
 from portal.newsletter.door import Door
 from portal.ops import log
 from portal.ops import views as ops_views
+from portal.people import jobs as people_jobs
 from portal.ready import Assets, ReadyPages
 from portal.resource import views as resource_views
 from portal.settings import Settings
@@ -40,6 +45,8 @@ STATIC = Path(__file__).resolve().parent / "static"
 CONTENT = Path(library.__file__).resolve().parent / "pages"
 MIGRATIONS = ROOT / "migrations"
 
+# Mail last: a worker that does all once sends what the others promised.
+ROOMS_JOBS = (people_jobs, newsletter_jobs, mail_jobs)
 PUBLIC = (site.bp, resource_views.bp, intake_views.bp, newsletter_views.bp, ops_views.bp)
 STAFF = (
     queue.bp,
@@ -53,7 +60,12 @@ STAFF = (
 
 
 def create_app(config: Settings) -> Flask:
-    """The whole portal: returns the public app, whose `wsgi_app` answers for the staff app too."""
+    """The whole portal: returns the public app, whose `wsgi_app` answers for the staff app too.
+
+    Raises CodeFaults, with all of them, when what the rooms sign into the registers contradicts itself.
+    """
+    if faults := JOBS.fill(job for room in ROOMS_JOBS for job in room.JOBS):
+        raise CodeFaults(faults)
     public = _core("portal.public", config)
     public.session_interface = NoSession()
     public.extensions["library"] = pages.load(CONTENT)

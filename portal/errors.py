@@ -41,3 +41,11 @@ class TooMany(PortalError):
     def __init__(self, message: str, *, retry_after: int) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class CodeFaults(Exception):
+    """The code contradicts itself: the portal does not start. `faults` names each."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = faults

@@ -15,6 +15,7 @@ from flask import current_app
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from portal import jobs
 from portal.clock import now
 from portal.db import db, transaction
 from portal.errors import Unavailable
@@ -123,6 +124,26 @@ def outbox() -> Finding:
     return Finding("mail", True, words, serving=False)
 
 
+def work() -> Finding:
+    """Every job of the worker runs."""
+    try:
+        ill = [job for job in jobs.standings() if not job.is_well]
+    except SQLAlchemyError as error:
+        return Finding("jobs", False, type(error).__name__, "See the check named database.", serving=False)
+    if ill:
+        said = "; ".join(
+            f"{job.name} failed {job.failures} times ({job.last_error})"
+            if job.failures
+            else f"{job.name} waits ({job.last_error})"
+            if job.label
+            else f"{job.name} is not of this version and rests"
+            for job in ill
+        )
+        remedy = "`flask jobs run NAME` tries one now; the log says where it failed."
+        return Finding("jobs", False, said, remedy, serving=False)
+    return Finding("jobs", True, f"{len(list(jobs.JOBS))} kinds, all well", serving=False)
+
+
 def staff() -> Finding:
     """Somebody can sign in."""
     try:
@@ -193,7 +214,7 @@ def processes() -> Finding:
 
 
 SERVING: tuple[Callable[[], Finding], ...] = (database, schema, disk)
-ALL = (*SERVING, integrity, instance, outbox, staff, holidays, facts, content, processes, guide)
+ALL = (*SERVING, integrity, instance, outbox, work, staff, holidays, facts, content, processes, guide)
 
 
 def _existing(path: Path) -> Path:

@@ -26,6 +26,7 @@ FACTS = (
     "reason",
     "count",
     "worker",
+    "job",
     "check",
     "signup",
 )

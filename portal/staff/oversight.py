@@ -9,7 +9,7 @@ from flask import request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import func, select
 
-from portal import web
+from portal import jobs, web
 from portal.audit import AuditEntry
 from portal.clock import now
 from portal.db import db
@@ -79,6 +79,7 @@ def mail() -> ResponseReturnValue:
             counts=service.counts(),
             oldest_due=service.oldest_due(now()),
             dead=[_given_up(row, about) for row in dead],
+            ill=[job for job in jobs.standings() if not job.is_well],
         )
     )
 
