@@ -42,7 +42,7 @@ format: $(VENV)/ready-dev ## Put the code in its usual form
 bench: $(VENV)/ready-dev ## Measure: a table of medians and ratios (python -m bench.lighthouse for the public pages)
 	@$(BIN)/python -m bench
 
-screenshots: $(VENV)/ready-dev ## Photograph the pages into docs/screenshots
+screenshots: $(VENV)/ready-dev ## Photograph the pages into screenshots/ (--docs renews those in docs)
 	@$(BIN)/python -m tests.screenshots
 
 seed: $(VENV)/ready ## Fill an empty portal with a believable demo world
