@@ -23,7 +23,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.http import HTTP_STATUS_CODES
 from wtforms import Form
 
-from portal import text
+from portal import text, uploads
 from portal.clock import now
 from portal.db import db, is_storage_fault
 from portal.errors import Conflict, Expired, NotFound, PortalError, Refused, TooMany, Unavailable
@@ -209,7 +209,9 @@ def _guard() -> None:
             raise BadText
         if body.count(b"&") >= MAX_FIELDS:
             raise RequestEntityTooLarge
-    elif request.mimetype == "multipart/form-data" and _takes_foreign_posts():
+    elif upload := uploads.declared():
+        upload.admit(request)
+    elif request.mimetype == uploads.MULTIPART and _takes_foreign_posts():
         pass  # a mail program may send its one-click as multipart (RFC 8058, 3.2)
     elif request.mimetype not in ("", "application/json"):
         raise UnsupportedForm
@@ -234,6 +236,9 @@ class ForeignOrigin(HTTPException):
 
     code = 403
     description = _l("This form was sent from another site. Open it here and send it again.")
+
+
+WORDED = (BadText, UnsupportedForm, ForeignOrigin, uploads.WrongFile, uploads.TooManyFiles)
 
 
 def _refuse_foreign_origin() -> None:
@@ -287,8 +292,10 @@ def _http_error(error: HTTPException) -> Response:
     status = error.code or 500
     if status < 400:  # a redirect raised by the router
         return make_response(error.get_response())
-    ours = isinstance(error, (BadText, UnsupportedForm, ForeignOrigin))
-    response = _failed(status, str(error.description) if ours else "")
+    words = str(error.description) if isinstance(error, WORDED) else ""
+    if status == 413 and (upload := uploads.declared()):
+        words = upload.too_large
+    response = _failed(status, words)
     if status == 405 and (allowed := getattr(error, "valid_methods", None)):
         response.headers["Allow"] = ", ".join(sorted(allowed))
     return response

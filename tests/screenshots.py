@@ -1,9 +1,9 @@
 """Photographs the portal as people meet it: `python -m tests.screenshots`, or `make screenshots`.
 
 The scenes of `tests/scenes.py` that name a picture become `screenshots/<picture>-desktop.png` (1280 px wide) and
-`<picture>-phone.png` (390 px), some in the dark and on paper too; git ignores the folder. The same scene gives the same
-picture, but for references, which are drawn by lot. `--whole` keeps whole pages instead of what one sees first, `--all`
-every scene, for whoever looks for faults, and `--docs` renews the few in `docs/screenshots/` that the documentation shows.
+`<picture>-phone.png` (390 px), some in the dark and on paper too; git ignores the folder. The same scene gives the
+same picture, but for references, which are drawn by lot. `--whole` keeps whole pages instead of what one sees first,
+`--all` every scene, for whoever looks for faults; `--docs` renews the few in `docs/screenshots/`.
 """
 
 from __future__ import annotations

@@ -152,7 +152,7 @@ def test_every_token_used_is_defined() -> None:
 
 
 def test_the_public_stylesheet_stays_small(figure: Figure) -> None:
-    """At most 5 KB as it travels: with it the longest page for prescribers keeps a third of a first visit's 30 KB free."""
+    """At most 5 KB as it travels; the heaviest first visit, of 30 KB at most, leaves room for that."""
     size = len(brotli.compress(rcssmin.cssmin(SITE).encode(), quality=11))
 
     assert size <= 5 * 1024
@@ -292,7 +292,7 @@ def test_motion_only_where_it_is_welcome() -> None:
 
 
 def test_the_pictures_kept_are_few_and_shown() -> None:
-    """At most a dozen, each on a page of the documentation; `make screenshots` makes the others, and git ignores them."""
+    """At most a dozen, each on a page of the documentation; git ignores those that `make screenshots` makes."""
     kept = set((ROOT / "docs" / "screenshots").glob("*"))
     shown = {
         (page.parent / target).resolve()
