@@ -32,16 +32,10 @@ MULTIPART = "multipart/form-data"
 View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
 
 
-class WrongFile(HTTPException):
-    """A file is not what this page takes."""
+class WrongFiles(HTTPException):
+    """Files that this page does not take, or more than it takes."""
 
     code = 415
-
-
-class TooManyFiles(HTTPException):
-    """More files than this page takes."""
-
-    code = 422
 
 
 def _read_csv(file: IO[bytes]) -> None:
@@ -78,16 +72,15 @@ class Upload:
 
     def admit(self, sent: Request) -> None:
         """Give this post its own limit, before it is read; raises RequestEntityTooLarge."""
-        # What is typed beside the files is as long as anywhere. (A max_form_memory_size below werkzeug's buffer of
-        # 64 KiB would refuse every file that is longer than that.)
+        # (A max_form_memory_size no larger than werkzeug's buffer, 64 KiB, would refuse every file that is longer.)
         sent.max_content_length = self.files * self.most + settings().MAX_CONTENT_LENGTH
         if (sent.content_length or 0) > sent.max_content_length:
             raise RequestEntityTooLarge
 
     def judge(self, given: list[FileStorage]) -> None:
-        """Look at each file; raises WrongFile, TooManyFiles, RequestEntityTooLarge. No file: the form says it."""
+        """Look at each file; raises WrongFiles or RequestEntityTooLarge. No file: the form says it."""
         if len(given) > self.files:
-            raise TooManyFiles(_("There are too many files. Send at most %(most)s.", most=self.files))
+            raise WrongFiles(_("There are too many files. Send at most %(most)s.", most=self.files))
         ending, read = KINDS[self.kind]
         for file in given:
             if file.stream.seek(0, io.SEEK_END) > self.most:
@@ -99,7 +92,7 @@ class Upload:
                 read(file.stream)
             except (ValueError, csv.Error) as fault:
                 words = _("This page takes files that end in %(ending)s, with text in UTF-8.", ending=ending)
-                raise WrongFile(words) from fault
+                raise WrongFiles(words) from fault
             file.stream.seek(0)
 
 

@@ -237,7 +237,7 @@ class ForeignOrigin(HTTPException):
     description = _l("This form was sent from another site. Open it here and send it again.")
 
 
-WORDED = (BadText, UnsupportedForm, ForeignOrigin, uploads.WrongFile, uploads.TooManyFiles)
+WORDED = (BadText, UnsupportedForm, ForeignOrigin, uploads.WrongFiles)
 
 
 def _refuse_foreign_origin() -> None:

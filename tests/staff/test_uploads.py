@@ -177,7 +177,7 @@ def test_several_files_only_where_several_are_taken(send: Callable[..., Any]) ->
 
     answers = [send(PUBLIC, *two), send(f"{PUBLIC}/many", *two), send(f"{PUBLIC}/many", *three)]
 
-    assert [answer.status_code for answer in answers] == [422, 200, 422]
+    assert [answer.status_code for answer in answers] == [415, 200, 415]
     assert "Send at most 1." in answers[0].text
     assert taken == [[CSV, CSV]]
 
