@@ -18,7 +18,7 @@ from flask.sessions import SessionInterface
 from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from portal import cli, library, site, web
+from portal import addresses, cli, library, site, web
 from portal.db import db, prepare_engine
 from portal.errors import CodeFaults
 from portal.intake import views as intake_views
@@ -126,8 +126,7 @@ class _Faces:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
-        is_staff = path == "/staff" or path.startswith("/staff/")
-        return (self.staff if is_staff else self.public)(environ, start_response)
+        return (self.staff if addresses.is_staff(path) else self.public)(environ, start_response)
 
 
 def _core(name: str, config: Settings) -> Flask:

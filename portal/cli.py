@@ -16,7 +16,7 @@ import click
 from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
-from portal import jobs, seed, serve
+from portal import addresses, jobs, seed, serve
 from portal.clock import now
 from portal.db import transaction
 from portal.desk import acts as desk
@@ -219,7 +219,7 @@ def npi_check(npi: str) -> None:
 
 
 def _invite(token: str) -> str:
-    return link(f"/staff/invite/{token}")
+    return link(addresses.STAFF_INVITE.of(token=token))
 
 
 @content_group.command("links")

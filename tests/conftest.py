@@ -25,7 +25,12 @@ from portal.app import create_app
 from portal.db import db
 from portal.mail import service as mail
 from portal.worker import Worker
-from tests.figures import figure, pytest_terminal_summary  # noqa: F401 - a fixture and a hook
+from tests.figures import (  # noqa: F401 - a fixture and hooks
+    figure,
+    pytest_addoption,
+    pytest_configure,
+    pytest_terminal_summary,
+)
 from tests.pages import Visitor
 
 START = datetime(2026, 1, 15, 18, 0, tzinfo=UTC)  # a Thursday, 10 am in San Ramon

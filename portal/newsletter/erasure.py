@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, select
 
-from portal import tokens
+from portal import addresses, tokens
 from portal.db import db
 from portal.mail import service as mail
 from portal.mail.models import Outbox
@@ -52,7 +52,7 @@ def request_erase(subscriber: Subscriber, *, at: datetime) -> None:
     mail.queue(
         "newsletter/erase",
         to=subscriber.address,
-        context={"erase_path": f"/newsletter/erase/{token}"},
+        context={"erase_path": addresses.ERASE.of(token=token)},
         cause=f"subscriber:{subscriber.id}",
         at=at,
         language=subscriber.language,

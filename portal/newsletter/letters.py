@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from portal import tokens
+from portal import addresses, tokens
 from portal.mail import render
 from portal.mail import service as mail
 from portal.mail.models import Outbox
@@ -25,12 +25,12 @@ def secret(purpose: str, handle: str) -> str:
 
 def leave_path(subscriber: Subscriber) -> str:
     """The address, below BASE_URL, where this person leaves."""
-    return f"/newsletter/unsubscribe/{secret('leave', subscriber.handle)}"
+    return addresses.UNSUBSCRIBE.of(token=secret("leave", subscriber.handle))
 
 
 def preferences_path(subscriber: Subscriber) -> str:
     """The address, below BASE_URL, where this person chooses."""
-    return f"/newsletter/preferences/{secret('preferences', subscriber.handle)}"
+    return addresses.PREFERENCES.of(token=secret("preferences", subscriber.handle))
 
 
 def write_to(subscriber: Subscriber, message: str, *, at: datetime, message_id: str = "") -> Outbox:
@@ -59,8 +59,8 @@ def list_headers(subscriber: Subscriber) -> dict[str, str]:
         "List-Id": f"<{LIST_NAME}.{host}>",
         "List-Unsubscribe": f"<{render.link(leave_path(subscriber))}>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-        "List-Help": f"<{render.link('/newsletter')}>",
+        "List-Help": f"<{render.link(addresses.NEWSLETTER)}>",
         "List-Owner": f"<mailto:{render.sender()}>",
-        "List-Archive": f"<{render.link('/newsletter/editions')}>",
+        "List-Archive": f"<{render.link(addresses.EDITIONS)}>",
         "List-Post": "NO",
     }

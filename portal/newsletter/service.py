@@ -15,7 +15,7 @@ from typing import Any, cast
 from sqlalchemy import Table, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from portal import tokens
+from portal import addresses, tokens
 from portal.db import db, transaction
 from portal.errors import Unavailable
 from portal.mail import service as mail
@@ -205,7 +205,7 @@ def _mail_link(signup: Signup, message: str, *, at: datetime, message_id: str = 
     mail.queue(
         f"newsletter/{message}",
         to=signup.address,
-        context={"confirm_path": f"/newsletter/confirm/{token}"},
+        context={"confirm_path": addresses.CONFIRM.of(token=token)},
         cause=f"signup:{signup.id}",
         at=at,
         language=signup.language,

@@ -9,7 +9,7 @@ from flask import request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import func, select
 
-from portal import jobs, web
+from portal import addresses, jobs, web
 from portal.audit import AuditEntry
 from portal.clock import now
 from portal.db import db
@@ -67,7 +67,7 @@ SUBJECTS = {
 Namer = Callable[[str], tuple[str, str]]
 
 
-@mail_bp.get("/staff/mail")
+@mail_bp.get(addresses.STAFF_MAIL)
 def mail() -> ResponseReturnValue:
     """What waits to be sent, and what was given up; never an address or a word of a mail."""
     query = select(Outbox).where(Outbox.state == State.DEAD).order_by(Outbox.id.desc()).limit(ENTRIES)
@@ -84,7 +84,7 @@ def mail() -> ResponseReturnValue:
     )
 
 
-@audit_bp.get("/staff/audit")
+@audit_bp.get(addresses.STAFF_AUDIT)
 def audit() -> ResponseReturnValue:
     """Who did what, newest first."""
     after = request.args.get("after", "")

@@ -180,6 +180,19 @@ def test_every_page_of_the_documentation_is_in_its_index_and_leads_somewhere() -
     assert {page for page in docs.glob("*.md") if page.name != "index.md"} <= linked
 
 
+def test_every_make_target_that_is_named_is_there_and_explained() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    explained = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
+    pages = [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CHANGELOG.md"]
+    named = {
+        target
+        for page in pages
+        for target in re.findall(r"(?:`|^ {4})make ([a-z-]+)", page.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+
+    assert {"faults", "browsers", "check"} <= named <= explained
+
+
 # ---- Nothing unused
 
 
