@@ -8,7 +8,7 @@ COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-ha
 # Compiled tests are kept, whatever the shell says: compiling them is half of a short run.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test test-fast test-postgres check format lint types bench screenshots seed lock translations clean
+.PHONY: help run test test-fast faults browsers test-postgres check format lint types bench screenshots seed lock translations clean
 
 help: ## List what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -22,6 +22,13 @@ test: $(VENV)/ready-dev browser ## Run every test
 
 test-fast: $(VENV)/ready-dev ## Run the tests that need no browser and kill no process
 	@$(BIN)/pytest -n 2 --dist loadgroup -m "not browser and not kill" tests
+
+faults: $(VENV)/ready-dev ## The long form: kills and made-up inputs, ten times as many as in the suite
+	@$(BIN)/pytest --full -n 2 --dist loadgroup -m "kill or faults" tests
+
+browsers: $(VENV)/ready-dev browser ## The long form: every scene in every light at every width, and in Firefox where there is one
+	@$(BIN)/pytest --full -n 2 --dist loadgroup -m browser tests
+	@$(BIN)/pytest --full -n 2 --dist loadgroup -rs --engine firefox tests/journeys/test_scenes.py
 
 test-postgres: $(VENV)/ready-dev ## Run the same tests on a PostgreSQL of their own (Debian's packages)
 	@$(BIN)/python -m tests.postgres
@@ -42,7 +49,7 @@ format: $(VENV)/ready-dev ## Put the code in its usual form
 bench: $(VENV)/ready-dev ## Measure: a table of medians and ratios (python -m bench.lighthouse for the public pages)
 	@$(BIN)/python -m bench
 
-screenshots: $(VENV)/ready-dev ## Photograph the pages into docs/screenshots
+screenshots: $(VENV)/ready-dev ## Photograph the pages into screenshots/ (--docs renews those in docs)
 	@$(BIN)/python -m tests.screenshots
 
 seed: $(VENV)/ready ## Fill an empty portal with a believable demo world

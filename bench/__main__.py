@@ -1,4 +1,4 @@
-"""`make bench`: the portal against bare Flask, bare WSGI and bare SQLite, as medians and ratios of one run.
+"""`make bench`: the portal against bare Flask, WSGI and SQLite, and its own version 0.1.0, as ratios of one run.
 
 Load comes from wrk (Debian's package) on loopback. Every figure is the median of ROUNDS short runs, taken in turn, so
 that a slow minute of the machine falls on all alike; and each round has new processes, since one with bad luck with
@@ -8,200 +8,103 @@ one request, which the load's own share of the cores does not disturb.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import platform
 import re
 import shutil
-import socket
 import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlencode
 
-from portal import serve, tokens
+from bench import before
+from bench.load import (
+    CONNECTIONS,
+    LUA,
+    ROUNDS,
+    SECONDS,
+    Figure,
+    Yardstick,
+    cold_start,
+    in_turn,
+    memory,
+    raw_commits,
+    worked,
+    wrk,
+)
+from portal import tokens
 from portal.newsletter import consent
 from tests.journeys.test_kill import Sink, kill_rounds
-from tests.live import ROOT, STARTS_WITHIN, Browserless, Live, free_port
+from tests.live import ROOT, Browserless, Live
 
-ROUNDS = 5
-SECONDS = 3
-CONNECTIONS = 16
-SIGN_UPS = 60_000
+QUICK = "--quick" in sys.argv  # one round and no kills: to see that all of it works
+POSTS = 6_000 if QUICK else 60_000
+LOCK_POSTS = 200
 KILL_ROUNDS = 60
+STAFF = 10
 NAIVE_AGAINST_HELLO = 259 / 8000  # the simple way, as it was measured where hello is 8,000/s
-LUA = """
-local lines, at = {}, 0
-for line in io.lines(os.getenv("BENCH_POSTS")) do lines[#lines + 1] = line end
-request = function()
-  at = at % #lines + 1
-  local from, body = lines[at]:match("^(%S+) (.*)$")
-  return wrk.format("POST", nil, {["Content-Type"] = "application/x-www-form-urlencoded",
-    ["Cookie"] = os.getenv("BENCH_COOKIE"), ["X-Forwarded-For"] = from}, body)
-end
-threads = {}
-function setup(thread) table.insert(threads, thread) end
-done = function()
-  local n = 0
-  for _, t in ipairs(threads) do n = n + (t:get("bad") or 0) end
-  print("not-303 " .. n)
-end
-bad = 0
-response = function(status) if status ~= 303 then bad = bad + 1 end end
-"""
+QUESTION = "How slowly should the dose be raised in an adult who sleeps badly on 3 mg, and until when?"
+CONSULTATION = {
+    "name": "Ana Ruiz",
+    "npi": "1234567893",
+    "topics": "dosing",
+    "question": QUESTION,
+    "contact_method": "email",
+    "confirmed": "1",
+}
 
 
-def wrk(
-    url: str,
-    *,
-    script: Path | None = None,
-    seconds: int = SECONDS,
-    env: dict[str, str] | None = None,
-    **headers: str,
-) -> tuple[float, int]:
-    """Requests a second, and how many answers of a script were not 303."""
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s"]
-    for name, value in headers.items():
-        command += ["-H", f"{name.replace('_', '-')}: {value}"]
-    if script:
-        command += ["-s", str(script)]
-    done = subprocess.run(
-        [*command, url], capture_output=True, text=True, check=True, env={**os.environ, **(env or {})}
-    )
-    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)[1])  # type: ignore[index]
-    bad = re.search(r"not-303 (\d+)", done.stdout) or re.search(
-        r"Non-2xx or 3xx responses: (\d+)", done.stdout
-    )
-    return rate, int(bad[1]) if bad else 0
-
-
-@dataclass(frozen=True)
-class Figure:
-    """What one run showed."""
-
-    rate: float  # a second
-    cost: float = 0.0  # microseconds of the server's processor time for each
-
-
-class Yardstick:
-    """One WSGI callable on the same server with the same settings."""
-
-    def __init__(self, target: str, **env: str) -> None:
-        self.port = free_port()
-        self.command = [*serve.web_command("127.0.0.1", self.port, 1)[:-1], target]
-        self.env = {**os.environ, **env}
-        self.url = f"http://127.0.0.1:{self.port}/"
-        self.start()
-
-    def start(self) -> None:
-        """Start it, and wait until it listens."""
-        self.process = subprocess.Popen(self.command, cwd=ROOT, env=self.env, start_new_session=True)
-        end = time.monotonic() + STARTS_WITHIN
-        while time.monotonic() < end:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
-                return
-            time.sleep(0.05)
-        raise AssertionError(f"{self.command[-1]} does not answer")
-
-    def stop(self) -> None:
-        """End it."""
-        self.process.terminate()
-        self.process.wait(20)
-
-
-def raw_commits(folder: Path, seconds: float) -> float:
-    """Durable single-row commits a second, by the sqlite3 module alone."""
-    database = sqlite3.connect(folder / f"raw-{time.time_ns()}.db", isolation_level=None)
-    database.execute("PRAGMA journal_mode=WAL")
-    database.execute("PRAGMA synchronous=FULL")
-    database.execute("CREATE TABLE signup (id INTEGER PRIMARY KEY, token TEXT UNIQUE, address TEXT, at TEXT)")
-    count, end = 0, time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        database.execute("BEGIN IMMEDIATE")
-        database.execute(
-            "INSERT INTO signup (token, address, at) VALUES (?, ?, ?)", (str(count), "a@b.example", "now")
-        )
-        database.execute("COMMIT")
-        count += 1
-    database.close()
-    return count / seconds
-
-
-def prepare_sign_ups(live: Live, folder: Path) -> tuple[Path, str]:
-    """Many filled forms, each with its own token and place, as visitors would hold them."""
+def prepare(live: Live, posts: Path, page: str, purpose: str, answers: dict[str, str]) -> tuple[Path, str]:
+    """Many filled forms, each with its own token, address and place, as visitors would hold them."""
     visitor = Browserless(live.port, "10.9.9.9")
-    csrf = visitor.hidden("/newsletter")["csrf_token"]
+    csrf = visitor.hidden(page)["csrf_token"]
     key, at = live.env["SECRET_KEY"], time.time() - 60
-    purpose = f"signup/{consent.current('en').name}"
-    posts = folder / "posts.txt"
     with posts.open("w") as file:
-        for number in range(SIGN_UPS):
+        for number in range(POSTS):
             body = {
                 "csrf_token": csrf,
                 "form_token": tokens.stamp(key, purpose, at=at),
                 "email": f"visitor{number}@clinic.example",
-                "topics": "news",
-                "language": "en",
+                **answers,
             }
             file.write(f"10.{number // 250}.{number % 250}.7 {urlencode(body)}\n")
     return posts, visitor.cookie
 
 
-def memory(live: Live) -> dict[str, float]:
-    """MiB of proportional set size of each process, with its children."""
-    return {
-        name: sum(_pss(pid) for pid in _with_children(process)) / 1024
-        for name, process in live.processes.items()
-    }
+def employ(live: Live, count: int) -> None:
+    """So many members of staff who get a notice of each request, and no more."""
+    with closing(sqlite3.connect(live.folder / "portal.db", timeout=20)) as database, database:
+        columns = {row[1] for row in database.execute('PRAGMA table_info("user")')}
+        database.execute('UPDATE "user" SET active = 0')
+        for number in range(count):
+            known = {
+                "id": number + 1,
+                "email": f"staff{number}@pharmacy.example",
+                "name": f"Staff {number}",
+                "role": "pharmacist",
+                "active": 1,
+                "fs_uniquifier": f"{number:064}",
+                "session_key": f"{number:064}",
+                "created_at": "2026-01-15 18:00:00.000000",
+            }
+            row = {name: value for name, value in known.items() if name in columns}
+            marks = ", ".join("?" for _ in row)
+            database.execute(
+                f'INSERT OR REPLACE INTO "user" ({", ".join(row)}) VALUES ({marks})', list(row.values())
+            )
 
 
-def _with_children(process: subprocess.Popen[bytes]) -> list[int]:
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
-    return [process.pid, *map(int, children.split())]
-
-
-def _worked(process: subprocess.Popen[bytes]) -> float:
-    """Seconds of processor time that a process and its children have spent (proc(5): utime and stime)."""
-    ticks = 0
-    for pid in _with_children(process):
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def _pss(pid: int) -> int:
-    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return int(re.search(r"^Pss:\s+(\d+)", text, re.MULTILINE)[1])  # type: ignore[index]
-
-
-def cold_start(live: Live) -> float:
-    """Seconds from the command to the first answered page."""
-    began = time.perf_counter()
-    live.start_web()
-    took = time.perf_counter() - began
-    live.kill("web")
-    return took
-
-
-def in_turn(measures: dict[str, Callable[[], Figure]], renew: Callable[[], None]) -> dict[str, Figure]:
-    """The median of each, all measured in turn, with new processes for each round."""
-    figures: dict[str, list[Figure]] = {name: [] for name in measures}
-    for number in range(ROUNDS):
-        if number:
-            renew()
-        for name, measure in measures.items():
-            figures[name].append(measure())
-    return {
-        name: Figure(statistics.median(f.rate for f in found), statistics.median(f.cost for f in found))
-        for name, found in figures.items()
-    }
+def lock_held(root: Path, python: str, staff: int) -> float:
+    """Milliseconds that a consultation holds the write lock, in that checkout."""
+    script = [python, str(ROOT / "bench" / "lock.py"), str(staff), str(LOCK_POSTS)]
+    done = subprocess.run(script, cwd=root, capture_output=True, text=True, check=True)
+    return float(done.stdout)
 
 
 def main() -> None:
@@ -211,22 +114,31 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         live = Live(folder / "instance", TRUSTED_PROXIES="1").migrate()
+        old = Live(
+            folder / "before", root=before.checkout(), python=before.python(), TRUSTED_PROXIES="1"
+        ).migrate()
         try:
-            run(live, folder)
+            run(live, old, folder)
         finally:
             live.stop()
-        if "--quick" not in sys.argv:
+            old.stop()
+        if not QUICK:
             kills(folder)
 
 
-def run(live: Live, folder: Path) -> None:
-    """All that needs one portal."""
-    starts = statistics.median(cold_start(live) for _ in range(3))
-    live.start_web()
-    live.start_worker()
-    time.sleep(2)
-    at_rest = memory(live)
-    live.kill("worker")
+def run(live: Live, old: Live, folder: Path) -> None:
+    """All that needs the two portals."""
+    starts = {
+        name: statistics.median(cold_start(one) for _ in range(3))
+        for name, one in (("", live), ("0.1.0", old))
+    }
+    at_rest = {}
+    for name, one in (("", live), ("0.1.0", old)):
+        one.start_web()
+        one.start_worker()
+        time.sleep(3)
+        at_rest[name] = memory(one)
+        one.kill("worker")
     gate = {"Cookie": "professional=yes"}
     visitor = Browserless(live.port, "10.9.9.8")
     visitor.cookie = gate["Cookie"]
@@ -241,58 +153,102 @@ def run(live: Live, folder: Path) -> None:
     weighed = Yardstick("bench.hello:bare_with_headers", BENCH_BODY=str(body), BENCH_HEADERS=json.dumps(sent))
     naive = Yardstick("bench.naive:app", BENCH_NAIVE_DB=f"sqlite:///{folder / 'naive.db'}")
     yardsticks = (hello, bare, weighed, naive)
-    posts, cookie = prepare_sign_ups(live, folder)
-    naive_posts, naive_cookie = _naive_posts(naive, folder)
     script = folder / "post.lua"
     script.write_text(LUA)
     bad: list[int] = []
+    sign_up = f"signup/{consent.current('en').name}"
+    filled = {
+        (name, what): prepare(one, folder / f"{name}-{what}.txt", path, purpose, answers)
+        for name, one in (("now", live), ("old", old))
+        for what, path, purpose, answers in (
+            ("sign-up", "/newsletter", sign_up, {"topics": "news", "language": "en"}),
+            ("consultation", "/requests/consultation", "ConsultationForm", CONSULTATION),
+        )
+    }
+    filled["naive", "sign-up"] = _naive_posts(naive, folder)
 
     def get(server: Yardstick | Live, path: str = "", **headers: str) -> Figure:
         process, url = _served(server)
         wrk(url + path, seconds=1, **headers)  # what is made at the first visit is made
-        before = _worked(process)
+        spent = worked(process)
         rate, wrong = wrk(url + path, **headers)
         assert not wrong, f"{wrong} answers of {url}{path} are not what was asked for"
-        return Figure(rate, (_worked(process) - before) / (rate * SECONDS) * 1e6)
+        return Figure(rate, (worked(process) - spent) / (rate * SECONDS) * 1e6)
 
-    def post(server: Yardstick | Live, path: str, posts: Path, cookie: str) -> Figure:
+    def post(server: Yardstick | Live, path: str, which: tuple[str, str]) -> Figure:
         # Each run goes on where a fresh token is: the same token twice would be the cheap, idempotent answer.
         process, url = _served(server)
+        posts, cookie = filled[which]
         env = {"BENCH_POSTS": str(_slice(posts)), "BENCH_COOKIE": cookie}
-        before = _worked(process)
+        spent = worked(process)
         rate, wrong = wrk(url + path, script=script, env=env)
         bad.append(wrong)
-        return Figure(rate, (_worked(process) - before) / (rate * SECONDS) * 1e6)
+        return Figure(rate, (worked(process) - spent) / (rate * SECONDS) * 1e6)
+
+    def consult(server: Live, name: str, staff: int) -> Figure:
+        employ(server, staff)
+        return post(server, "requests/consultation", (name, "consultation"))
 
     def renew() -> None:
-        live.kill("web")
-        live.start_web()
+        for one in (live, old):
+            one.kill("web")
+            one.start_web()
         for yardstick in yardsticks:
             yardstick.stop()
             yardstick.start()
 
-    try:
-        figures = in_turn(
-            {
-                "Flask hello": lambda: get(hello),
-                "bare WSGI, the page's body": lambda: get(bare, **gate),
-                "bare WSGI, as many bytes": lambda: get(weighed, **gate),
-                "resource page": lambda: get(live, "prescribers", **gate),
-                "resource page, brotli": lambda: get(live, "prescribers", Accept_Encoding="br", **gate),
-                "resource page, 304": lambda: get(
-                    live, "prescribers", If_None_Match=page.headers["etag"], **gate
+    measures = {
+        "Flask hello": lambda: get(hello),
+        "bare WSGI, the page's body": lambda: get(bare, **gate),
+        "bare WSGI, as many bytes": lambda: get(weighed, **gate),
+        "raw SQLite commits": lambda: Figure(raw_commits(folder, 1.0)),
+        "sign-up, simple Flask + ORM": lambda: post(naive, "", ("naive", "sign-up")),
+    }
+    for name, one in (("now", live), ("old", old)):
+        tail = " (0.1.0)" if one is old else ""
+        measures |= {
+            f"{what}{tail}": measure
+            for what, measure in {
+                "resource page": lambda one=one: get(one, "prescribers", **gate),
+                "resource page, brotli": lambda one=one: get(
+                    one, "prescribers", Accept_Encoding="br", **gate
                 ),
-                "sign-up form page": lambda: get(live, "newsletter"),
-                "raw SQLite commits": lambda: Figure(raw_commits(folder, 1.0)),
-                "sign-up, simple Flask + ORM": lambda: post(naive, "", naive_posts, naive_cookie),
-                "sign-up": lambda: post(live, "newsletter", posts, cookie),
-            },
-            renew,
-        )
+                "front page": lambda one=one: get(one),
+                "sign-up form page": lambda one=one: get(one, "newsletter"),
+                "consultation form page": lambda one=one: get(one, "requests/consultation"),
+                "staff sign-in page": lambda one=one: get(one, "staff/login"),
+                "sign-up": lambda one=one, name=name: post(one, "newsletter", (name, "sign-up")),
+                "consultation, no staff": lambda one=one, name=name: consult(one, name, 0),
+                f"consultation, {STAFF} of staff": lambda one=one, name=name: consult(one, name, STAFF),
+            }.items()
+        }
+    try:
+        figures = in_turn(_beside(measures), renew, rounds=1 if QUICK else ROUNDS)
     finally:
         for yardstick in yardsticks:
             yardstick.stop()
     report(figures, starts, at_rest, first_visit, sum(bad), len(page.body))
+    locks()
+
+
+def _beside(measures: dict[str, object]) -> dict[str, object]:
+    """Each figure of the version before right after today's."""
+    today = [name for name in measures if not name.endswith("(0.1.0)")]
+    return {key: measures[key] for name in today for key in (name, f"{name} (0.1.0)") if key in measures}
+
+
+def locks() -> None:
+    """How long the write lock is held, the two versions in turn."""
+    for staff in (0, 1, STAFF):
+        pairs = [
+            (lock_held(ROOT, sys.executable, staff), lock_held(before.checkout(), before.python(), staff))
+            for _ in range(3)
+        ]
+        now, old = (statistics.median(one) for one in zip(*pairs, strict=True))
+        print(
+            f"write lock of a consultation, {staff:>2} of staff: {now:.2f} ms, "
+            f"0.1.0 {old:.2f} ms: {now / old:.2f} of it"
+        )
 
 
 def _served(server: Yardstick | Live) -> tuple[subprocess.Popen[bytes], str]:
@@ -318,7 +274,7 @@ def _naive_posts(naive: Yardstick, folder: Path) -> tuple[Path, str]:
     csrf = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', html)[1]  # type: ignore[index]
     posts = folder / "naive.txt"
     with posts.open("w") as file:
-        for number in range(SIGN_UPS):
+        for number in range(POSTS):
             body = {"csrf_token": csrf, "email": f"visitor{number}@clinic.example", "topics": "news"}
             file.write(f"10.0.0.1 {urlencode(body)}\n")
     return posts, visitor.cookie
@@ -340,8 +296,8 @@ def _first_visit(visitor: Browserless, html: str) -> tuple[int, int]:
 
 def report(
     figures: dict[str, Figure],
-    starts: float,
-    at_rest: dict[str, float],
+    starts: dict[str, float],
+    at_rest: dict[str, dict[str, float]],
     first_visit: tuple[int, int],
     bad: int,
     page_bytes: int,
@@ -354,10 +310,14 @@ def report(
     print(
         f"median of {ROUNDS} runs of {SECONDS} s; resource page {page_bytes / 1024:.1f} KB before compression\n"
     )
-    print(f"{'what':<32}{'a second':>10}{'÷ hello':>10}{'÷ bare':>10}{'µs each':>10}")
+    print(f"{'what':<32}{'a second':>10}{'÷ hello':>10}{'÷ bare':>10}{'÷ 0.1.0':>10}{'µs each':>10}")
     for name, figure in figures.items():
+        if name.endswith("(0.1.0)"):
+            continue
         rate, cost = figure.rate, f"{figure.cost:,.0f}" if figure.cost else ""
-        print(f"{name:<32}{rate:>10,.0f}{rate / hello:>10.2f}{rate / bare:>10.2f}{cost:>10}")
+        old = figures.get(f"{name} (0.1.0)")
+        against = f"{rate / old.rate:.2f}" if old else ""
+        print(f"{name:<32}{rate:>10,.0f}{rate / hello:>10.2f}{rate / bare:>10.2f}{against:>10}{cost:>10}")
     sign_up = figures["sign-up"].rate
     against_before = sign_up / hello / NAIVE_AGAINST_HELLO
     print("µs each: processor time of the server for one request")
@@ -366,10 +326,13 @@ def report(
         f"sign-up ÷ the simple way, in this run: {sign_up / figures['sign-up, simple Flask + ORM'].rate:.1f}"
     )
     print(f"sign-up ÷ raw durable SQLite commits: {sign_up / figures['raw SQLite commits'].rate:.2f}")
-    print(f"answers to sign-ups that were not 303: {bad}")
+    print(f"answers to posts that were not 303: {bad}")
     print(f"first visit of the resource page: {first_visit[0] / 1024:.1f} KB in {first_visit[1]} requests")
-    print(f"memory at rest (PSS): {', '.join(f'{name} {mib:.0f} MiB' for name, mib in at_rest.items())}")
-    print(f"cold start, command to first page: {starts:.2f} s (median of 3)")
+    for name, found in at_rest.items():
+        parts = ", ".join(f"{what} {mib:.0f} MiB" for what, mib in found.items())
+        print(f"memory at rest (PSS){' of ' + name if name else ''}: {parts}")
+    for name, took in starts.items():
+        print(f"cold start, command to first page{' of ' + name if name else ''}: {took:.2f} s (median of 3)")
 
 
 def kills(folder: Path) -> None:

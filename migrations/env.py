@@ -1,15 +1,55 @@
 """How migrations run: on the app's own engine, with foreign keys off while SQLite rebuilds a table.
 
 A batch rebuild of a parent with foreign keys on deletes its children (ON DELETE CASCADE); so they are off before the
-transaction begins, and checked after it.
+transaction begins, and checked after it. A column that is added and may not be empty is written with what the rows
+that are there get, so that `flask db migrate` writes a migration that runs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from alembic import context
+from alembic.operations.ops import AddColumnOp
+from alembic.util import CommandError
 from flask import current_app
+from sqlalchemy import Boolean, Column, Integer, LargeBinary, String, false, text
+from sqlalchemy.sql.elements import ColumnElement
 
 from portal.db import db, writes_allowed
+
+
+def _fill_what_may_not_be_empty(_context: object, _revision: object, directives: list[Any]) -> None:
+    for script in directives:
+        for added in _added(script.upgrade_ops):
+            if not added.column.nullable and added.column.server_default is None:
+                added.column.server_default = _of_old_rows(added.column)
+
+
+def _added(operation: Any) -> Iterator[AddColumnOp]:
+    if isinstance(operation, AddColumnOp):
+        yield operation
+    for inner in getattr(operation, "ops", ()):
+        yield from _added(inner)
+
+
+def _of_old_rows(column: Column[Any]) -> str | ColumnElement[Any]:
+    """What the model gives by itself, or the empty value of that kind."""
+    default = getattr(column.default, "arg", None)
+    if isinstance(default, str):
+        return str(default)
+    if isinstance(column.type, Boolean):
+        return text("true") if default is True else false()
+    if isinstance(column.type, Integer):
+        return text(str(default if isinstance(default, int) else 0))
+    if isinstance(column.type, LargeBinary | String):
+        return ""
+    if type(column.type).__name__ == "JSON":
+        return "{}" if "dict" in repr(default) else "[]"
+    raise CommandError(
+        f"{column.name} may not be empty: say by server_default what the rows that are there get"
+    )
 
 
 def run() -> None:
@@ -22,6 +62,7 @@ def run() -> None:
         context.configure(
             connection=connection,
             target_metadata=db.metadata,
+            process_revision_directives=_fill_what_may_not_be_empty,
             **current_app.extensions["migrate"].configure_args,
         )
         with context.begin_transaction():

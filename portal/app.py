@@ -18,19 +18,23 @@ from flask.sessions import SessionInterface
 from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from portal import cli, library, site, web
+from portal import addresses, cli, library, site, web
 from portal.db import db, prepare_engine
 from portal.desk import letters as desk_letters
 from portal.errors import CodeFaults
 from portal.intake import letters as intake_letters
 from portal.intake import views as intake_views
+from portal.jobs import JOBS
 from portal.library import pages
+from portal.mail import jobs as mail_jobs
 from portal.mail.letters import LETTERS
+from portal.newsletter import jobs as newsletter_jobs
 from portal.newsletter import letters as newsletter_letters
 from portal.newsletter import views as newsletter_views
 from portal.newsletter.door import Door
 from portal.ops import log
 from portal.ops import views as ops_views
+from portal.people import jobs as people_jobs
 from portal.people import letters as people_letters
 from portal.ready import Assets, ReadyPages
 from portal.resource import views as resource_views
@@ -46,6 +50,8 @@ STATIC = Path(__file__).resolve().parent / "static"
 CONTENT = Path(library.__file__).resolve().parent / "pages"
 MIGRATIONS = ROOT / "migrations"
 
+# Mail last: a worker that does all once sends what the others promised.
+ROOMS_JOBS = (people_jobs, newsletter_jobs, mail_jobs)
 PUBLIC = (site.bp, resource_views.bp, intake_views.bp, newsletter_views.bp, ops_views.bp)
 STAFF = (
     queue.bp,
@@ -64,7 +70,9 @@ def create_app(config: Settings) -> Flask:
 
     Raises CodeFaults, with all of them, when what the rooms sign into the registers contradicts itself.
     """
-    if faults := LETTERS.fill(letter for room in ROOMS_LETTERS for letter in room.LETTERS):
+    faults = JOBS.fill(job for room in ROOMS_JOBS for job in room.JOBS)
+    faults += LETTERS.fill(letter for room in ROOMS_LETTERS for letter in room.LETTERS)
+    if faults:
         raise CodeFaults(faults)
     public = _core("portal.public", config)
     public.session_interface = NoSession()
@@ -126,8 +134,7 @@ class _Faces:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
-        is_staff = path == "/staff" or path.startswith("/staff/")
-        return (self.staff if is_staff else self.public)(environ, start_response)
+        return (self.staff if addresses.is_staff(path) else self.public)(environ, start_response)
 
 
 def _core(name: str, config: Settings) -> Flask:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
 from functools import wraps
 from types import FrameType
 from typing import Any
@@ -13,14 +16,14 @@ import click
 from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
-from portal import seed, serve
+from portal import addresses, jobs, seed, serve
 from portal.clock import now
 from portal.db import transaction
 from portal.desk import acts as desk
-from portal.errors import PortalError, Refused
+from portal.errors import PortalError, Refused, Unavailable
+from portal.jobs import NotNow
 from portal.library import links
 from portal.mail.compose import link
-from portal.mail.transport import RelayDown
 from portal.npi import number
 from portal.ops import checks
 from portal.people import service as accounts
@@ -32,6 +35,7 @@ BAD_INPUT = 2
 
 staff_group = AppGroup("staff", help="Who may sign in.")
 npi_group = AppGroup("npi", help="National Provider Identifiers.")
+jobs_group = AppGroup("jobs", help="What the worker does.")
 content_group = AppGroup("content", help="The portal's texts.")
 
 
@@ -42,6 +46,7 @@ def register(app: Flask) -> None:
     app.cli.add_command(staff_group)
     app.cli.add_command(npi_group)
     app.cli.add_command(content_group)
+    app.cli.add_command(jobs_group)
 
 
 def _refusals(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -63,7 +68,7 @@ def _refusals(function: Callable[..., Any]) -> Callable[..., Any]:
 def serve_command() -> None:
     """Serve the pages and send the mail, together, until Ctrl-C."""
     config = settings()
-    for check in checks.SERVING:
+    for check in (*checks.SERVING, checks.integrity):
         if not (finding := check()).ok:
             click.echo(f"{finding.name}: {finding.detail}. {finding.remedy}", err=True)
             sys.exit(1)
@@ -82,14 +87,17 @@ def serve_command() -> None:
 
 @click.command("worker")
 @click.option("--once", is_flag=True, help="Do what is due now, then end.")
+@click.option(
+    "--hung", multiple=True, hidden=True, help="A job whose step never ended in the process before."
+)
 @with_appcontext
-def worker_command(once: bool) -> None:
-    """Answer sign-ups and send the mail that waits."""
+def worker_command(once: bool, hung: tuple[str, ...]) -> None:
+    """Answer sign-ups, send the mail that waits, keep house."""
     worker = Worker()
     if once:
         try:
             count = worker.run_once()
-        except RelayDown as error:
+        except NotNow as error:
             click.echo(f"The mail waits: {error}.", err=True)
             sys.exit(1)
         click.echo(f"{count} mail{'' if count == 1 else 's'} handled.")
@@ -100,7 +108,47 @@ def worker_command(once: bool) -> None:
 
     for which in (signal.SIGINT, signal.SIGTERM):
         signal.signal(which, stop)
-    worker.run()
+    for name in hung:
+        with suppress(Unavailable):
+            jobs.blame(name, at=now())
+    if hung := tuple(worker.run()):
+        # A thread cannot be ended, nor the lock that it may hold be taken from it: a new process has neither.
+        again = [word for name in hung for word in ("--hung", name)]
+        os.execv(sys.executable, [sys.executable, "-m", "flask", "worker", *again])  # noqa: S606
+
+
+@jobs_group.command("list")
+def jobs_list() -> None:
+    """Print each job: when it ran and is due, its failures in a row, its last error."""
+    for job in jobs.standings():
+        times = f"ran {_moment(job.ran_at)}, due {_moment(job.due_at)}"
+        trouble = f"  {job.failures} failures: {job.last_error}" if job.last_error else ""
+        click.echo(
+            f"{job.name:<24} {times}{trouble}{'' if job.label else '  (not of this version: it rests)'}"
+        )
+
+
+@jobs_group.command("run")
+@click.argument("name")
+@_refusals
+def jobs_run(name: str) -> None:
+    """Run one job now, also before its time or while it rests, until it has nothing more to do."""
+    job = jobs.JOBS.get(name)
+    if job is None:
+        raise Refused(f"There is no job {name}. `flask jobs list` names them.")
+    try:
+        Worker().run_job(job, resting=True)
+    except NotNow as error:
+        click.echo(f"{name} has to wait: {error}.", err=True)
+        sys.exit(1)
+    except Exception as error:
+        click.echo(f"{name} failed: {jobs.place(error)}.", err=True)
+        sys.exit(1)
+    click.echo(f"{name} has nothing more to do.")
+
+
+def _moment(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC" if at else "not yet"
 
 
 @click.command("seed")
@@ -171,7 +219,7 @@ def npi_check(npi: str) -> None:
 
 
 def _invite(token: str) -> str:
-    return link(f"/staff/invite/{token}")
+    return link(addresses.STAFF_INVITE.of(token=token))
 
 
 @content_group.command("links")

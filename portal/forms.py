@@ -16,7 +16,15 @@ from flask import current_app, g, request
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from wtforms import EmailField as _EmailField
-from wtforms import Field, HiddenField, RadioField, SelectMultipleField, StringField, TextAreaField
+from wtforms import (
+    Field,
+    HiddenField,
+    MultipleFileField,
+    RadioField,
+    SelectMultipleField,
+    StringField,
+    TextAreaField,
+)
 from wtforms.csrf.core import CSRF
 from wtforms.validators import ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
@@ -221,4 +229,4 @@ class ChoicesField(SelectMultipleField):
 
 
 def _takes_many(field: Field) -> bool:
-    return isinstance(field, SelectMultipleField)
+    return isinstance(field, (SelectMultipleField, MultipleFileField))

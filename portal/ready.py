@@ -132,7 +132,7 @@ class ReadyPages:
         return self._ask(environ, start_response, path)
 
     def drop(self) -> None:
-        """Forget every kept page; the next visit of each renders it anew."""
+        """Forget every page that this process keeps (tests); what all must see is part of the stamp."""
         with self._lock:
             self._pages = dict(self._assets)
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
 
-from portal import audit
+from portal import addresses, audit
 from portal.clock import now
 from portal.db import db, transaction
 from portal.desk import acts as desk
@@ -124,7 +124,7 @@ def plant() -> Iterator[str]:
         mail.settle(at)
     yield f"{len(STAFF)} members of staff, {_count()} requests."
     for person, token in links:
-        yield f"  {person.name} ({person.role}) signs in first here: {link(f'/staff/invite/{token}')}"
+        yield f"  {person.name} ({person.role}) signs in first here: {link(addresses.STAFF_INVITE.of(token=token))}"
     yield f"{_subscribers(at)} newsletter sign-ups in every state."
 
 
@@ -267,7 +267,7 @@ def _answer(question: tuple[list[str], str] | None) -> str:
     if question is None:
         return SENT
     chapter = CHAPTERS[question[0][0]]
-    return ANSWER.format(chapter=chapter, link=link(f"/prescribers/{chapter}"))
+    return ANSWER.format(chapter=chapter, link=link(f"{addresses.PRESCRIBERS}/{chapter}"))
 
 
 def _received(kind: Kind, promised: datetime) -> datetime:
@@ -363,7 +363,7 @@ def _subscribers(at: datetime) -> int:
                     language="es" if index % 4 == 3 else "en",
                     words=consent.current("es" if index % 4 == 3 else "en"),
                     source=Source.FORM,
-                    page="/newsletter",
+                    page=str(addresses.NEWSLETTER),
                     network=f"198.51.{index}.0/24",
                     signals=[],
                     form_token=f"seed-signup-{index}",

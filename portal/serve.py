@@ -23,6 +23,7 @@ THREADS = 8  # requests that wait for a commit let others work (docs/performance
 GRACE_SECONDS = 10.0
 MAX_DEATHS = 5
 DEATHS_WINDOW = 60.0  # seconds
+FIRST_REST, LONGEST_REST = 0.2, 30.0  # seconds before another process than the web server starts again
 LISTENS_WITHIN = 1.0  # seconds; our own machine says yes or no at once
 _PR_SET_PDEATHSIG = 1
 
@@ -70,8 +71,9 @@ def supervise(
 ) -> int:
     """Keep all running until we are told to stop; a child that dies is started again.
 
-    Prints the greeting once, when all run and `is_up` says so. Returns the exit status to give: 0
-    after a signal (Ctrl-C, SIGTERM), 1 when a child died MAX_DEATHS times within DEATHS_WINDOW seconds. Should we be
+    The first command is the service itself: the others share no fate with it, and start again after a growing pause
+    however often they die. Prints the greeting once, when all run and `is_up` says so. Returns the exit status to
+    give: 0 after a signal (Ctrl-C, SIGTERM), 1 when the first died MAX_DEATHS times in DEATHS_WINDOW s. Should we be
     killed outright, the kernel ends the children (prctl(2), PR_SET_PDEATHSIG, where there is Linux), and the outbox's
     leases make a worker that lives on harmless.
     """
@@ -84,15 +86,23 @@ def supervise(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ask)
     children = [_Child(command, env) for command in commands]
+    service = children[0]
     while not asked:
         for child in children:
-            if child.process.poll() is None:
+            if child.is_up() or time.monotonic() < child.rests_until:
                 continue
-            if not child.may_start_again():
+            if child.rests_until:
+                child.start()
+                continue
+            child.note_death()
+            if child is not service:
+                child.rest()
+            elif len(child.deaths) >= MAX_DEATHS:
                 _end(children)
                 return 1
-            child.start()
-        if greeting and is_up() and all(child.process.poll() is None for child in children):
+            else:
+                child.start()
+        if greeting and is_up() and all(child.is_up() for child in children):
             _say(greeting)
             greeting = ""
         time.sleep(0.1)
@@ -116,17 +126,25 @@ class _Child:
         self.start()
 
     def start(self) -> None:
+        self.rests_until = 0.0
         self.process = subprocess.Popen(  # noqa: S603 - our own two commands
             self.command, env=self.env, preexec_fn=_die_with_parent
         )
 
-    def may_start_again(self) -> bool:
-        """Whether it died seldom enough; ends what it left behind (a killed server leaves its workers)."""
+    def is_up(self) -> bool:
+        return self.process.poll() is None
+
+    def note_death(self) -> None:
+        """Remember it, and end what it left behind (a killed server leaves its workers)."""
         self.kill_group()
         at = time.monotonic()
         self.deaths = [death for death in self.deaths if at - death < DEATHS_WINDOW] + [at]
         log.error("a process ended and is started again", extra={"reason": self.command[2]})
-        return len(self.deaths) < MAX_DEATHS
+
+    def rest(self) -> None:
+        """Not at once when it just died: it may need what is not there yet."""
+        pause = min(FIRST_REST * 2 ** (len(self.deaths) - 1), LONGEST_REST)
+        self.rests_until = time.monotonic() + pause
 
     def kill_group(self) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -136,7 +154,7 @@ class _Child:
 def _end(children: Sequence[_Child]) -> None:
     """Ask each to finish what it has in hand, and wait a while before insisting."""
     for child in children:
-        if child.process.poll() is None:
+        if child.is_up():
             child.process.send_signal(signal.SIGTERM)
     end = time.monotonic() + GRACE_SECONDS
     for child in children:

@@ -1,18 +1,22 @@
-"""How many tries one place has in a window of time, by the `limits` library (moving window).
+"""How many tries one place has in a moving window of time.
 
-Counts live in memory, which is right for the one process that serves on SQLite, or in Redis when REDIS_URL is
-set. A place is a network block, not a machine: /24 of IPv4, /56 of IPv6, so that a range cannot be walked.
+Counts live in memory, which is right for the one process that serves on SQLite, or in Redis, by the `limits` library,
+when REDIS_URL is set. A place is a network block, not a machine: /24 of IPv4, /56 of IPv6, so that a range cannot be
+walked.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import math
+import threading
 import time
+from collections import deque
+from collections.abc import Callable
 from functools import lru_cache
 
 from limits import RateLimitItem, parse_many
-from limits.storage import MemoryStorage, Storage, storage_from_string
+from limits.storage import storage_from_string
 from limits.strategies import MovingWindowRateLimiter
 
 from portal.errors import N_, TooMany
@@ -36,41 +40,74 @@ LIMITS: dict[str, list[RateLimitItem]] = {
 SWEEP_EVERY = 30.0  # seconds
 
 
-class QuietMemory(MemoryStorage):
-    """The library's counters in memory, swept now and then by whoever counts.
+class InMemory:
+    """The counts of one process: of each key the times of its last tries, as many as its limit has."""
 
-    As it ships, a timer thread is started for nearly every hit and walks all keys each 10 ms: with 60,000 visitors
-    counted that alone took the machine (`docs/decisions/0009-rate-limits.md`).
-    """
-
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._tries: dict[tuple[RateLimitItem, str, str], deque[float]] = {}
         self._next_sweep = 0.0
-        super().__init__()
 
-    def _MemoryStorage__schedule_expiry(self) -> None:  # noqa: N802 - the name Python gives the private method
-        if time.monotonic() >= self._next_sweep:
-            self._next_sweep = time.monotonic() + SWEEP_EVERY
-            self._MemoryStorage__expire_events()  # type: ignore[attr-defined]
+    def hit(self, limit: RateLimitItem, name: str, key: str) -> float:
+        """Count one try and give 0, or, when there were too many, the seconds to wait."""
+        window, at = limit.get_expiry(), self._clock()
+        with self._lock:
+            if at >= self._next_sweep:
+                self._sweep(at)
+            tries = self._tries.setdefault((limit, name, key), deque(maxlen=limit.amount))
+            if len(tries) == limit.amount and tries[0] + window > at:
+                return tries[0] + window - at
+            tries.append(at)
+            return 0.0
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._tries.clear()
+
+    def _sweep(self, at: float) -> None:
+        self._next_sweep = at + SWEEP_EVERY
+        for known in [
+            known for known, tries in self._tries.items() if tries[-1] + known[0].get_expiry() <= at
+        ]:
+            del self._tries[known]
+
+
+class Shared:
+    """The counts of several processes, in Redis."""
+
+    def __init__(self, url: str) -> None:
+        self._storage = storage_from_string(url)
+        self._limiter = MovingWindowRateLimiter(self._storage)
+
+    def hit(self, limit: RateLimitItem, name: str, key: str) -> float:
+        """As `InMemory.hit`."""
+        if self._limiter.hit(limit, name, key):
+            return 0.0
+        return max(1.0, self._limiter.get_window_stats(limit, name, key).reset_time - time.time())
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._storage.reset()
 
 
 class Throttle:
     """The counters of one process (or, with Redis, of all)."""
 
     def __init__(self, redis_url: str = "") -> None:
-        self._storage: Storage = storage_from_string(redis_url) if redis_url else QuietMemory()  # type: ignore[assignment]
-        self._limiter = MovingWindowRateLimiter(self._storage)
+        self._counts: InMemory | Shared = Shared(redis_url) if redis_url else InMemory()
 
     def hit(self, name: str, key: str) -> None:
         """Count one try; raise TooMany (with the seconds to wait) when the limit was reached already."""
         for limit in LIMITS[name]:
-            if not self._limiter.hit(limit, name, key):
-                reset = self._limiter.get_window_stats(limit, name, key).reset_time
-                wait = max(1, math.ceil(reset - time.time()))
-                raise TooMany(N_("There were too many tries from this connection."), retry_after=wait)
+            if wait := self._counts.hit(limit, name, key):
+                raise TooMany(
+                    N_("There were too many tries from this connection."), retry_after=math.ceil(wait)
+                )
 
     def clear(self) -> None:
         """Forget all counts (tests)."""
-        self._storage.reset()
+        self._counts.clear()
 
 
 @lru_cache(maxsize=4096)

@@ -23,7 +23,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.http import HTTP_STATUS_CODES
 from wtforms import Form
 
-from portal import text
+from portal import addresses, text, uploads
 from portal.clock import now
 from portal.db import db, is_storage_fault
 from portal.errors import Conflict, Expired, NotFound, PortalError, Refused, TooMany, Unavailable
@@ -35,7 +35,6 @@ log = logging.getLogger(__name__)
 STATUS = {NotFound: 404, Refused: 422, Conflict: 409, Expired: 410, Unavailable: 503, TooMany: 429}
 MAX_FIELDS = 100
 RETRY_AFTER_SECONDS = 30
-LANGUAGES = ("en", "es")
 
 # No inline script or style anywhere, so no nonce: the same bytes serve everybody.
 CONTENT_SECURITY_POLICY = (
@@ -142,10 +141,10 @@ def set_up(app: Flask) -> None:
     env.undefined = StrictUndefined
     env.trim_blocks = env.lstrip_blocks = True
     env.add_extension("jinja2.ext.do")
-    env.globals.update(org=config.ORG, now=now, form=None, alert=None)
+    env.globals.update(addresses=addresses, org=config.ORG, now=now, form=None, alert=None)
     env.filters.update(when=when, day=day, isodate=lambda value: value.isoformat())
     app.context_processor(
-        lambda: {"lang": str(get_locale() or "en"), "url_path": request.path if request else "/"}
+        lambda: {"lang": str(get_locale() or "en"), "url_path": request.path if request else addresses.HOME}
     )
     app.before_request(_guard)
     app.after_request(_finish)
@@ -155,7 +154,7 @@ def set_up(app: Flask) -> None:
 def _language() -> str:
     """What the view chose, or what the address says: an address that leads nowhere has no view."""
     path = request.path if request else ""
-    return str(g.get("lang") or ("es" if path == "/es" or path.startswith("/es/") else "en"))
+    return str(g.get("lang") or addresses.language_of(path))
 
 
 def trusted_hosts(config: Settings) -> list[str]:
@@ -209,7 +208,9 @@ def _guard() -> None:
             raise BadText
         if body.count(b"&") >= MAX_FIELDS:
             raise RequestEntityTooLarge
-    elif request.mimetype == "multipart/form-data" and _takes_foreign_posts():
+    elif upload := uploads.declared():
+        upload.admit(request)
+    elif request.mimetype == uploads.MULTIPART and _takes_foreign_posts():
         pass  # a mail program may send its one-click as multipart (RFC 8058, 3.2)
     elif request.mimetype not in ("", "application/json"):
         raise UnsupportedForm
@@ -236,6 +237,9 @@ class ForeignOrigin(HTTPException):
     description = _l("This form was sent from another site. Open it here and send it again.")
 
 
+WORDED = (BadText, UnsupportedForm, ForeignOrigin, uploads.WrongFiles)
+
+
 def _refuse_foreign_origin() -> None:
     """The second guard against forged posts, beside the token (OWASP CSRF: verifying origin)."""
     origin = request.headers.get("Origin", "")
@@ -258,7 +262,7 @@ def _finish(response: Response) -> Response:
         if name.lower() not in there:
             headers.add(name, value)
     if "cache-control" not in there:
-        headers.add("Cache-Control", "no-store" if request.path.startswith("/staff") else "no-cache")
+        headers.add("Cache-Control", "no-store" if addresses.is_staff(request.path) else "no-cache")
     if cookie := g.pop("new_form_cookie", None):
         response.set_cookie(
             settings().form_cookie,
@@ -287,8 +291,10 @@ def _http_error(error: HTTPException) -> Response:
     status = error.code or 500
     if status < 400:  # a redirect raised by the router
         return make_response(error.get_response())
-    ours = isinstance(error, (BadText, UnsupportedForm, ForeignOrigin))
-    response = _failed(status, str(error.description) if ours else "")
+    words = str(error.description) if isinstance(error, WORDED) else ""
+    if status == 413 and (upload := uploads.declared()):
+        words = upload.too_large
+    response = _failed(status, words)
     if status == 405 and (allowed := getattr(error, "valid_methods", None)):
         response.headers["Allow"] = ", ".join(sorted(allowed))
     return response
@@ -328,7 +334,7 @@ def _failed(status: int, message: str, *, retry_after: int | None = None) -> Res
 
 
 def _failed_page(status: int, message: str) -> Response:
-    if request.path.startswith("/api/"):
+    if request.path.startswith(addresses.API):
         return make_response({"error": message or HTTP_STATUS_CODES.get(status, "Error")}, status)
     kept = g.pop("kept", None)
     if kept is not None and status in NOTICES:

@@ -1,4 +1,4 @@
-"""The mail worker: answers sign-ups, delivers what was promised, keeps house.
+"""The worker: runs every job of the register, each in a thread of its own, so that none waits for another.
 
 Any number may run; leases keep them apart. The first on a machine also holds a lock that the kernel lets go when it
 dies, however it dies: whoever gets it next knows that a lease of this machine has no owner, and frees it at once.
@@ -12,95 +12,152 @@ import os
 import secrets
 import socket
 import threading
-from datetime import timedelta
+import time
 from typing import IO
 
+from flask import Flask, current_app
 from sqlalchemy.exc import DBAPIError
 
+from portal import jobs
 from portal.clock import now
-from portal.db import db, transaction
+from portal.db import db, is_storage_fault, transaction
 from portal.errors import Unavailable
-from portal.mail import deliver, lanes, promise
-from portal.mail.models import Lane
-from portal.mail.transport import RelayDown, transport_for
-from portal.newsletter import service as newsletter
-from portal.people import service as accounts
+from portal.jobs import JOBS, Hand, Job, NotNow
 from portal.settings import settings
 
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 0.5
+PERIODIC_SECONDS = 5.0  # between two looks whether a period is over
 REST_SECONDS = 10.0
-HOUSEKEEPING_EVERY = timedelta(minutes=10)
+STORAGE_SECONDS = 2.0
+WATCH_SECONDS = 0.2
+GRACE_SECONDS = 8.0  # for the steps in hand
 
 
 class Worker:
     """One worker; `run` until `stop`, or `run_once` until nothing is due."""
 
     def __init__(self) -> None:
-        config = settings()
         self.name = f"{socket.gethostname()[:30]}-{os.getpid()}-{secrets.token_hex(3)}"
-        self.keys = config.keys
-        self.transports = {
-            lane: transport_for(config.SMTP_URL, config.INSTANCE_DIR / "mail") for lane in Lane
-        }
+        self._app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
         self._stop = threading.Event()
         self._lock: IO[str] | None = None
-        self._kept_house_at = now() - HOUSEKEEPING_EVERY
+        self._began: dict[str, float] = {}  # the steps in hand, since when
 
     def stop(self) -> None:
-        """Finish the mail in hand, then end."""
+        """Finish the steps in hand, then end."""
         self._stop.set()
 
-    def run(self) -> None:
-        """Work until told to stop; a fault of storage or relay makes it rest, not die."""
+    def run(self) -> list[str]:
+        """Work until told to stop. Returns the jobs whose step never ended: only a new process is rid of them."""
         log.info("worker started", extra={"worker": self.name})
         self._free_dead_leases()
-        while not self._stop.is_set():
-            try:
-                busy = self._round()
-                pause = 0.0 if busy else IDLE_SECONDS
-            except RelayDown as error:
-                log.warning("the mail server is down", extra={"reason": str(error)})
-                pause = REST_SECONDS
-            except (Unavailable, DBAPIError) as error:
-                log.warning("the database cannot be used now", extra={"reason": type(error).__name__})
-                pause = REST_SECONDS / 5
-            finally:
-                db.session.remove()
-            self._stop.wait(pause)
-        self.close()
+        threads = {job.name: threading.Thread(target=self._work, args=(job,), daemon=True) for job in JOBS}
+        for thread in threads.values():
+            thread.start()
+        while not self._stop.wait(WATCH_SECONDS) and not self._hung():
+            pass
+        self._stop.set()
+        end = time.monotonic() + GRACE_SECONDS
+        for name, thread in threads.items():
+            if name not in self._hung():
+                thread.join(max(0.0, end - time.monotonic()))
+        self._let_go()
         log.info("worker stopped", extra={"worker": self.name})
+        return self._hung()
 
     def run_once(self) -> int:
-        """Do all that is due now; returns how many mails were handed over or given up. Raises RelayDown."""
+        """Do all that is due now, one job after the other; returns how many mails were handed over or given up.
+
+        A job that fails holds up no other. Raises NotNow in the end when what one stands on cannot be reached.
+        """
         self._free_dead_leases()
-        self._keep_house()
+        down: NotNow | None = None
         count = 0
-        try:
-            while newsletter.answer_signups(keys=self.keys, at=now()):
-                pass
-            while handled := self._deliver():
-                count += handled
-            deliver.write_all()
-        finally:
-            self.close()
+        for job in JOBS:
+            try:
+                count += self.run_job(job)
+            except NotNow as error:
+                down = error
+            except Exception as error:
+                log.error("a job failed", extra={"job": job.name, "reason": jobs.place(error)})
+        self._let_go()
+        if down is not None:
+            raise down
         return count
 
-    def close(self) -> None:
-        """Let go of the server and the lock."""
-        for transport in self.transports.values():
-            transport.close()
+    def run_job(self, job: Job, *, resting: bool = False) -> int:
+        """Run one job until it has nothing more to do, also before its time, and with `resting` though it rests.
+
+        Returns how many mails that were. Raises what the job raises.
+        """
+        hand = Hand(self.name, self._stop.wait)
+        try:
+            while jobs.begin(job, worker=self.name, at=now(), early=True, resting=resting):
+                if not job.step(hand):
+                    jobs.end(job, worker=self.name, at=now())
+                    break
+        except Exception as error:
+            self._failed(job, error)
+            raise
+        finally:
+            hand.close()
+        return hand.handled
+
+    def _work(self, job: Job) -> None:
+        hand = Hand(self.name, self._stop.wait)
+        while not self._stop.is_set():
+            with self._app.app_context():
+                pause = self._round(job, hand)
+            self._stop.wait(pause)
+        hand.close()
+
+    def _round(self, job: Job, hand: Hand) -> float:
+        """One step, if it is due; returns the seconds to wait before the next."""
+        idle = IDLE_SECONDS if job.every is None else PERIODIC_SECONDS
+        try:
+            if not jobs.begin(job, worker=self.name, at=now()):
+                return idle
+            self._began[job.name] = time.monotonic()
+            more = job.step(hand)
+            if not more:
+                jobs.end(job, worker=self.name, at=now())
+            return 0.0 if more else idle
+        except Exception as error:
+            return self._failed(job, error)
+        finally:
+            self._began.pop(job.name, None)
+
+    def _failed(self, job: Job, error: Exception) -> float:
+        """Keep what went wrong where it is to be kept; returns the seconds to wait."""
+        db.session.rollback()
+        try:
+            if isinstance(error, NotNow):
+                log.warning("a job has to wait", extra={"job": job.name, "reason": str(error)})
+                jobs.put_off(job, str(error), worker=self.name, at=now())
+                return REST_SECONDS
+            if not _is_storage(error):
+                log.error("a job failed", extra={"job": job.name, "reason": jobs.place(error)})
+                jobs.fail(job, jobs.place(error), at=now())
+                return IDLE_SECONDS
+        except Exception as another:
+            error = another
+        log.warning("the database cannot be used now", extra={"reason": type(error).__name__})
+        return STORAGE_SECONDS
+
+    def _hung(self) -> list[str]:
+        at = time.monotonic()
+        return [
+            job.name
+            for job in JOBS
+            if (began := self._began.get(job.name)) and at - began > job.within.total_seconds()
+        ]
+
+    def _let_go(self) -> None:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
-
-    def _keep_house(self) -> None:
-        """Remind, end pauses, and forget what is over."""
-        newsletter.housekeeping(keys=self.keys, at=now())
-        with transaction():
-            accounts.purge(at=now())
-            promise.retire(now())
 
     def _free_dead_leases(self) -> None:
         """On SQLite, which one machine holds: no other worker lives here, so every lease is a dead one's."""
@@ -114,21 +171,8 @@ class Worker:
             return
         self._lock = lock
         with transaction():
-            lanes.free_leases()
+            jobs.recover()
 
-    def _round(self) -> bool:
-        """One step of each kind of work; whether there may be more at once."""
-        at = now()
-        if at - self._kept_house_at >= HOUSEKEEPING_EVERY:
-            self._keep_house()
-            self._kept_house_at = at
-        answered = newsletter.answer_signups(keys=self.keys, at=at)
-        return bool(answered or self._deliver())
 
-    def _deliver(self) -> int:
-        """One step of the first lane that has one: nobody in a later lane goes before."""
-        for lane in Lane:
-            step = deliver.deliver(lane, self.transports[lane], worker=self.name, wait=self._stop.wait)
-            if step:
-                return step
-        return 0
+def _is_storage(error: Exception) -> bool:
+    return isinstance(error, Unavailable) or (isinstance(error, DBAPIError) and is_storage_fault(error))

@@ -24,7 +24,12 @@ from portal import clock as portal_clock
 from portal.app import create_app
 from portal.db import db
 from portal.worker import Worker
-from tests.figures import figure, pytest_terminal_summary  # noqa: F401 - a fixture and a hook
+from tests.figures import (  # noqa: F401 - a fixture and hooks
+    figure,
+    pytest_addoption,
+    pytest_configure,
+    pytest_terminal_summary,
+)
 from tests.pages import Visitor
 from tests.rendering import nothing_is_rendered_in_a_transaction  # noqa: F401 - an autouse fixture
 
@@ -223,7 +228,8 @@ def _reset_database(app: Flask) -> None:
         return
     # Sooner done than TRUNCATE, and no reader that a test left behind can hold it up.
     tables = [f'"{table}"' for table in db.metadata.tables]
-    sequences = [f"setval(pg_get_serial_sequence('{table}', 'id'), 1, false)" for table in tables]
+    numbered = [f'"{name}"' for name, table in db.metadata.tables.items() if "id" in table.columns]
+    sequences = [f"setval(pg_get_serial_sequence('{table}', 'id'), 1, false)" for table in numbered]
     with app.app_context(), db.engine.begin() as connection:
         connection.execute(text("SET LOCAL session_replication_role = replica"))  # the append-only tables too
         connection.exec_driver_sql("".join(f"DELETE FROM {table};" for table in tables))

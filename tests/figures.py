@@ -3,6 +3,9 @@
 `figure("stylesheet", 12_253, "bytes of at most 12,288")` keeps a number; one that several tests tell becomes one, by
 `how`: the sum, the largest or the smallest. The numbers ride on the tests' reports, so that they come home from every
 process of the run.
+
+`amount(20, 200)` is how often a test does something: the first in the suite, the second with `--full`, as
+`make faults` and `make browsers` run it.
 """
 
 from __future__ import annotations
@@ -14,6 +17,33 @@ import pytest
 
 _MARK = "figure"
 _WAYS: dict[str, Callable[[Iterable[float]], float]] = {"sum": sum, "most": max, "least": min}
+
+
+_is_full = False
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of the full counts."""
+    parser.addoption("--full", action="store_true", help="every count in full, not in the suite's short form")
+    parser.addoption(
+        "--engine", choices=("chromium", "firefox"), default="chromium", help="what opens the pages"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before any test module is read; the processes of pytest-xdist are given the same options."""
+    global _is_full
+    _is_full = config.getoption("--full")
+
+
+def amount(short: int, full: int) -> int:
+    """How often: in the suite, or in full."""
+    return full if _is_full else short
+
+
+def is_full() -> bool:
+    """Whether this run is one of full counts."""
+    return _is_full
 
 
 class Figure(Protocol):
@@ -45,7 +75,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
                 name, value, unit, how = kept
                 told.setdefault((name, unit, how), []).append(value)
     if told:
-        terminalreporter.section("what was measured")
+        terminalreporter.section(f"what was measured, {'in full' if _is_full else 'in short form'}")
         width = max(len(name) for name, _, _ in told)
         for (name, unit, how), values in sorted(told.items()):
             terminalreporter.write_line(f"{name:<{width}}  {_WAYS[how](values):>10,g} {unit}".rstrip())

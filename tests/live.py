@@ -35,11 +35,19 @@ class Live:
     """One portal: its instance folder, its processes, each killable.
 
     With `warm` they are forked from a process that has imported our code already, where tests start them often; all
-    else of a start is done by each.
+    else of a start is done by each. `root` and `python` name another checkout and its interpreter.
     """
 
-    def __init__(self, folder: Path, *, warm: bool = False, **settings: str) -> None:
-        self.warm = warm
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        warm: bool = False,
+        root: Path = ROOT,
+        python: str = sys.executable,
+        **settings: str,
+    ) -> None:
+        self.warm, self.root, self.python = warm, root, python
         self.port = free_port()
         self.folder = folder
         self.base = f"http://127.0.0.1:{self.port}"
@@ -60,8 +68,8 @@ class Live:
     def flask(self, *arguments: str, check: bool = True) -> str:
         """Run one command and give back what it printed."""
         done = subprocess.run(
-            [sys.executable, "-m", "flask", *arguments],
-            cwd=ROOT,
+            [self.python, "-m", "flask", *arguments],
+            cwd=self.root,
             env=self.env,
             capture_output=True,
             text=True,
@@ -125,7 +133,12 @@ class Live:
             self.processes[name] = Forked(command, self.env, Path(self.log.name))
             return
         self.processes[name] = subprocess.Popen(
-            command, cwd=ROOT, env=self.env, stdout=self.log, stderr=self.log, start_new_session=True
+            [self.python, *command[1:]],
+            cwd=self.root,
+            env=self.env,
+            stdout=self.log,
+            stderr=self.log,
+            start_new_session=True,
         )
 
 

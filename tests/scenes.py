@@ -2,7 +2,7 @@
 
 A scene brings a browser to one page in one state. `tests/journeys/test_scenes.py` looks at each at two widths, in
 light and in dark; it fails for an address that shows a page and has no scene. `pictures` is the name under which
-`make screenshots` keeps it in `docs/screenshots/`; "dark" and "print" ask for those too.
+`make screenshots` keeps it in `screenshots/`; "dark" and "print" ask for those too.
 """
 
 from __future__ import annotations

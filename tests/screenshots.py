@@ -1,15 +1,16 @@
 """Photographs the portal as people meet it: `python -m tests.screenshots`, or `make screenshots`.
 
-The scenes of `tests/scenes.py` that name a picture are kept in `docs/screenshots/` as `<picture>-desktop.png` (1280
-px wide) and `<picture>-phone.png` (390 px), some in the dark and on paper too. The same scene gives the same picture,
-but for references, which are drawn by lot. `--whole` keeps whole pages instead of what one sees first, and `--all`
-every scene, for whoever looks for faults.
+The scenes of `tests/scenes.py` that name a picture become `screenshots/<picture>-desktop.png` (1280 px wide) and
+`<picture>-phone.png` (390 px), some in the dark and on paper too; git ignores the folder. The same scene gives the
+same picture, but for references, which are drawn by lot. `--whole` keeps whole pages instead of what one sees first,
+`--all` every scene, for whoever looks for faults; `--docs` renews the few in `docs/screenshots/`.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -21,7 +22,8 @@ from tests.live import ROOT
 from tests.scenes import SCENES, Scene
 from tests.stage import Stage, Theatre
 
-FOLDER = ROOT / "docs" / "screenshots"
+FOLDER = ROOT / "screenshots"
+SHOWN = ROOT / "docs" / "screenshots"
 DESKTOP = (1280, 900)  # CSS pixels
 PHONE = (390, 844)
 PAPER = (816, 1056)  # US letter at 96 to the inch
@@ -75,6 +77,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where the pictures go")
     parser.add_argument("--whole", action="store_true", help="whole pages, however tall")
     parser.add_argument("--all", action="store_true", help="every scene, not only those that name a picture")
+    parser.add_argument("--docs", action="store_true", help="renew the pictures that the documentation shows")
     parser.add_argument("--only", default="", help="scenes whose name holds these words")
     chosen = parser.parse_args()
     browser_path = chromium()
@@ -98,6 +101,10 @@ def main() -> None:
             camera.take(stage, name_of(scene), *scene.pictures[1:])
             stage.close()
         browser.close()
+    if chosen.docs:
+        for file in SHOWN.glob("*.png"):
+            if (new := chosen.folder / file.name) in camera.taken:
+                shutil.copy(new, file)
     size = sum(file.stat().st_size for file in camera.taken)
     sys.stdout.write(f"{len(camera.taken)} pictures, {size / 2**20:.1f} MB, in {chosen.folder}\n")
 

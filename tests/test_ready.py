@@ -169,6 +169,21 @@ def test_changed_content_drops_every_page(world: World) -> None:
     assert (world.origin.calls, world.refreshed) == (2, 1)
 
 
+def test_each_of_several_processes_sees_a_change_for_itself() -> None:
+    """None tells another: the stamp is what they share (decision 0007)."""
+    one, other = World(), World()
+    for process in (one, other):
+        process.get()
+        process.version = 2  # one folder
+        process.look_again()
+
+    one.get()
+    assert (one.refreshed, other.refreshed) == (1, 0), "the other has had no visit yet"
+    other.get()
+
+    assert (one.origin.calls, other.origin.calls) == (2, 2)
+
+
 def test_a_faulty_change_keeps_the_old_page(world: World) -> None:
     world.get()
     world.version, world.fault = 2, True

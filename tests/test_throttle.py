@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from portal.errors import TooMany
-from portal.throttle import LIMITS, Throttle, block_of
+from portal.throttle import LIMITS, SWEEP_EVERY, InMemory, Throttle, block_of
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,43 @@ def test_the_try_after_the_last_is_refused_with_the_time_to_wait() -> None:
 
     assert 1 <= caught.value.retry_after <= 300
     throttle.hit("sign-in", "b")
+
+
+def test_the_window_moves_with_each_try() -> None:
+    """Nobody gets twice the limit by waiting for a new minute to begin."""
+    at = 1_000.0
+    counts = InMemory(lambda: at)
+    limit = LIMITS["sign-in"][0]  # 10 in 5 minutes
+
+    for _ in range(limit.amount):
+        assert counts.hit(limit, "sign-in", "a") == 0
+        at += 10
+    assert counts.hit(limit, "sign-in", "a") == 200, "until the first of them is five minutes old"
+    at += 200
+    assert counts.hit(limit, "sign-in", "a") == 0
+    assert counts.hit(limit, "sign-in", "a") == 10, "and then the second"
+
+
+def test_a_try_that_was_refused_does_not_count() -> None:
+    at = 0.0
+    counts = InMemory(lambda: at)
+    limit = LIMITS["sign-in"][0]
+
+    for _ in range(3 * limit.amount):
+        counts.hit(limit, "sign-in", "a")
+    at = limit.get_expiry()
+
+    assert counts.hit(limit, "sign-in", "a") == 0
+
+
+def test_what_is_over_is_swept_away_and_nothing_else() -> None:
+    at = 0.0
+    counts = InMemory(lambda: at)
+    for number in range(1_000):
+        counts.hit(LIMITS["post"][0], "post", f"10.0.{number}.0/24")
+        counts.hit(LIMITS["request"][1], "request", f"10.0.{number}.0/24")
+
+    at = LIMITS["post"][0].get_expiry() + SWEEP_EVERY
+    counts.hit(LIMITS["post"][0], "post", "another")
+
+    assert len(counts._tries) == 1_001, "a day's tries are still there"

@@ -19,7 +19,7 @@ import portal.db
 from portal.mail import wire
 
 revision = '0003'
-down_revision = '0001'
+down_revision = '0002'
 branch_labels = None
 depends_on = None
 

@@ -10,7 +10,7 @@ import hmac
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from portal import tokens
+from portal import addresses, tokens
 from portal.intake.models import Request
 
 PURPOSE = "receipt"
@@ -33,7 +33,7 @@ def token_of(request: Request, keys: Sequence[str]) -> str:
 
 def path_of(token: str) -> str:
     """The address of a receipt, below BASE_URL."""
-    return f"/r/{token}"
+    return addresses.RECEIPT.of(token=token)
 
 
 def has_expired(request: Request, at: datetime) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from portal import audit, hours, tokens
+from portal import addresses, audit, hours, tokens
 from portal.db import db
 from portal.errors import Conflict, NotFound
 from portal.intake import receipts
@@ -244,7 +244,7 @@ def _promise_mails(request: Request, receipt: str, *, at: datetime) -> None:
     mail.promise(
         "intake/notice",
         to=accounts.notice_addresses(),
-        facts={**shown, "desk_path": f"/staff/requests/{request.reference}"},
+        facts={**shown, "desk_path": addresses.STAFF_REQUEST.of(reference=request.reference)},
         cause=request.subject,
         at=at,
         lane=Lane.SOON,

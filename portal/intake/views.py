@@ -9,7 +9,7 @@ from flask import Blueprint, Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import BooleanField, Field
 
-from portal import tokens, web
+from portal import addresses, tokens, web
 from portal.clock import now
 from portal.db import transaction
 from portal.intake import patient_data, receipts, submissions
@@ -36,7 +36,7 @@ def keep_for_going_back(response: Response) -> Response:
     return response
 
 
-@bp.route("/requests/consultation", methods=["GET", "POST"])
+@bp.route(addresses.CONSULTATION, methods=["GET", "POST"])
 def consultation() -> ResponseReturnValue:
     """Ask a pharmacist: write, check the answers, send."""
     form = ConsultationForm()
@@ -63,7 +63,7 @@ def consultation() -> ResponseReturnValue:
     return redirect(url_for(".receipt", token=token), 303)
 
 
-@bp.route("/requests/resources", methods=["GET", "POST"])
+@bp.route(addresses.MATERIALS, methods=["GET", "POST"])
 def resources() -> ResponseReturnValue:
     """Ask for materials."""
     form = ResourceForm()
@@ -87,7 +87,7 @@ def resources() -> ResponseReturnValue:
     return redirect(url_for(".receipt", token=token), 303)
 
 
-@bp.get("/r/<token>")
+@bp.get(addresses.RECEIPT)
 def receipt(token: str) -> ResponseReturnValue:
     """How one request stands, for whoever has its address; nothing a person typed is shown."""
     asked = submissions.get(token, at=now())

@@ -16,6 +16,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from portal import addresses
 from portal.library import evidence, markdown, plans, records, references, sheet, typography, words
 from portal.library.evidence import Condition
 from portal.library.plans import Schedule
@@ -30,15 +31,14 @@ WAITS_FOR = {
 SECTIONS = {"prescribers", "patients", "about"}
 LANGUAGES = set(markdown.WORDS)
 
-EVIDENCE = "/prescribers/evidence"  # the page that can show one condition alone,
+EVIDENCE = addresses.EVIDENCE  # the page that can show one condition alone,
 EVIDENCE_TABLE = "## Studies {#studies}"  # and then begins here
 
 # Pages that are no texts, and that a text may link to; a crawl of the portal visits them.
 ELSEWHERE = frozenset(
-    {
-        *("/", "/requests/consultation", "/requests/resources", "/newsletter", "/es/boletin"),
-        *("/prescribers/summary", "/prescribers/dose-plan"),
-    }
+    path
+    for address in (*addresses.LISTED, addresses.SUMMARY, addresses.DOSE_PLAN)
+    for path in address.twins.values()
 )
 # The ids that the page's frame uses itself.
 RESERVED_IDS = frozenset(

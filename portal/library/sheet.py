@@ -10,6 +10,7 @@ from typing import Protocol
 
 from markupsafe import Markup
 
+from portal import addresses
 from portal.library import passages
 from portal.library.markdown import Document
 
@@ -51,14 +52,14 @@ class Section:
 
 
 PARTS = (
-    Part("Do not start, or stop and ask", "/prescribers/safety", "contraindications-table", (0, 1)),
-    Part("Opioid-free before the first dose", "/prescribers/safety", "opioid-free-table", (0, 1)),
-    Part("Dose and titration", "/prescribers", "dose-table", (0, 1, 2)),
-    Part("When to stop", "/prescribers/dosing", "stopping"),
+    Part("Do not start, or stop and ask", addresses.SAFETY, "contraindications-table", (0, 1)),
+    Part("Opioid-free before the first dose", addresses.SAFETY, "opioid-free-table", (0, 1)),
+    Part("Dose and titration", addresses.PRESCRIBERS, "dose-table", (0, 1, 2)),
+    Part("When to stop", addresses.DOSING, "stopping"),
     # What needs an act; that nothing is expected, or that LDN does not treat a thing, is in the chapter.
-    Part("Interactions", "/prescribers/safety", "interactions-table", (0, 1, 2), which=(0, 1, 2, 3, 4, 5, 8)),
-    Part("Monitoring", "/prescribers/safety", "monitoring-table", (0, 1)),
-    Part("What the trials show", "/prescribers", "summary", which=(1, 2, 3)),
+    Part("Interactions", addresses.SAFETY, "interactions-table", (0, 1, 2), which=(0, 1, 2, 3, 4, 5, 8)),
+    Part("Monitoring", addresses.SAFETY, "monitoring-table", (0, 1)),
+    Part("What the trials show", addresses.PRESCRIBERS, "summary", which=(1, 2, 3)),
 )
 # The label, the two largest trials, the widest pooled analysis, and an independent review of trials that favor LDN.
 KEY_REFERENCES = ("label_dailymed", "bruun2024", "innova", "hegde2025", "parker2018")

@@ -5,9 +5,7 @@ Every link is built from BASE_URL, never from a Host header. A mail holds no pix
 
 from __future__ import annotations
 
-import traceback
 from email.utils import formataddr
-from pathlib import Path
 
 from flask import render_template
 from flask_babel import force_locale
@@ -46,9 +44,3 @@ def compose(promised: Body) -> bytes:
             html=render_template(f"{template}.html", **values),
             headers=letter.headers(),
         )
-
-
-def place(error: Exception) -> str:
-    """What went wrong and where, and no value: fit for a log and a page."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}"

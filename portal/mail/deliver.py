@@ -20,8 +20,9 @@ from sqlalchemy.exc import DBAPIError
 
 from portal.clock import now
 from portal.db import db, is_storage_fault, transaction
+from portal.jobs import place
 from portal.mail import lanes, wire
-from portal.mail.compose import compose, place
+from portal.mail.compose import compose
 from portal.mail.lanes import BACK_OFF, LEASE
 from portal.mail.models import Body, Lane, State
 from portal.mail.transport import Deferred, DeliveryError, Rejected, RelayDown, Transport
@@ -49,6 +50,7 @@ def deliver(lane: Lane, transport: Transport, *, worker: str, wait: Callable[[fl
     at = now()
     found = lanes.next_in(lane, at, BATCH[lane])
     if not found:
+        db.session.rollback()  # a reader that stays would see no later promise
         return 0
     written, faulty = _write({row.body_id for row in found if not row.is_written})
     ids = [row.id for row in found if row.body_id not in faulty]

@@ -21,7 +21,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from email_validator import EmailNotValidError, validate_email
 from flask import Flask
 
-from portal import tokens
+from portal import addresses, tokens
 from portal.clock import now
 from portal.forms import FORM_LIFETIME, QUICKEST_PERSON, csrf_holds
 from portal.newsletter import consent, entry
@@ -30,8 +30,8 @@ from portal.newsletter.models import Language, Source, Topic
 from portal.settings import Settings
 from portal.throttle import block_of
 
-PAGES = {"/newsletter": "en", "/es/boletin": "es"}
-NEXT = {"en": "/newsletter/check-email", "es": "/newsletter/check-email?lang=es"}
+PAGES = {path: language for language, path in addresses.NEWSLETTER.twins.items()}
+NEXT = {language: addresses.CHECK_EMAIL.speaking(language) for language in PAGES.values()}
 MOST_BYTES = 2048
 FORM = "application/x-www-form-urlencoded"
 ONCE = frozenset({"csrf_token", "form_token", "email", "language", SignupForm.TRAP})

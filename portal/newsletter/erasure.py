@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, select
 
-from portal import tokens
+from portal import addresses, tokens
 from portal.db import db
 from portal.mail import promise as mail
 from portal.newsletter import proof, subscriptions, tombstones
@@ -51,7 +51,7 @@ def request_erase(subscriber: Subscriber, *, at: datetime) -> None:
     mail.promise(
         "newsletter/erase",
         to=subscriber.address,
-        facts={"erase_path": f"/newsletter/erase/{token}"},
+        facts={"erase_path": addresses.ERASE.of(token=token)},
         cause=f"subscriber:{subscriber.id}",
         at=at,
         language=subscriber.language,

@@ -8,6 +8,7 @@ from flask_babel import lazy_gettext as _
 from wtforms import Field, Form, StringField
 from wtforms.validators import DataRequired, ValidationError
 
+from portal import addresses
 from portal.forms import ENTER_EMAIL, BaseForm, ChoiceField, ChoicesField, EmailField
 from portal.newsletter.consent import Words
 from portal.newsletter.models import Language, Topic
@@ -24,7 +25,7 @@ TOPIC_LABELS = {
     Topic.RESEARCH: _("New research"),
     Topic.PHARMACY: _("Our pharmacy: hours, services and events"),
 }
-LANGUAGE_LABELS = {Language.EN: "English", Language.ES: "Español"}  # each in its own language
+LANGUAGE_LABELS = {code: addresses.LANGUAGES[code] for code in Language}  # each in its own language
 
 SAVE, PAUSE_SHORT, PAUSE_LONG, RESUME, LEAVE, ERASE = (
     "save",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from portal import tokens
+from portal import addresses, tokens
 from portal.mail import promise as mail
 from portal.mail.compose import link
 from portal.mail.letters import Letter
@@ -26,12 +26,12 @@ def secret(purpose: str, handle: str) -> str:
 
 def leave_path(subscriber: Subscriber) -> str:
     """The address, below BASE_URL, where this person leaves."""
-    return f"/newsletter/unsubscribe/{secret('leave', subscriber.handle)}"
+    return addresses.UNSUBSCRIBE.of(token=secret("leave", subscriber.handle))
 
 
 def preferences_path(subscriber: Subscriber) -> str:
     """The address, below BASE_URL, where this person chooses."""
-    return f"/newsletter/preferences/{secret('preferences', subscriber.handle)}"
+    return addresses.PREFERENCES.of(token=secret("preferences", subscriber.handle))
 
 
 def write_to(subscriber: Subscriber, message: str, *, at: datetime, message_id: str = "") -> None:
@@ -60,9 +60,9 @@ def list_headers() -> dict[str, str]:
     host = urlsplit(link("")).hostname or "localhost"
     return {
         "List-Id": f"<{LIST_NAME}.{host}>",
-        "List-Help": f"<{link('/newsletter')}>",
+        "List-Help": f"<{link(addresses.NEWSLETTER)}>",
         "List-Owner": f"<mailto:{settings().MAIL_FROM}>",
-        "List-Archive": f"<{link('/newsletter/editions')}>",
+        "List-Archive": f"<{link(addresses.EDITIONS)}>",
         "List-Post": "NO",
     }
 

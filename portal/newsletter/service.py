@@ -15,7 +15,7 @@ from typing import Any, cast
 from sqlalchemy import Table, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from portal import tokens
+from portal import addresses, tokens
 from portal.db import db, transaction
 from portal.errors import Unavailable
 from portal.mail import promise as mail
@@ -132,16 +132,24 @@ def answer_signups(*, keys: Sequence[str], at: datetime, limit: int = BATCH) -> 
     return answered
 
 
-def housekeeping(*, keys: Sequence[str], at: datetime) -> None:
-    """End pauses, remind once, and forget what was not confirmed in time."""
+def end_pauses(*, at: datetime, limit: int = BATCH) -> bool:
+    """Go on with those whose pause is over; whether there may be more."""
     with transaction():
         over = select(Subscriber).where(Subscriber.state == State.PAUSED, Subscriber.paused_until <= at)
-        for subscriber in db.session.scalars(over.with_for_update(skip_locked=True)).all():
+        found = db.session.scalars(over.limit(limit).with_for_update(skip_locked=True)).all()
+        for subscriber in found:
             subscriptions.resume(subscriber, means=Means.TIME, at=at)
-    while True:
-        with transaction():
-            if not _remind_next(keys, at):
-                break
+    return len(found) == limit
+
+
+def remind(*, keys: Sequence[str], at: datetime) -> bool:
+    """Remind one address that asked two days ago and has not pressed the button; whether there may be more."""
+    with transaction():
+        return _remind_next(keys, at)
+
+
+def forget(*, at: datetime) -> None:
+    """Let go what was not confirmed in time."""
     with transaction():
         _forget(at)
 
@@ -202,7 +210,7 @@ def _mail_link(
     mail.promise(
         f"newsletter/{message}",
         to=signup.address,
-        facts={"confirm_path": f"/newsletter/confirm/{token}"},
+        facts={"confirm_path": addresses.CONFIRM.of(token=token)},
         cause=f"signup:{signup.id}",
         at=at,
         language=signup.language,

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from portal import tokens
+from portal import addresses, tokens
 from portal.db import db
 from portal.errors import Conflict, Expired, NotFound, Refused
 from portal.newsletter import letters, proof, tombstones
@@ -64,7 +64,7 @@ def confirm(token: str, *, network: str, keys: Sequence[str], at: datetime) -> S
         signup, subscriber, ConsentKind.REQUESTED, at=signup.at, network=signup.network, page=signup.page
     )
     proof.record_agreement(
-        signup, subscriber, ConsentKind.CONFIRMED, at=at, network=network, page="/newsletter/confirm"
+        signup, subscriber, ConsentKind.CONFIRMED, at=at, network=network, page=addresses.CONFIRM.root
     )
     if not was_on:
         letters.write_to(subscriber, "welcome", at=at)

@@ -14,7 +14,7 @@ from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import UnsupportedMediaType
 
-from portal import text, tokens, web
+from portal import addresses, text, tokens, web
 from portal.clock import now
 from portal.db import transaction
 from portal.errors import Conflict, Expired, NotFound
@@ -38,30 +38,32 @@ def _speak(endpoint: str | None, values: dict[str, Any] | None) -> None:
     """The page's language: its address says so, or `?lang=`, else English."""
     values = values or {}
     wanted = values.pop("lang", None) or request.args.get("lang")
-    if wanted not in web.LANGUAGES:  # a mail's link may be nobody's, and then only the browser can say
-        wanted = request.accept_languages.best_match(web.LANGUAGES) if "token" in values else None
-    g.lang = wanted or "en"
+    if wanted not in addresses.LANGUAGES:  # a mail's link may be nobody's, and then only the browser can say
+        wanted = request.accept_languages.best_match(addresses.LANGUAGES) if "token" in values else None
+    g.lang = wanted or addresses.USUAL
 
 
-@bp.route("/newsletter", defaults={"lang": "en"}, methods=["GET", "POST"])
-@bp.route("/es/boletin", defaults={"lang": "es"}, methods=["GET", "POST"])
 def signup() -> ResponseReturnValue:
     """Sign up: the same answer for every address."""
     form = _signup_form()
     web.keep("newsletter/signup.html", form)
     if form.validate_on_submit():
         _accept(form, words=form.words, source=Source.FORM)
-        return redirect(f"/newsletter/check-email{_in(g.lang)}", 303)
+        return redirect(addresses.CHECK_EMAIL.speaking(g.lang), 303)
     return web.listed(web.page("newsletter/signup.html", form=form))
 
 
-@bp.get("/newsletter/check-email")
+for _language_there, _path in addresses.NEWSLETTER.twins.items():
+    bp.add_url_rule(_path, view_func=signup, defaults={"lang": _language_there}, methods=["GET", "POST"])
+
+
+@bp.get(addresses.CHECK_EMAIL)
 def check_email() -> ResponseReturnValue:
     """What to do next; it knows nothing about anybody."""
     return _quiet("newsletter/check_email.html")
 
 
-@bp.post("/api/newsletter/subscriptions")
+@bp.post(addresses.SIGN_UP_API)
 def api() -> ResponseReturnValue:
     """Sign up from another site, in JSON; always the same bytes."""
     request.max_content_length = API_MAX_BYTES
@@ -82,7 +84,7 @@ def api() -> ResponseReturnValue:
     return make_response({"status": "check_mail"}, 202)
 
 
-@bp.route("/newsletter/confirm/<token>", methods=["GET", "POST"])
+@bp.route(addresses.CONFIRM, methods=["GET", "POST"])
 def confirm(token: str) -> ResponseReturnValue:
     """One button; a link that is unknown or too old offers to ask again."""
     try:
@@ -106,23 +108,23 @@ def confirm(token: str) -> ResponseReturnValue:
                 subscriptions.confirm(token, network=_network(), keys=settings().keys, at=now())
     except (NotFound, Expired):
         return redirect(request.path, 303)
-    done = ".blocked" if form.not_me.data else ".confirmed"
-    return redirect(url_for(done) + _in(lang), 303)
+    done = addresses.BLOCKED if form.not_me.data else addresses.CONFIRMED
+    return redirect(done.speaking(lang), 303)
 
 
-@bp.get("/newsletter/confirmed")
+@bp.get(addresses.CONFIRMED)
 def confirmed() -> ResponseReturnValue:
     """Signed up."""
     return _quiet("newsletter/confirmed.html")
 
 
-@bp.get("/newsletter/blocked")
+@bp.get(addresses.BLOCKED)
 def blocked() -> ResponseReturnValue:
     """No more confirm mails."""
     return _quiet("newsletter/blocked.html", months=12)
 
 
-@bp.route("/newsletter/preferences/<token>", methods=["GET", "POST"])
+@bp.route(addresses.PREFERENCES, methods=["GET", "POST"])
 def preferences(token: str) -> ResponseReturnValue:
     """Topics, language, pause, leaving, record, erasing."""
     subscriber = _theirs(token)
@@ -144,11 +146,11 @@ def preferences(token: str) -> ResponseReturnValue:
     with transaction():
         _act(subscriptions.get_by_preferences(token, lock=True), act, form)
     if act == forms.LEAVE:
-        return redirect(url_for(".left") + _in(lang), 303)
+        return redirect(addresses.LEFT.speaking(lang), 303)
     return redirect(url_for(".preferences", token=token, done=act), 303)
 
 
-@bp.get("/newsletter/preferences/<token>/record")
+@bp.get(addresses.RECORD)
 def record(token: str) -> ResponseReturnValue:
     """All that is kept about a person, to read or (`?format=json`) to take away."""
     subscriber = _theirs(token)
@@ -169,7 +171,7 @@ def record(token: str) -> ResponseReturnValue:
     )
 
 
-@bp.route("/newsletter/unsubscribe/<token>", methods=["GET", "POST"])
+@bp.route(addresses.UNSUBSCRIBE, methods=["GET", "POST"])
 def unsubscribe(token: str) -> ResponseReturnValue:
     """One button, or the one-click POST of RFC 8058; a link that is nobody's any more gets the same answers."""
     if request.method == "POST" and request.form.get(ONE_CLICK[0]) == ONE_CLICK[1]:
@@ -184,22 +186,22 @@ def unsubscribe(token: str) -> ResponseReturnValue:
         return web.page("newsletter/unsubscribe.html", form=form)
     with transaction():
         subscriptions.unsubscribe(token, means=Means.PAGE, network=_network(), at=now())
-    return redirect(url_for(".left") + _in(lang), 303)
+    return redirect(addresses.LEFT.speaking(lang), 303)
 
 
-@bp.get("/newsletter/left")
+@bp.get(addresses.LEFT)
 def left() -> ResponseReturnValue:
     """No more mails."""
     return _quiet("newsletter/left.html")
 
 
-@bp.route("/newsletter/erase/<token>", methods=["GET", "POST"])
+@bp.route(addresses.ERASE, methods=["GET", "POST"])
 def erase(token: str) -> ResponseReturnValue:
     """One button, behind a link mailed to the address itself; afterwards, and for any other link, the same page."""
     try:
         subscriber = erasure.to_erase(token, at=now())
     except NotFound:
-        return redirect(url_for(".erased") + _in(g.lang), 303)
+        return redirect(addresses.ERASED.speaking(g.lang), 303)
     lang = _language(subscriber.language)
     form = forms.EraseForm()
     context: dict[str, Any] = {"address": subscriber.masked}
@@ -212,16 +214,16 @@ def erase(token: str) -> ResponseReturnValue:
             erasure.erase(token, network=_network(), keys=settings().keys, at=now())
     except NotFound:
         pass  # another press of the same button was first
-    return redirect(url_for(".erased") + _in(lang), 303)
+    return redirect(addresses.ERASED.speaking(lang), 303)
 
 
-@bp.get("/newsletter/erased")
+@bp.get(addresses.ERASED)
 def erased() -> ResponseReturnValue:
     """Nothing is left, or the link was no longer good."""
     return _quiet("newsletter/erased.html")
 
 
-@bp.get("/newsletter/editions")
+@bp.get(addresses.EDITIONS)
 def editions() -> ResponseReturnValue:
     """The public archive; empty as yet."""
     return web.page("newsletter/editions.html")
@@ -286,7 +288,7 @@ def _api_fields(sent: Any) -> tuple[MultiDict[str, str], str]:
 
 def _ask_again() -> ResponseReturnValue:
     """200, so that it looks the same to whoever tries tokens; the form posts to the sign-up page."""
-    action = "/es/boletin" if g.lang == "es" else "/newsletter"
+    action = addresses.NEWSLETTER.speaking(g.lang)
     return web.page("newsletter/ask_again.html", form=_signup_form(), action=action)
 
 
@@ -309,13 +311,9 @@ def _quiet(template: str, **context: Any) -> Response:
 
 def _language(theirs: str | None) -> str:
     """The person's own language, unless the address asks for another; sets the page's."""
-    if theirs and request.args.get("lang") not in web.LANGUAGES:
+    if theirs and request.args.get("lang") not in addresses.LANGUAGES:
         g.lang = theirs
     return str(g.lang)
-
-
-def _in(lang: str) -> str:
-    return "?lang=es" if lang == "es" else ""
 
 
 def _network() -> str:

@@ -15,8 +15,10 @@ from flask import current_app
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from portal import jobs
 from portal.clock import now
-from portal.db import db
+from portal.db import db, transaction
+from portal.errors import Unavailable
 from portal.mail import lanes
 from portal.people import service as accounts
 from portal.settings import settings
@@ -41,17 +43,28 @@ class Finding:
 def database() -> Finding:
     """The database answers, and takes a write lock."""
     try:
-        db.session.rollback()
-        if db.engine.dialect.name == "sqlite":
-            verdict = db.session.scalar(text("PRAGMA quick_check(1)"))
-            if verdict != "ok":
-                return Finding("database", False, str(verdict), "Restore the last backup (docs/runbook.md).")
-        else:
+        with transaction():
             db.session.scalar(text("SELECT 1"))
-    except SQLAlchemyError as error:
+    except (Unavailable, SQLAlchemyError) as error:
         reason = type(error).__name__
         return Finding("database", False, reason, "See that DATABASE_URL is right and the disk can be read.")
     return Finding("database", True, db.engine.dialect.name)
+
+
+def integrity() -> Finding:
+    """The database's pages hold together: a walk over all of it, so neither for strangers nor for every minute."""
+    if db.engine.dialect.name != "sqlite":
+        return Finding("integrity", True, "PostgreSQL's own to keep", serving=False)
+    try:
+        db.session.rollback()
+        verdict = str(db.session.scalar(text("PRAGMA quick_check(1)")))
+    except SQLAlchemyError as error:
+        verdict = type(error).__name__
+    if verdict != "ok":
+        return Finding(
+            "integrity", False, verdict, "Restore the last backup (docs/runbook.md).", serving=False
+        )
+    return Finding("integrity", True, "every page is whole", serving=False)
 
 
 def schema() -> Finding:
@@ -116,6 +129,26 @@ def mail() -> Finding:
     if counts["dead"]:
         return Finding("mail", False, words, "Look at the dead ones: each has its last error.", serving=False)
     return Finding("mail", True, words, serving=False)
+
+
+def work() -> Finding:
+    """Every job of the worker runs."""
+    try:
+        ill = [job for job in jobs.standings() if not job.is_well]
+    except SQLAlchemyError as error:
+        return Finding("jobs", False, type(error).__name__, "See the check named database.", serving=False)
+    if ill:
+        said = "; ".join(
+            f"{job.name} failed {job.failures} times ({job.last_error})"
+            if job.failures
+            else f"{job.name} waits ({job.last_error})"
+            if job.label
+            else f"{job.name} is not of this version and rests"
+            for job in ill
+        )
+        remedy = "`flask jobs run NAME` tries one now; the log says where it failed."
+        return Finding("jobs", False, said, remedy, serving=False)
+    return Finding("jobs", True, f"{len(list(jobs.JOBS))} kinds, all well", serving=False)
 
 
 def staff() -> Finding:
@@ -188,7 +221,7 @@ def processes() -> Finding:
 
 
 SERVING: tuple[Callable[[], Finding], ...] = (database, schema, disk)
-ALL = (*SERVING, instance, mail, staff, holidays, facts, content, processes, guide)
+ALL = (*SERVING, integrity, instance, mail, work, staff, holidays, facts, content, processes, guide)
 
 
 def _existing(path: Path) -> Path:

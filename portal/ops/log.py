@@ -27,6 +27,7 @@ FACTS = (
     "reason",
     "count",
     "worker",
+    "job",
     "check",
     "signup",
 )

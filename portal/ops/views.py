@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from flask import Blueprint, Response, make_response
 
+from portal import addresses
 from portal.clock import now
 from portal.ops import checks
 from portal.settings import settings
@@ -13,13 +14,13 @@ from portal.settings import settings
 bp = Blueprint("ops", __name__)
 
 
-@bp.get("/healthz")
+@bp.get(addresses.HEALTHZ)
 def healthz() -> Response:
     """200 while the process lives."""
     return _plain("ok\n")
 
 
-@bp.get("/readyz")
+@bp.get(addresses.READYZ)
 def readyz() -> Response:
     """200 or 503 with each check's verdict; no detail that helps a stranger."""
     found = [check() for check in checks.SERVING]
@@ -30,7 +31,7 @@ def readyz() -> Response:
     return response
 
 
-@bp.get("/.well-known/security.txt")
+@bp.get(addresses.SECURITY_TXT)
 def security_txt() -> Response:
     """Where to report a weakness (RFC 9116)."""
     config = settings()
@@ -38,8 +39,8 @@ def security_txt() -> Response:
     lines = [
         f"Contact: mailto:{config.MAIL_FROM}",
         f"Expires: {expires:%Y-%m-%dT%H:%M:%SZ}",
-        f"Canonical: {config.BASE_URL}/.well-known/security.txt",
-        "Preferred-Languages: en, es",
+        f"Canonical: {config.BASE_URL}{addresses.SECURITY_TXT}",
+        f"Preferred-Languages: {', '.join(addresses.LANGUAGES)}",
     ]
     return _plain("\n".join(lines) + "\n")
 

@@ -15,7 +15,7 @@ from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import CursorResult, delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from portal import audit, tokens
+from portal import addresses, audit, tokens
 from portal.audit import Actor
 from portal.db import db
 from portal.errors import Expired, NotFound, Refused
@@ -340,7 +340,7 @@ def send_link(email: str, token: str, *, renews: bool, by: Actor, at: datetime) 
     mail.promise(
         "people/renewal" if renews else "people/invitation",
         to=normal_email(email),
-        facts={"path": f"/staff/invite/{token}", "sender": by.name},
+        facts={"path": addresses.STAFF_INVITE.of(token=token), "sender": by.name},
         cause=f"user:{by.id}",
         at=at,
     )

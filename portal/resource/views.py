@@ -16,7 +16,7 @@ from flask import Blueprint, Response, current_app, g, make_response, redirect, 
 from flask.sansio.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 
-from portal import web
+from portal import addresses, web
 from portal.clock import now
 from portal.errors import NotFound, Unavailable
 from portal.library import plans, sheet
@@ -34,9 +34,8 @@ bp = Blueprint("resource", __name__)
 GATE_COOKIE = "professional"
 GATE_ANSWER = "yes"
 GATE_SECONDS = 30 * 24 * 60 * 60
-GATED_ROOT = "/prescribers"
-DOSING = "/prescribers/dosing"
-PATIENTS_IN_SPANISH = "/es/pacientes"  # who signs it has read the plan's Spanish too
+GATED_ROOT = addresses.PRESCRIBERS
+PATIENTS_IN_SPANISH = addresses.PATIENTS.speaking("es")  # who signs it has read the plan's Spanish too
 GUIDE_SECONDS = 30.0  # who asks for the guide waits for it
 
 
@@ -84,7 +83,7 @@ def article(path: str) -> ResponseReturnValue:
     return _private(_kept(_render(text), gated=True))
 
 
-@bp.get("/prescribers/guide.pdf")
+@bp.get(addresses.GUIDE)
 def guide_pdf() -> ResponseReturnValue:
     """The chapters as one PDF."""
     if not _is_professional():
@@ -98,7 +97,7 @@ def guide_pdf() -> ResponseReturnValue:
     return _private(_kept(response, gated=True))
 
 
-@bp.get("/prescribers/evidence.json")
+@bp.get(addresses.EVIDENCE_JSON)
 def evidence_json() -> ResponseReturnValue:
     """The evidence table as data."""
     if not _is_professional():
@@ -113,7 +112,7 @@ def evidence_json() -> ResponseReturnValue:
     return _private(_kept(web.plain(text, "application/json"), gated=True))
 
 
-@bp.get("/prescribers/evidence.csv")
+@bp.get(addresses.EVIDENCE_CSV)
 def evidence_csv() -> ResponseReturnValue:
     """The evidence table for a spreadsheet."""
     if not _is_professional():
@@ -124,7 +123,7 @@ def evidence_csv() -> ResponseReturnValue:
     return _private(_kept(response, gated=True))
 
 
-@bp.get("/prescribers/summary")
+@bp.get(addresses.SUMMARY)
 def summary() -> ResponseReturnValue:
     """The chapters' main passages, on one sheet when it is printed."""
     if not _is_professional():
@@ -142,7 +141,7 @@ def summary() -> ResponseReturnValue:
     return _private(_kept(response, gated=True))
 
 
-@bp.route("/prescribers/dose-plan", methods=["GET", "POST"])
+@bp.route(addresses.DOSE_PLAN, methods=["GET", "POST"])
 def dose_plan() -> ResponseReturnValue:
     """Choose a documented schedule; the answer is the patient's page, and nothing of it is kept."""
     if not _is_professional():
@@ -151,7 +150,7 @@ def dose_plan() -> ResponseReturnValue:
     today = now().astimezone(settings().ORG.timezone).date()
     form = PlanForm(library.schedules, today)
     context: dict[str, Any] = {
-        "article": library.pages[DOSING],
+        "article": library.pages[addresses.DOSING],
         "spanish": library.pages.get(PATIENTS_IN_SPANISH),
         "sources": {one.id: _source_words(one) for one in library.schedules},
     }
@@ -165,7 +164,7 @@ def dose_plan() -> ResponseReturnValue:
     return web.private(web.page("resource/plan.html", lines=lines, start_on=form.start_on))
 
 
-@bp.post(f"{GATED_ROOT}/gate")
+@bp.post(addresses.GATE)
 def gate() -> ResponseReturnValue:
     """Remember for 30 days that this visitor says they are a health professional."""
     form = GateForm()

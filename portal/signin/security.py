@@ -42,7 +42,7 @@ from flask_wtf import CSRFProtect
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import NotFound, UnsupportedMediaType
 
-from portal import audit, web
+from portal import audit, uploads, web
 from portal.clock import now
 from portal.db import db, transaction
 from portal.errors import Unavailable
@@ -261,7 +261,7 @@ def is_fresh() -> bool:
 def _refuse_what_is_no_form() -> None:
     if getattr(session, "is_broken", False):
         raise Unavailable
-    if request.method in SAFE_METHODS or not request.get_data(cache=True):
+    if request.method in SAFE_METHODS or uploads.declared() or not request.get_data(cache=True):
         return
     if request.mimetype != "application/x-www-form-urlencoded":
         raise UnsupportedMediaType

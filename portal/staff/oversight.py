@@ -9,7 +9,7 @@ from flask import request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import func, select
 
-from portal import web
+from portal import addresses, jobs, web
 from portal.audit import AuditEntry
 from portal.clock import now
 from portal.db import db
@@ -54,7 +54,7 @@ SUBJECTS = {
 Namer = Callable[[str], tuple[str, str]]
 
 
-@mail_bp.get("/staff/mail")
+@mail_bp.get(addresses.STAFF_MAIL)
 def mail() -> ResponseReturnValue:
     """What waits to be sent, and what was given up; never an address or a word of a mail."""
     dead, resting = lanes.given_up(ENTRIES), lanes.resting(ENTRIES)
@@ -66,11 +66,12 @@ def mail() -> ResponseReturnValue:
             oldest_due=lanes.oldest_due(now()),
             dead=[_trouble(row, about) for row in dead],
             resting=[_trouble(row, about) for row in resting],
+            ill=[job for job in jobs.standings() if not job.is_well],
         )
     )
 
 
-@audit_bp.get("/staff/audit")
+@audit_bp.get(addresses.STAFF_AUDIT)
 def audit() -> ResponseReturnValue:
     """Who did what, newest first."""
     after = request.args.get("after", "")

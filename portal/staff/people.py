@@ -6,7 +6,7 @@ from flask import redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug import Response
 
-from portal import web
+from portal import addresses, web
 from portal.clock import now
 from portal.db import transaction
 from portal.desk import acts as desk
@@ -29,7 +29,7 @@ DONE = {
 }
 
 
-@bp.get("/staff/people")
+@bp.get(addresses.STAFF_PEOPLE)
 def people() -> ResponseReturnValue:
     """Everybody with an account."""
     return _page("staff/people.html", people=service.people())
@@ -115,10 +115,10 @@ def end_sessions(user_id: int) -> ResponseReturnValue:
 @account_bp.get("/staff/")
 def root() -> ResponseReturnValue:
     """The staff's front door is the queue."""
-    return redirect("/staff/requests")
+    return redirect(addresses.STAFF_REQUESTS)
 
 
-@account_bp.get("/staff/account")
+@account_bp.get(addresses.STAFF_ACCOUNT)
 def account() -> ResponseReturnValue:
     """One's own account: factors, and where one is signed in."""
     user = current()

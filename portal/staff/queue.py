@@ -9,7 +9,7 @@ from typing import Any
 from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from portal import web
+from portal import addresses, web
 from portal.clock import now
 from portal.desk import search as queue
 from portal.desk.search import ALL_WORD, LATE_WORD, OPEN_WORD, SORT_ANSWER_BY, SORT_NEWEST, Filters
@@ -71,13 +71,13 @@ STATUS_CHOICES = {
 SORT_CHOICES = {SORT_ANSWER_BY: "Soonest first", SORT_NEWEST: "Newest first"}
 
 
-@bp.get("/staff")
+@bp.get(addresses.STAFF)
 def home() -> ResponseReturnValue:
     """The work is the first page."""
     return redirect(url_for(".requests"), 303)
 
 
-@bp.get("/staff/requests")
+@bp.get(addresses.STAFF_REQUESTS)
 def requests() -> ResponseReturnValue:
     """The queue: everything about it stands in the address."""
     if not all(value.strip() for value in request.args.values()):

@@ -14,7 +14,7 @@ import flask
 from flask import redirect, url_for
 from flask.typing import ResponseReturnValue
 
-from portal import web
+from portal import addresses, web
 from portal.clock import now
 from portal.db import transaction
 from portal.desk import acts as desk
@@ -46,7 +46,7 @@ DONE = {
 }
 
 
-@bp.get("/staff/requests/<reference>")
+@bp.get(addresses.STAFF_REQUEST)
 def show(reference: str) -> ResponseReturnValue:
     """One request with all that staff need; opening it is recorded."""
     sheet = _sheet(reference)

@@ -6,19 +6,24 @@ import re
 from itertools import product
 from pathlib import Path
 
+import brotli
 import pytest
 import rcssmin
 
 from tests.figures import Figure
-from tests.scenes import SCENES
-from tests.screenshots import FOLDER
+from tests.pages import Visitor
 
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "portal" / "static"
 TEMPLATES = ROOT / "templates"
-CSS = (STATIC / "site.css").read_text(encoding="utf-8")
+SITE, STAFF = ((STATIC / name).read_text(encoding="utf-8") for name in ("site.css", "staff.css"))
+CSS = SITE + STAFF
 JS = (STATIC / "site.js").read_text(encoding="utf-8")
 BARE_CSS = re.sub(r"/\*.*?\*/", "", CSS, flags=re.DOTALL)
+FIRST_VISITS = (
+    *("/", "/prescribers", "/prescribers/evidence", "/prescribers/safety", "/prescribers/dose-plan"),
+    *("/patients", "/es/pacientes", "/links", "/newsletter", "/requests/consultation", "/requests/resources"),
+)
 
 TOKEN = re.compile(r"--([a-z-]+):\s*(#[0-9a-f]{3}(?:[0-9a-f]{3})?)\b")
 DARK = re.compile(r"@media screen and \(prefers-color-scheme: dark\) \{\s*:root \{(.*?)\}\s*\}", re.DOTALL)
@@ -82,6 +87,12 @@ def source(path: Path) -> str:
     return re.sub(r"\{#.*?#\}", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
 
 
+def classes(sheet: str) -> set[str]:
+    """The names that a stylesheet's rules ask for; of `.message.out` the first, which is the component's."""
+    selectors = re.sub(r"\{[^{}]*\}", " ", re.sub(r"/\*.*?\*/", "", sheet, flags=re.DOTALL))
+    return set(re.findall(r"(?<![\w-])\.([a-z][\w-]*)", selectors))
+
+
 def test_the_formula_agrees_with_its_published_ends() -> None:
     """Black on white is 21:1 and a colour on itself 1:1."""
     assert contrast("#000", "#ffffff") == pytest.approx(21)
@@ -140,12 +151,44 @@ def test_every_token_used_is_defined() -> None:
     assert set(re.findall(r"var\((--[a-z-]+)", BARE_CSS)) <= defined
 
 
-def test_the_stylesheet_stays_small(figure: Figure) -> None:
-    """At most 12 KB as it is served."""
-    size = len(rcssmin.cssmin(CSS).encode())
+def test_the_public_stylesheet_stays_small(figure: Figure) -> None:
+    """At most 5 KB as it travels; the heaviest first visit, of 30 KB at most, leaves room for that."""
+    size = len(brotli.compress(rcssmin.cssmin(SITE).encode(), quality=11))
 
-    assert size <= 12 * 1024
-    figure("stylesheet, minified", size, "bytes of at most 12,288")
+    assert size <= 5 * 1024
+    figure("public stylesheet, compressed", size, "bytes of at most 5,120")
+
+
+@pytest.mark.parametrize("path", FIRST_VISITS)
+def test_a_first_visit_is_light(path: str, visitor: Visitor, figure: Figure) -> None:
+    """At most 30 KB in 4 requests, and never what is for staff alone."""
+    visitor.client.set_cookie("professional", "yes", domain="localhost")
+
+    page = visitor.get(path)
+
+    addresses = [path, *re.findall(r'(?:href|src)="(/static/[^"]+)"', page.text)]
+    bodies = [visitor.get(each, headers={"Accept-Encoding": "br"}).data for each in addresses]
+    assert page.status_code == 200
+    assert all(bodies)
+    assert "staff" not in " ".join(addresses)
+    assert len(addresses) <= 4
+    assert sum(map(len, bodies)) <= 30 * 1024
+    figure("first visit, the heaviest page", round(sum(map(len, bodies)) / 1024, 1), "KB of at most 30")
+
+
+def test_only_the_staff_face_asks_for_its_sheet(visitor: Visitor) -> None:
+    """And no public page uses what stands in it alone."""
+    alone = classes(STAFF) - classes(SITE)
+
+    assert len(alone) > 10
+    assert "/static/staff." in visitor.get("/staff/login").text
+    assert [link["href"] for link in visitor.open("/").soup.select("link[rel=stylesheet]")] == [
+        visitor.client.application.jinja_env.globals["asset"]("site.css")
+    ]
+    for path in FIRST_VISITS:
+        visitor.client.set_cookie("professional", "yes", domain="localhost")
+        used = {name for tag in visitor.open(path).soup.select("[class]") for name in tag["class"]}
+        assert used & alone == set(), path
 
 
 def test_the_script_stays_small_and_keeps_to_text(figure: Figure) -> None:
@@ -248,12 +291,15 @@ def test_motion_only_where_it_is_welcome() -> None:
     assert "(prefers-reduced-motion: no-preference) { html { scroll-behavior" in BARE_CSS
 
 
-def test_the_pictures_in_the_docs_are_those_of_the_scenes() -> None:
-    """`make screenshots` keeps one for each; a page that is gone, or a new one, shows here."""
-    wanted = set()
-    for name, *ways in (scene.pictures for scene in SCENES if scene.pictures):
-        for way in ("", *(f"-{way}" for way in ways if way != "print")):
-            wanted |= {f"{name}{way}-desktop.png", f"{name}{way}-phone.png"}
-        wanted |= {f"{name}-print.png"} if "print" in ways else set()
+def test_the_pictures_kept_are_few_and_shown() -> None:
+    """At most a dozen, each on a page of the documentation; git ignores those that `make screenshots` makes."""
+    kept = set((ROOT / "docs" / "screenshots").glob("*"))
+    shown = {
+        (page.parent / target).resolve()
+        for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+        for target in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", page.read_text(encoding="utf-8"))
+    }
 
-    assert {file.name for file in FOLDER.glob("*.png")} == wanted
+    assert kept == shown
+    assert 0 < len(kept) <= 12
+    assert "/screenshots/" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()

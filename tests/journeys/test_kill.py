@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 
+from tests.figures import Figure, amount
 from tests.live import Browserless, Live, free_port
 
-ROUNDS = 20
+ROUNDS = amount(20, 200)
 POSTS_A_ROUND = 12
 POSTERS = 4
 
@@ -66,8 +67,10 @@ def live(tmp_path: Path, sink: Sink) -> Iterator[Live]:
 
 @pytest.mark.kill
 @pytest.mark.xdist_group("kill")
-def test_nothing_accepted_is_lost_when_everything_is_killed(live: Live, sink: Sink) -> None:
-    kill_rounds(live, sink, rounds=ROUNDS, seed=20260115)
+def test_nothing_accepted_is_lost_when_everything_is_killed(live: Live, sink: Sink, figure: Figure) -> None:
+    seen = kill_rounds(live, sink, rounds=ROUNDS, seed=20260115)
+
+    figure("kills: of web server and worker", seen["kills"], f"in {ROUNDS} rounds, nothing lost", how="sum")
 
 
 def kill_rounds(live: Live, sink: Sink, *, rounds: int, seed: int) -> dict[str, int]:

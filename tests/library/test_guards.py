@@ -6,9 +6,8 @@ from copy import copy
 import pytest
 from flask import Flask
 
-from portal import site
 from portal.library import doses, words
-from portal.library.pages import Library
+from portal.library.pages import ELSEWHERE, Library
 from tests.pages import Page, Visitor
 
 SHEETS = ("/prescribers/summary", "/prescribers/dose-plan", "/prescribers/evidence?condition=crps")
@@ -90,7 +89,7 @@ def test_no_page_before_the_gate_names_a_condition_or_promises(app: Flask, visit
     library: Library = app.extensions["library"]
     gated = [path for path, page in library.pages.items() if page.gated]
 
-    for path in (*site.OTHER_PUBLIC, *(page.path for page in library.public()), *gated, *SHEETS):
+    for path in (*sorted(ELSEWHERE), *(page.path for page in library.public()), *gated, *SHEETS):
         page = visitor.open(path)
         assert not words.conditions(page.text), path
         said = page.text.replace(HARMLESS, "")

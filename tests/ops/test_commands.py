@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,11 +11,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, text
 
-from portal import serve
+from portal import jobs, serve
 from portal.audit import AuditEntry
 from portal.db import db, transaction
 from portal.intake.models import Request, Status
-from portal.mail import lanes
 from portal.mail import promise as mail
 from portal.mail.models import Delivery, State
 from portal.mail.transport import FileTransport, RelayDown
@@ -246,11 +246,18 @@ def test_a_signal_ends_the_worker_after_the_mail_in_hand(
     monkeypatch: pytest.MonkeyPatch,
     handlers: None,
 ) -> None:
-    send = FileTransport.send
+    send, stop, told = FileTransport.send, Worker.stop, threading.Event()
+
+    def noticed(self: Worker) -> None:
+        stop(self)
+        told.set()
 
     def interrupted(self: FileTransport, **order: Any) -> None:
         signal.raise_signal(which)
+        assert told.wait(20)
         send(self, **order)
+
+    monkeypatch.setattr(Worker, "stop", noticed)
 
     promised()
     promised()
@@ -264,26 +271,31 @@ def test_a_signal_ends_the_worker_after_the_mail_in_hand(
     assert {str(state): count for state, count in states} == {"sent": 1, "queued": 1}
 
 
-def test_the_worker_rests_while_the_storage_is_gone(
-    run: Run, app: Flask, monkeypatch: pytest.MonkeyPatch, handlers: None
-) -> None:
-    rests: list[float] = []
+# ---- flask jobs
 
-    def fail(self: Worker) -> bool:
-        if len(rests) == 2:
-            self.stop()
-        raise RelayDown("closed")
 
-    monkeypatch.setattr(Worker, "_round", fail)
-    monkeypatch.setattr("portal.worker.REST_SECONDS", 0.0)
-    monkeypatch.setattr(lanes, "free_leases", lambda: None)
-    wait = Worker.run.__globals__["threading"].Event.wait
-    monkeypatch.setattr(
-        "portal.worker.threading.Event.wait", lambda self, pause: rests.append(pause) or wait(self, 0)
-    )
+def test_each_job_is_listed(run: Run, app: Flask) -> None:
+    run("worker", "--once")
 
-    assert run("worker").exit_code == 0
-    assert rests == [0.0, 0.0, 0.0]
+    lines = run("jobs", "list").output.splitlines()
+
+    assert [line.split()[0] for line in lines] == [job.name for job in jobs.JOBS]
+    assert "people.purge" in lines[0]
+    assert "ran 2026-01-15 18:00 UTC, due 2026-01-15 18:10 UTC" in lines[0]
+
+
+def test_a_job_is_run_by_its_name(run: Run, app: Flask, promised: Callable[[], None]) -> None:
+    promised()
+
+    assert run("jobs", "run", "mail.now").exit_code == 0
+    assert state_of_mail(app) == State.SENT
+
+
+def test_a_job_that_is_none_is_one_clear_line(run: Run) -> None:
+    result = run("jobs", "run", "mail.typo")
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert one_line(result.stderr)
 
 
 # ---- flask serve

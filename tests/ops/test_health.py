@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, timedelta
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
 from portal.clock import now
@@ -124,6 +125,56 @@ def test_a_database_that_is_gone_is_not_ready(visitor: Visitor, monkeypatch: pyt
     assert answer.status_code == 503
     assert answer.get_json()["checks"]["database"] is False
     assert "gone" not in answer.text
+
+
+@pytest.mark.skipif("DATABASE_URL" in os.environ, reason="about SQLite: its one writer")
+def test_a_database_that_nothing_can_be_written_to_is_not_ready(
+    context: Flask, visitor: Visitor, settings: dict[str, str]
+) -> None:
+    """Somebody else holds the write lock and does not let go."""
+    impatient = lambda connection, _record: connection.execute("PRAGMA busy_timeout=1")  # noqa: E731
+    other = sqlite3.connect(Path(settings["INSTANCE_DIR"]) / "portal.db", isolation_level=None)
+    event.listen(db.engine, "connect", impatient)
+    try:
+        db.engine.dispose()
+        other.execute("BEGIN IMMEDIATE")
+        assert visitor.get("/readyz").get_json()["checks"]["database"] is False
+        other.execute("ROLLBACK")
+        assert visitor.get("/readyz").get_json()["checks"]["database"] is True
+    finally:
+        event.remove(db.engine, "connect", impatient)
+        other.close()
+        db.engine.dispose()
+
+
+def test_no_stranger_makes_the_portal_read_its_whole_database(app: Flask, visitor: Visitor) -> None:
+    """What `/readyz` asks costs the same however much there is."""
+    asked: list[str] = []
+    with app.app_context():
+        engine = db.engine
+    note = lambda _c, _cursor, statement, *_more: asked.append(statement)  # noqa: E731
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        visitor.get("/readyz")
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+    assert "SELECT 1" in asked
+    assert [statement for statement in asked if "check" in statement] == []
+
+
+@pytest.mark.skipif("DATABASE_URL" in os.environ, reason="about SQLite: its file")
+def test_the_doctor_finds_a_broken_file(context: Flask, settings: dict[str, str]) -> None:
+    file = Path(settings["INSTANCE_DIR"]) / "portal.db"
+    assert check("integrity").ok
+    db.session.remove()
+    db.engine.dispose()
+    pages = bytearray(file.read_bytes())
+    pages[8 * 4096 :] = b"\xff" * (len(pages) - 8 * 4096)
+    file.write_bytes(pages)
+
+    assert not check("integrity").ok
+    assert "backup" in check("integrity").remedy
 
 
 def test_a_full_disk_is_not_ready(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -120,11 +120,25 @@ def test_it_gives_up_on_what_dies_again_and_again(
     supervise: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
 ) -> None:
     web, worker = tmp_path / "web", tmp_path / "worker"
-    supervisor = supervise(WORKS.format(web), DIES.format(worker))
+    supervisor = supervise(DIES.format(web), WORKS.format(worker))
 
     assert supervisor.wait(SOON) == 1
-    assert len(pids(worker)) == serve.MAX_DEATHS
-    assert not lives(pids(web)[0])
+    assert len(pids(web)) == serve.MAX_DEATHS
+    assert not lives(pids(worker)[0])
+
+
+def test_the_web_server_lives_however_often_the_worker_dies(
+    supervise: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    web, worker = tmp_path / "web", tmp_path / "worker"
+    quick = SCRIPT.replace("serve.GRACE", "serve.FIRST_REST = serve.LONGEST_REST = 0.05\nserve.GRACE")
+    supervisor = supervise(WORKS.format(web), DIES.format(worker), script=quick)
+
+    until(lambda: len(pids(worker)) > 2 * serve.MAX_DEATHS)
+
+    assert supervisor.poll() is None
+    assert len(pids(web)) == 1
+    assert lives(pids(web)[0])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")

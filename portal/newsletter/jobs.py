@@ -1,0 +1,37 @@
+"""What the worker does for the newsletter."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from portal.clock import now
+from portal.jobs import Hand, Job
+from portal.newsletter import service
+from portal.settings import settings
+
+HOUSEKEEPING = timedelta(minutes=10)
+
+
+def _answer(_hand: Hand) -> bool:
+    return service.answer_signups(keys=settings().keys, at=now()) == service.BATCH
+
+
+def _end_pauses(_hand: Hand) -> bool:
+    return service.end_pauses(at=now())
+
+
+def _remind(_hand: Hand) -> bool:
+    return service.remind(keys=settings().keys, at=now())
+
+
+def _forget(_hand: Hand) -> bool:
+    service.forget(at=now())
+    return False
+
+
+JOBS = (
+    Job(name="newsletter.end-pauses", label="Ending pauses", step=_end_pauses, every=HOUSEKEEPING),
+    Job(name="newsletter.remind", label="Reminders to confirm", step=_remind, every=HOUSEKEEPING),
+    Job(name="newsletter.forget", label="Forgetting old sign-ups", step=_forget, every=HOUSEKEEPING),
+    Job(name="newsletter.answer", label="Answering sign-ups", step=_answer),
+)

@@ -1,0 +1,314 @@
+"""The worker's jobs share no fate: what fails rests and is named, what never ends is given up, mail goes on."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import select, text, update
+
+from portal import jobs
+from portal.app import ROOMS_JOBS, create_app
+from portal.db import db, transaction
+from portal.errors import CodeFaults
+from portal.jobs import Hand, Job, JobRow, NotNow
+from portal.ops import checks
+from portal.worker import Worker
+from tests.conftest import START, Clock
+from tests.live import ROOT
+
+SOON = 20  # seconds, generous: the machine may be busy
+
+
+@pytest.fixture
+def sign_in_jobs(app: Flask) -> Iterator[Callable[..., None]]:
+    """Put jobs into the register for one test."""
+    kept = list(jobs.JOBS)
+    yield lambda *some: jobs.JOBS.fill(some)
+    jobs.JOBS.fill(kept)
+
+
+@pytest.fixture
+def context(app: Flask) -> Iterator[Flask]:
+    with app.app_context():
+        yield app
+
+
+def value_error(_hand: Hand) -> bool:
+    raise ValueError("ana@clinic.example")
+
+
+def integrity_error(_hand: Hand) -> bool:
+    with transaction():
+        for _ in range(2):
+            db.session.execute(
+                text("INSERT INTO job (name, due_at, failures, last_error) VALUES ('x', '2026-01-15', 0, '')")
+            )
+    return False
+
+
+def row(name: str) -> JobRow:
+    db.session.expire_all()
+    return db.session.get_one(JobRow, name)
+
+
+class Mail:
+    """A job that counts its steps, as mail that waits would."""
+
+    def __init__(self, most: int = 3) -> None:
+        self.sent, self.most = 0, most
+
+    def __call__(self, hand: Hand) -> bool:
+        self.sent += 1
+        hand.handled += 1
+        return self.sent < self.most
+
+
+@pytest.mark.parametrize(
+    ("faulty", "kind"), [(value_error, "ValueError"), (integrity_error, "IntegrityError")]
+)
+@pytest.mark.parametrize("every", [None, timedelta(minutes=10)])
+def test_a_job_that_raises_holds_up_nobody_else(
+    faulty: Callable[[Hand], bool],
+    kind: str,
+    every: timedelta | None,
+    context: Flask,
+    clock: Clock,
+    sign_in_jobs: Callable[..., None],
+) -> None:
+    mail = Mail()
+    sign_in_jobs(
+        Job(name="a.faulty", label="A faulty one", step=faulty, every=every),
+        Job(name="mail", label="Mail", step=mail),
+    )
+
+    assert Worker().run_once() == 3
+
+    assert row("a.faulty").failures == 1
+    assert kind in row("a.faulty").last_error
+    assert "ana@" not in row("a.faulty").last_error, "an error's own words may be somebody's"
+    found = checks.work()
+    assert not found.ok
+    assert "a.faulty failed 1 times" in found.detail
+    assert kind in found.detail
+
+
+def test_what_fails_rests_longer_each_time_and_is_well_again_after_one_success(
+    context: Flask, clock: Clock, sign_in_jobs: Callable[..., None]
+) -> None:
+    broken = [True] * 9
+
+    def step(_hand: Hand) -> bool:
+        if broken.pop():
+            raise ValueError
+        return False
+
+    job = Job(name="a.faulty", label="A faulty one", step=step)
+    sign_in_jobs(job)
+    rests = []
+    for _ in range(9):
+        Worker().run_once()
+        rests.append((row("a.faulty").due_at - clock()).total_seconds())
+        before = len(broken)
+        Worker().run_once()
+        assert len(broken) == before, "it rests"
+        clock.set(row("a.faulty").due_at)
+
+    assert 4 <= rests[0] <= 6
+    assert all(later > earlier for earlier, later in zip(rests, rests[1:6], strict=False))
+    assert max(rests) <= 15 * 60 * 1.2
+    broken.append(False)
+    Worker().run_once()
+    assert (row("a.faulty").failures, row("a.faulty").last_error) == (0, "")
+    assert checks.work().ok
+
+
+def test_one_whose_step_never_ends_holds_up_nobody_else(
+    app: Flask, context: Flask, sign_in_jobs: Callable[..., None]
+) -> None:
+    """Mail goes on beside it; then `run` names it, so that a new process is begun, where it rests."""
+    never, gone_on = threading.Event(), threading.Event()
+    mail = Mail(most=10**9)
+
+    def step(hand: Hand) -> bool:
+        mail(hand)
+        if mail.sent == 50:
+            gone_on.set()
+        return not gone_on.is_set()
+
+    sign_in_jobs(
+        Job(
+            name="a.hung",
+            label="One that hangs",
+            step=lambda _hand: never.wait(60),
+            within=timedelta(seconds=0.3),
+        ),
+        Job(name="mail", label="Mail", step=step),
+    )
+    try:
+        hung = Worker().run()
+        assert hung == ["a.hung"]
+        assert gone_on.is_set()
+    finally:
+        never.set()
+
+    jobs.blame("a.hung", at=START)
+
+    assert row("a.hung").last_error == "did not end its step within 0 s"
+    assert not jobs.begin(next(iter(jobs.JOBS)), worker="w", at=START + timedelta(seconds=1))
+    assert "a.hung" in checks.work().detail
+
+
+def test_what_waits_for_another_service_is_named_and_not_at_fault(
+    context: Flask, sign_in_jobs: Callable[..., None]
+) -> None:
+    down = [True]
+
+    def step(_hand: Hand) -> bool:
+        if down:
+            raise NotNow("the mail server cannot be reached")
+        return False
+
+    sign_in_jobs(Job(name="mail", label="Mail", step=step))
+
+    with pytest.raises(NotNow):
+        Worker().run_once()
+
+    assert (row("mail").failures, row("mail").last_error) == (0, "the mail server cannot be reached")
+    assert "mail waits (the mail server cannot be reached)" in checks.work().detail
+    down.clear()
+    Worker().run_once()
+    assert checks.work().ok
+
+
+def test_a_row_that_this_version_does_not_know_rests_and_is_named(context: Flask) -> None:
+    with transaction():
+        db.session.add(JobRow(name="registry.import", due_at=START, failures=0, last_error=""))
+
+    Worker().run_once()
+
+    assert row("registry.import").ran_at is None
+    assert "registry.import is not of this version and rests" in checks.work().detail
+    assert [each.name for each in jobs.standings() if not each.label] == ["registry.import"]
+
+
+def test_two_jobs_of_one_name_stop_the_start(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("portal.app.ROOMS_JOBS", (*ROOMS_JOBS, ROOMS_JOBS[0]))
+    try:
+        with pytest.raises(CodeFaults) as raised:
+            create_app(app.extensions["settings"])
+    finally:
+        jobs.JOBS.fill(job for room in ROOMS_JOBS for job in room.JOBS)
+
+    assert raised.value.faults == ["two entries of jobs are called people.purge"]
+
+
+def test_of_several_workers_one_runs_a_periodic_job_in_a_period(
+    app: Flask, clock: Clock, sign_in_jobs: Callable[..., None]
+) -> None:
+    ran: list[str] = []
+    together = threading.Barrier(4)
+    job = Job(
+        name="a.periodic",
+        label="One",
+        step=lambda hand: ran.append(hand.worker) or False,
+        every=timedelta(hours=1),
+    )
+    sign_in_jobs(job)
+
+    def work(name: str) -> None:
+        with app.app_context():
+            together.wait(SOON)
+            if jobs.begin(job, worker=name, at=clock()):
+                job.step(Hand(name, lambda _seconds: False))
+                together.wait(SOON)  # nobody ends it before all have asked
+                jobs.end(job, worker=name, at=clock())
+            else:
+                together.wait(SOON)
+
+    for period in range(1, 4):
+        threads = [threading.Thread(target=work, args=(f"w{number}",)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(SOON)
+        assert len(ran) == period
+        clock.tick(hours=1)
+
+
+def test_the_lease_of_a_worker_that_is_gone_runs_out(
+    context: Flask, clock: Clock, sign_in_jobs: Callable[..., None]
+) -> None:
+    job = Job(name="a.periodic", label="One", step=lambda _hand: False, every=timedelta(hours=1))
+    sign_in_jobs(job)
+    assert jobs.begin(job, worker="gone", at=clock())
+
+    assert not jobs.begin(job, worker="next", at=clock.tick(seconds=119))
+    assert jobs.begin(job, worker="next", at=clock.tick(seconds=1))
+    jobs.end(job, worker="gone", at=clock())
+    assert row("a.periodic").lease_by == "next", "who comes too late ends nothing"
+
+
+def test_a_continuous_job_writes_nothing_while_all_is_well(context: Flask) -> None:
+    Worker().run_once()
+
+    assert set(db.session.scalars(select(JobRow.name))) == {job.name for job in jobs.JOBS if job.every}
+
+
+HANGS = """
+import sys, time
+from config import Config
+from portal.app import create_app
+from portal.db import db, transaction
+from portal import jobs
+from portal.worker import Worker
+from sqlalchemy import text
+app = create_app(Config.from_env())
+def step(hand):
+    with transaction():
+        db.session.execute(text("UPDATE job SET failures = 7"))
+        print("in hand", flush=True)
+        time.sleep(60)
+from datetime import timedelta
+jobs.JOBS.fill([jobs.Job(name="a.killed", label="One", step=step, every=timedelta(hours=1))])
+with app.app_context():
+    Worker().run()
+"""
+
+
+@pytest.mark.kill
+@pytest.mark.xdist_group("kill")
+def test_a_worker_killed_in_the_middle_of_a_job_leaves_it_to_the_next(
+    context: Flask, clock: Clock, settings: dict[str, str], sign_in_jobs: Callable[..., None]
+) -> None:
+    """Inside a write, its lock held: the next one takes lock and lease, and ends it."""
+    done: list[str] = []
+    job = Job(
+        name="a.killed", label="One", step=lambda hand: done.append("") or False, every=timedelta(hours=1)
+    )
+    sign_in_jobs(job)
+    worker = subprocess.Popen(
+        [sys.executable, "-c", HANGS],
+        cwd=ROOT,
+        env=settings,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert worker.stdout is not None
+    assert worker.stdout.readline() == b"in hand\n"
+    worker.send_signal(signal.SIGKILL)
+    worker.wait(SOON)
+    worker.stdout.close()
+    with transaction():  # the other's clock is the machine's
+        db.session.execute(update(JobRow).values(lease_until=clock(), due_at=clock()))
+
+    Worker().run_once()
+
+    assert done == [""]
+    assert (row("a.killed").failures, row("a.killed").lease_by) == (0, None)
