@@ -145,7 +145,8 @@ def test_nothing_that_is_not_written_yet_is_lost_on_the_way_back(
         states = dict(db.session.execute(select(Delivery.cause, Delivery.state)).all())
     assert states == {"test:1": State.QUEUED, "test:2": State.HELD}
     sink = Sink()
-    deliver.deliver(Lane.NOW, sink, worker="w", wait=lambda _seconds: False)
+    for lane in Lane:
+        deliver.deliver(lane, sink, worker="w", wait=lambda _seconds: False)
     assert sink.sent == [first["content"]]
 
 
@@ -172,11 +173,9 @@ def test_what_was_forgotten_and_what_cannot_be_written_come_back_as_they_were(ol
 
 
 def state() -> list[tuple[Any, ...]]:
-    columns = (
-        Delivery.cause, Delivery.message_id, Delivery.state, Delivery.lane, Delivery.digest, Delivery.last_error,
-        Body.message, Body.content, Body.facts,
-    )  # fmt: skip
+    """All but where the headers stand: on the way down each mail becomes a whole one."""
+    columns = (Delivery.cause, Delivery.message_id, Delivery.state, Delivery.last_error, Body.message)
     with db.engine.connect() as connection:
-        found = connection.execute(select(*columns).join(Body).order_by(Delivery.id)).all()
-        connection.execute(text("SELECT 1"))
+        query = select(*columns, Body.content.is_(None)).join(Body)
+        found = connection.execute(query.order_by(Delivery.id)).all()
     return [tuple(row) for row in found]
