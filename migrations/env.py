@@ -47,7 +47,9 @@ def _of_old_rows(column: Column[Any]) -> str | ColumnElement[Any]:
         return ""
     if type(column.type).__name__ == "JSON":
         return "{}" if "dict" in repr(default) else "[]"
-    raise CommandError(f"{column.name} may not be empty: say by server_default what the rows that are there get")
+    raise CommandError(
+        f"{column.name} may not be empty: say by server_default what the rows that are there get"
+    )
 
 
 def run() -> None:

@@ -20,17 +20,22 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portal import addresses, cli, library, site, web
 from portal.db import db, prepare_engine
+from portal.desk import letters as desk_letters
 from portal.errors import CodeFaults
+from portal.intake import letters as intake_letters
 from portal.intake import views as intake_views
 from portal.jobs import JOBS
 from portal.library import pages
 from portal.mail import jobs as mail_jobs
+from portal.mail.letters import LETTERS
 from portal.newsletter import jobs as newsletter_jobs
+from portal.newsletter import letters as newsletter_letters
 from portal.newsletter import views as newsletter_views
 from portal.newsletter.door import Door
 from portal.ops import log
 from portal.ops import views as ops_views
 from portal.people import jobs as people_jobs
+from portal.people import letters as people_letters
 from portal.ready import Assets, ReadyPages
 from portal.resource import views as resource_views
 from portal.settings import Settings
@@ -57,6 +62,7 @@ STAFF = (
     people.account_bp,
     gallery.bp,
 )
+ROOMS_LETTERS = (people_letters, intake_letters, newsletter_letters, desk_letters)
 
 
 def create_app(config: Settings) -> Flask:
@@ -64,7 +70,9 @@ def create_app(config: Settings) -> Flask:
 
     Raises CodeFaults, with all of them, when what the rooms sign into the registers contradicts itself.
     """
-    if faults := JOBS.fill(job for room in ROOMS_JOBS for job in room.JOBS):
+    faults = JOBS.fill(job for room in ROOMS_JOBS for job in room.JOBS)
+    faults += LETTERS.fill(letter for room in ROOMS_LETTERS for letter in room.LETTERS)
+    if faults:
         raise CodeFaults(faults)
     public = _core("portal.public", config)
     public.session_interface = NoSession()

@@ -23,7 +23,7 @@ from portal.desk import acts as desk
 from portal.errors import PortalError, Refused, Unavailable
 from portal.jobs import NotNow
 from portal.library import links
-from portal.mail.render import link
+from portal.mail.compose import link
 from portal.npi import number
 from portal.ops import checks
 from portal.people import service as accounts

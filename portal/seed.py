@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from portal import addresses, audit
 from portal.clock import now
@@ -20,8 +20,8 @@ from portal.desk import acts as desk
 from portal.errors import Refused
 from portal.intake import patient_data, submissions
 from portal.intake.models import Kind, Request, SpamReason
-from portal.mail.models import Outbox, State
-from portal.mail.render import link
+from portal.mail import promise as mail
+from portal.mail.compose import link
 from portal.newsletter import consent, subscriptions
 from portal.newsletter import service as newsletter
 from portal.newsletter.models import Means, Signup, Source
@@ -121,7 +121,7 @@ def plant() -> Iterator[str]:
         _manager, pharmacist, clerk = staff
         _requests(at, pharmacist, clerk)
         links = [(person, accounts.renew(person, by=None, at=at)) for person in staff]
-        _settle(at)
+        mail.settle(at)
     yield f"{len(STAFF)} members of staff, {_count()} requests."
     for person, token in links:
         yield f"  {person.name} ({person.role}) signs in first here: {link(addresses.STAFF_INVITE.of(token=token))}"
@@ -211,7 +211,6 @@ class _World:
                     by=by,
                     at=when,
                     version=asked.version,
-                    keys=settings().keys,
                 ),
             )
 
@@ -375,7 +374,7 @@ def _subscribers(at: datetime) -> int:
         )
     newsletter.answer_signups(keys=keys, at=at)
     with transaction():
-        _settle(at)
+        mail.settle(at)
         for index, signup in enumerate(db.session.scalars(select(Signup).order_by(Signup.id)).all()):
             if index >= CONFIRMED:
                 continue
@@ -388,14 +387,6 @@ def _subscribers(at: datetime) -> int:
             if index == 8:
                 subscriptions.leave(subscriber, means=Means.PAGE, network="198.51.8.0/24", at=moment)
     return 12
-
-
-def _settle(at: datetime) -> None:
-    """The world's mails are long gone: nothing of it is sent to anybody."""
-    db.session.flush()
-    db.session.execute(
-        update(Outbox).where(Outbox.state == State.QUEUED).values(state=State.SENT, sent_at=at, attempts=1)
-    )
 
 
 def _count() -> int:

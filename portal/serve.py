@@ -74,7 +74,7 @@ def supervise(
     The first command is the service itself: the others share no fate with it, and start again after a growing pause
     however often they die. Prints the greeting once, when all run and `is_up` says so. Returns the exit status to
     give: 0 after a signal (Ctrl-C, SIGTERM), 1 when the first died MAX_DEATHS times in DEATHS_WINDOW s. Should we be
-    killed outright, the kernel ends the children (prctl(2), PR_SET_PDEATHSIG, where there is Linux), and the outbox's
+    killed outright, the kernel ends the children (prctl(2), PR_SET_PDEATHSIG, where there is Linux), and mail's
     leases make a worker that lives on harmless.
     """
     asked = False

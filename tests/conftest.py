@@ -23,7 +23,6 @@ from config import Config
 from portal import clock as portal_clock
 from portal.app import create_app
 from portal.db import db
-from portal.mail import service as mail
 from portal.worker import Worker
 from tests.figures import (  # noqa: F401 - a fixture and hooks
     figure,
@@ -32,6 +31,7 @@ from tests.figures import (  # noqa: F401 - a fixture and hooks
     pytest_terminal_summary,
 )
 from tests.pages import Visitor
+from tests.rendering import nothing_is_rendered_in_a_transaction  # noqa: F401 - an autouse fixture
 
 START = datetime(2026, 1, 15, 18, 0, tzinfo=UTC)  # a Thursday, 10 am in San Ramon
 SETTINGS = {
@@ -175,12 +175,6 @@ def outbox(app: Flask, instance: Path, work: Callable[[], int]) -> Callable[[], 
         return [message_from_bytes(path.read_bytes(), policy=policy.default) for path in files]
 
     return read
-
-
-@pytest.fixture
-def blank_mails(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """From then on mails are promised as ever, and left blank: to write them is most of the work of a request."""
-    return lambda: monkeypatch.setattr(mail, "compose", lambda *_what, **_more: b"blank")
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from sqlalchemy import delete, select
 from portal import clock
 from portal.db import db, transaction
 from portal.intake.models import Message, Request, Status
-from portal.mail.models import Outbox, State
+from portal.mail.models import Delivery, State
 from portal.newsletter import letters, subscriptions
 from portal.newsletter.models import Language, Means
 from portal.newsletter.models import State as SubscriberState
@@ -544,7 +544,7 @@ scene("staff mail", "mail.mail")(lambda stage: stage.as_staff("Grace").open("/st
 def _(stage: Stage) -> None:
     stage.as_staff("Grace")
     with stage.house.app.app_context(), transaction():
-        for row in db.session.scalars(select(Outbox).order_by(Outbox.id).limit(2)):
+        for row in db.session.scalars(select(Delivery).order_by(Delivery.id).limit(2)):
             row.state, row.attempts, row.last_error = State.DEAD, 9, "550"
     stage.open("/staff/mail")
 

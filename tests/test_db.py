@@ -172,20 +172,24 @@ def test_a_short_lock_costs_only_time(app: Flask, sqlite_only: Path, visitor: Vi
     holder.close()
 
 
+@pytest.mark.parametrize("pragma", ["query_only=1", "max_page_count=1"])
 def test_a_read_only_or_full_disk_loses_nothing_typed(
-    app: Flask, sqlite_only: Path, visitor: Visitor
+    app: Flask, sqlite_only: Path, visitor: Visitor, pragma: str
 ) -> None:
-    page = visitor.open("/requests/resources").set(**ORDER)
-    for pragma in ("query_only=1", "max_page_count=1"):
-        with app.app_context():
-            db.session.execute(text(f"PRAGMA {pragma}"))
-            db.session.remove()
+    with app.app_context():
+        db.session.execute(text(f"PRAGMA {pragma}"))
+        db.session.remove()
 
-        answer = page.press("Send request", status=503)
+    for _ in range(25):  # the first few find room in the pages that are there
+        page = visitor.open("/requests/resources").set(**ORDER)
+        answer = page.press("Send request", follow=False)
+        if answer.response.status_code != 303:
+            break
 
-        assert 'value="Ana Ruiz"' in answer.response.text
-        with app.app_context():
-            db.engine.dispose()
+    assert answer.response.status_code == 503
+    assert 'value="Ana Ruiz"' in answer.response.text
+    with app.app_context():
+        db.engine.dispose()
 
 
 def test_a_storage_fault_is_unavailable(app: Flask, sqlite_only: Path) -> None:
@@ -221,7 +225,7 @@ def test_every_statement_may_fail_and_nothing_half_is_kept(
                 break
             assert answer.status in (500, 503), answer.status
             with app.app_context():
-                for table in ("request", "outbox", "audit_entry"):
+                for table in ("request", "mail_delivery", "audit_entry"):
                     assert db.session.scalar(text(f"SELECT count(*) FROM {table}")) == 0, (at, table)
         assert answer.status == 303
         assert at >= 3

@@ -18,7 +18,6 @@ from sqlalchemy.exc import IntegrityError
 from portal import audit
 from portal.db import db
 from portal.errors import Conflict, NotFound, PortalError, Refused
-from portal.intake import receipts
 from portal.intake.models import (
     ALLOWED,
     STATUS_LABELS,
@@ -32,7 +31,7 @@ from portal.intake.models import (
     Status,
 )
 from portal.intake.reference import normalise
-from portal.mail import service as mail
+from portal.mail import promise as mail
 from portal.people.models import User
 
 REOPEN_WITHIN = timedelta(days=90)
@@ -166,12 +165,11 @@ def answer(
     by: Staff,
     at: datetime,
     version: int,
-    keys: Sequence[str],
 ) -> Message:
     """Answer by mail, promised in this transaction, and close the request too if asked.
 
-    `keys` are SECRET_KEY and its fallbacks, for the link to the prescriber's own page. The same form token twice is
-    the same answer and one mail. Raises Refused (role, owner, empty text) and Conflict (stale, not in progress).
+    The same form token twice is the same answer and one mail. Raises Refused (role, owner, empty text) and Conflict
+    (stale, not in progress).
     """
     if earlier := _earlier(form_token):
         return earlier
@@ -189,15 +187,11 @@ def answer(
         raise
     message = _message(request, MessageKind.ANSWER, text, form_token, by, at)
     db.session.add(message)
-    mail.queue(
+    db.session.flush()
+    mail.promise(
         "intake/answer",
         to=request.reply_email,
-        context={
-            "asked": request,
-            "answer": text,
-            "author": by.name,
-            "status_path": receipts.path_of(receipts.token_of(request, keys)),
-        },
+        facts={"answer": message.id},
         cause=request.subject,
         at=at,
     )

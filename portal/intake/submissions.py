@@ -20,7 +20,8 @@ from portal.errors import Conflict, NotFound
 from portal.intake import receipts
 from portal.intake.models import KIND_LABELS, Kind, Request, Status
 from portal.intake.reference import new_reference
-from portal.mail import service as mail
+from portal.mail import promise as mail
+from portal.mail.models import Lane
 from portal.organisation import Organisation
 from portal.people import service as accounts
 
@@ -231,23 +232,23 @@ def _promise_mails(request: Request, receipt: str, *, at: datetime) -> None:
         "kind_label": KIND_LABELS[Kind(request.kind)],
         "answer_by": request.answer_by,
     }
-    mail.queue(
+    mail.promise(
         "intake/received",
         to=request.reply_email,
-        context={**shown, "status_path": receipts.path_of(receipt)},
+        facts={**shown, "status_path": receipts.path_of(receipt)},
         cause=request.subject,
         at=at,
     )
     if request.is_spam:
         return  # a robot must not be able to fill the mailboxes of staff
-    for address in accounts.notice_addresses():
-        mail.queue(
-            "intake/notice",
-            to=address,
-            context={**shown, "desk_path": addresses.STAFF_REQUEST.of(reference=request.reference)},
-            cause=request.subject,
-            at=at,
-        )
+    mail.promise(
+        "intake/notice",
+        to=accounts.notice_addresses(),
+        facts={**shown, "desk_path": addresses.STAFF_REQUEST.of(reference=request.reference)},
+        cause=request.subject,
+        at=at,
+        lane=Lane.SOON,
+    )
 
 
 def _signals(answers: Mapping[str, Any]) -> list[str]:

@@ -1,1 +1,1 @@
-"""The mail room: a transactional outbox and the transports that empty it. It knows no people and no features."""
+"""The mail room: promised as rows, written by the worker, handed over in lanes. It knows no people, no features."""

@@ -1,15 +1,24 @@
-"""What the worker does with mail."""
+"""What the worker does with mail: each lane is a job of its own, with a connection of its own."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
+from portal.clock import now
+from portal.db import transaction
 from portal.jobs import Hand, Job, NotNow
-from portal.mail import service
+from portal.mail import deliver, lanes, promise
+from portal.mail.models import Lane
 from portal.mail.transport import RelayDown, Transport, transport_for
 from portal.settings import settings
 
 WITHIN = timedelta(minutes=3)  # a server may take its time
+LABELS = {
+    Lane.NOW: "Mail somebody waits for",
+    Lane.SOON: "Notices to staff, reminders",
+    Lane.BULK: "The newsletter",
+}
 
 
 def _transport() -> Transport:
@@ -17,23 +26,41 @@ def _transport() -> Transport:
     return transport_for(config.SMTP_URL, config.INSTANCE_DIR / "mail")
 
 
-def _deliver(hand: Hand) -> bool:
-    try:
-        sent = service.deliver_one(hand.keep(_transport), worker=hand.worker, sender=settings().MAIL_FROM)
-    except RelayDown as error:
-        raise NotNow(str(error)) from error
-    hand.handled += sent
-    if sent and (rate := settings().MAIL_RATE_PER_SECOND):
-        hand.wait(1 / rate)
-    return sent
+def _of(lane: Lane) -> Callable[[Hand], bool]:
+    def step(hand: Hand) -> bool:
+        try:
+            handled = deliver.deliver(lane, hand.keep(_transport), worker=hand.worker, wait=hand.wait)
+        except RelayDown as error:
+            raise NotNow(str(error)) from error
+        hand.handled += handled
+        return bool(handled)
+
+    return step
+
+
+def _write(_hand: Hand) -> bool:
+    deliver.write_all()
+    return False
+
+
+def _retire(_hand: Hand) -> bool:
+    with transaction():
+        return promise.retire(now()) == promise.RETIRED_AT_ONCE
 
 
 JOBS = (
-    Job(
-        name="mail.deliver",
-        label="Sending mail",
-        step=_deliver,
-        within=WITHIN,
-        recover=service.free_leases,
+    *(
+        Job(
+            name=f"mail.{lane}",
+            label=LABELS[lane],
+            step=_of(lane),
+            within=WITHIN,
+            recover=lanes.free_leases if lane is Lane.NOW else None,
+        )
+        for lane in Lane
     ),
+    Job(
+        name="mail.write", label="Writing mail that is not due yet", step=_write, every=timedelta(minutes=10)
+    ),
+    Job(name="mail.retire", label="Forgetting what old mail said", step=_retire, every=timedelta(hours=1)),
 )

@@ -1,46 +1,85 @@
-"""The outbox: one row for each mail that was promised, with the bytes that will be sent."""
+"""What was promised: a body once, and for each who gets it one small delivery."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import CheckConstraint, Index, LargeBinary, String
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, String
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.db import Base, UTCDateTime
 
 
 class State(StrEnum):
-    """Where a mail stands; `dead` means given up, for a person to look at."""
+    """Where a delivery stands; `dead` means given up, for a person to look at."""
 
     QUEUED = "queued"
+    HELD = "held"
     SENT = "sent"
     DEAD = "dead"
+    WITHDRAWN = "withdrawn"
 
 
-class Outbox(Base):
-    """A mail. Its Message-ID and bytes are fixed when it is written, so a repeat is a true repeat."""
+class Lane(StrEnum):
+    """Who goes first: what somebody waits for, what staff should know, what many get."""
 
-    __tablename__ = "outbox"
+    NOW = "now"
+    SOON = "soon"
+    BULK = "bulk"
+
+
+WAITING = (State.QUEUED, State.HELD)
+
+
+class Body(Base):
+    """What a mail says. Promised as a template's name and small facts; its bytes are written once, by the worker,
+    and forgotten with the facts some time after the last delivery is over."""
+
+    __tablename__ = "mail_body"
+    __table_args__ = (Index("ix_mail_body_kept", "forgotten_at", "created_at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    message: Mapped[str] = mapped_column(String(80))  # which letter, as room/name
+    language: Mapped[str] = mapped_column(String(5))
+    facts: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    content: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)  # also the mail's Date
+    faults: Mapped[int] = mapped_column(default=0, index=True)  # how often it could not be written
+    forgotten_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class Delivery(Base):
+    """One body to one address. Its Message-ID is fixed when it is promised, so a repeat is a true repeat."""
+
+    __tablename__ = "mail_delivery"
     __table_args__ = (
-        CheckConstraint("state IN ('queued', 'sent', 'dead')", name="state"),
-        Index("ix_outbox_due", "state", "due_at"),
+        CheckConstraint("state IN ('queued', 'held', 'sent', 'dead', 'withdrawn')", name="state"),
+        CheckConstraint("lane IN ('now', 'soon', 'bulk')", name="lane"),
+        Index("ix_mail_delivery_next", "state", "lane", "due_at", "id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
+    body_id: Mapped[int] = mapped_column(ForeignKey("mail_body.id"), index=True)
     message_id: Mapped[str] = mapped_column(String(200), unique=True)
-    message: Mapped[str] = mapped_column(String(80))  # which template, as room/name
-    cause: Mapped[str] = mapped_column(String(120), index=True)  # what promised it, as kind:id
     recipient: Mapped[str] = mapped_column(String(320))
-    content: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
-    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    recipient_key: Mapped[str] = mapped_column(String(320), index=True)  # case folded: whose it is
+    envelope_sender: Mapped[str] = mapped_column(
+        String(320), default=""
+    )  # where bounces go; empty: MAIL_FROM
+    # What stands before the body for this one alone. NULL: the body is whole, as version 0.1 wrote them.
+    headers: Mapped[dict[str, str] | None] = mapped_column(JSON(none_as_null=True))
+    cause: Mapped[str] = mapped_column(String(120), index=True)  # what promised it, as kind:id
+    lane: Mapped[Lane] = mapped_column(String(4))
     state: Mapped[State] = mapped_column(String(10), default=State.QUEUED)
-    due_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    due_at: Mapped[datetime] = mapped_column(UTCDateTime)  # not before
     attempts: Mapped[int] = mapped_column(default=0)
     lease_by: Mapped[str | None] = mapped_column(String(60))
     lease_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    sent_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    over_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # when it was sent, given up or withdrawn
     last_error: Mapped[str] = mapped_column(String(300), default="")
+    digest: Mapped[str | None] = mapped_column(String(64))  # SHA-256 of the bytes that were sent
 
-    personal_fields = ("recipient", "content")
+    body: Mapped[Body] = relationship()

@@ -37,7 +37,7 @@ class Transport(Protocol):
     """Whatever takes a mail away."""
 
     def send(
-        self, *, outbox_id: int, created_at: datetime, sender: str, recipient: str, content: bytes
+        self, *, delivery_id: int, created_at: datetime, sender: str, recipient: str, content: bytes
     ) -> None:
         """Hand one mail over; return only when it is safely taken. Raises a DeliveryError."""
 
@@ -52,12 +52,12 @@ class FileTransport:
         self.folder = folder
 
     def send(
-        self, *, outbox_id: int, created_at: datetime, sender: str, recipient: str, content: bytes
+        self, *, delivery_id: int, created_at: datetime, sender: str, recipient: str, content: bytes
     ) -> None:
         """Write, sync and rename, so that a half-written mail never has the final name."""
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            target = self.folder / f"{created_at:%Y%m%dT%H%M%S}-{outbox_id}.eml"
+            target = self.folder / f"{created_at:%Y%m%dT%H%M%S}-{delivery_id}.eml"
             part = target.with_suffix(".part")
             with part.open("wb") as file:
                 file.write(content)
@@ -85,7 +85,7 @@ class SmtpTransport:
         self._server: smtplib.SMTP | None = None
 
     def send(
-        self, *, outbox_id: int, created_at: datetime, sender: str, recipient: str, content: bytes
+        self, *, delivery_id: int, created_at: datetime, sender: str, recipient: str, content: bytes
     ) -> None:
         """Hand one mail to the server."""
         server = self._connected()

@@ -13,8 +13,7 @@ from sqlalchemy import delete, func, select
 
 from portal import addresses, tokens
 from portal.db import db
-from portal.mail import service as mail
-from portal.mail.models import Outbox
+from portal.mail import promise as mail
 from portal.newsletter import proof, subscriptions, tombstones
 from portal.newsletter.models import (
     ConsentKind,
@@ -49,10 +48,10 @@ def request_erase(subscriber: Subscriber, *, at: datetime) -> None:
             expires_at=at + LINK_LIFETIME,
         )
     )
-    mail.queue(
+    mail.promise(
         "newsletter/erase",
         to=subscriber.address,
-        context={"erase_path": addresses.ERASE.of(token=token)},
+        facts={"erase_path": addresses.ERASE.of(token=token)},
         cause=f"subscriber:{subscriber.id}",
         at=at,
         language=subscriber.language,
@@ -73,11 +72,6 @@ def erase(token: str, *, network: str, keys: Sequence[str], at: datetime) -> Non
     if subscriber.state == State.COMPLAINED:
         tombstones.put(subscriber.address, Reason.COMPLAINED, keys=keys, at=at)
     db.session.execute(delete(Signup).where(Signup.address_key == subscriber.address_key))
-    db.session.execute(
-        delete(Outbox).where(
-            func.lower(Outbox.recipient) == subscriber.address.lower(),
-            Outbox.message.startswith("newsletter/"),
-        )
-    )
+    mail.forget(subscriber.address, messages="newsletter/")
     db.session.execute(delete(Subscriber).where(Subscriber.id == subscriber.id))
     db.session.expunge(subscriber)

@@ -10,10 +10,11 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 from portal import addresses, tokens
-from portal.mail import render
-from portal.mail import service as mail
-from portal.mail.models import Outbox
+from portal.mail import promise as mail
+from portal.mail.compose import link
+from portal.mail.letters import Letter
 from portal.newsletter.models import Subscriber
+from portal.settings import settings
 
 LIST_NAME = "newsletter"  # with our host, the List-Id (RFC 2919), fixed for ever
 
@@ -33,34 +34,43 @@ def preferences_path(subscriber: Subscriber) -> str:
     return addresses.PREFERENCES.of(token=secret("preferences", subscriber.handle))
 
 
-def write_to(subscriber: Subscriber, message: str, *, at: datetime, message_id: str = "") -> Outbox:
+def write_to(subscriber: Subscriber, message: str, *, at: datetime, message_id: str = "") -> None:
     """Promise a mail to somebody on the list, with all that a list's mail must carry."""
-    context = {
-        "preferences_path": preferences_path(subscriber),
-        "leave_path": leave_path(subscriber),
-        "paused_until": subscriber.paused_until,
-    }
-    return mail.queue(
+    mail.promise(
         f"newsletter/{message}",
         to=subscriber.address,
-        context=context,
+        facts={
+            "preferences_path": preferences_path(subscriber),
+            "leave_path": leave_path(subscriber),
+            "paused_until": subscriber.paused_until,
+        },
         cause=f"subscriber:{subscriber.id}",
         at=at,
         language=subscriber.language,
-        headers=list_headers(subscriber),
+        headers={
+            "List-Unsubscribe": f"<{link(leave_path(subscriber))}>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        },
         message_id=message_id,
     )
 
 
-def list_headers(subscriber: Subscriber) -> dict[str, str]:
-    """RFC 2369, 2919 and 8058: how a mail program shows what this is and offers to leave."""
-    host = urlsplit(render.link("")).hostname or "localhost"
+def list_headers() -> dict[str, str]:
+    """RFC 2369 and 2919: how a mail program shows what this is; how to leave (RFC 8058) is each one's own."""
+    host = urlsplit(link("")).hostname or "localhost"
     return {
         "List-Id": f"<{LIST_NAME}.{host}>",
-        "List-Unsubscribe": f"<{render.link(leave_path(subscriber))}>",
-        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-        "List-Help": f"<{render.link(addresses.NEWSLETTER)}>",
-        "List-Owner": f"<mailto:{render.sender()}>",
-        "List-Archive": f"<{render.link(addresses.EDITIONS)}>",
+        "List-Help": f"<{link(addresses.NEWSLETTER)}>",
+        "List-Owner": f"<mailto:{settings().MAIL_FROM}>",
+        "List-Archive": f"<{link(addresses.EDITIONS)}>",
         "List-Post": "NO",
     }
+
+
+LETTERS = (
+    Letter(message="newsletter/confirm", label="Newsletter: please confirm"),
+    Letter(message="newsletter/reminder", label="Newsletter: reminder to confirm"),
+    Letter(message="newsletter/erase", label="Newsletter: please confirm the erasure"),
+    Letter(message="newsletter/already", label="Newsletter: signed up already", headers=list_headers),
+    Letter(message="newsletter/welcome", label="Newsletter: welcome", headers=list_headers),
+)

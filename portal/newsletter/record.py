@@ -5,24 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
-
-from portal.db import db
-from portal.mail.models import Outbox
+from portal.mail import lanes
 from portal.newsletter import consent, proof
 from portal.newsletter.models import ConsentEvent, Subscriber
 
 
 def record_of(subscriber: Subscriber) -> dict[str, Any]:
     """All that is kept about a person, for that person; no token, and the address masked as on every page."""
-    mails = db.session.scalars(
-        select(Outbox)
-        .where(
-            func.lower(Outbox.recipient) == subscriber.address.lower(),
-            Outbox.message.startswith("newsletter/"),
-        )
-        .order_by(Outbox.id)
-    )
+    mails = lanes.held_for(subscriber.address, messages="newsletter/")
     return {
         "address": subscriber.masked,
         "state": str(subscriber.state),

@@ -18,7 +18,9 @@ from sqlalchemy.exc import IntegrityError
 from portal import addresses, tokens
 from portal.db import db, transaction
 from portal.errors import Unavailable
-from portal.mail import service as mail
+from portal.mail import promise as mail
+from portal.mail import wire
+from portal.mail.models import Lane
 from portal.newsletter import letters, subscriptions, tombstones
 from portal.newsletter.consent import FOREIGN, Words
 from portal.newsletter.models import (
@@ -33,6 +35,7 @@ from portal.newsletter.models import (
     Subscriber,
     key_of,
 )
+from portal.settings import settings
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +83,7 @@ def as_row(
         "foreign_text": words.text if words.id == FOREIGN else None,
         "network": network,
         "signals": ",".join(signals),
-        "message_id": mail.new_message_id(tokens.digest(form_token)[:32]),
+        "message_id": wire.new_message_id(settings().MAIL_FROM, tokens.digest(form_token)[:32]),
         "at": at,
         "due_at": at,
     }
@@ -190,7 +193,9 @@ def _answer(signup: Signup, keys: Sequence[str], at: datetime) -> Answer:
     return Answer.CONFIRM
 
 
-def _mail_link(signup: Signup, message: str, *, at: datetime, message_id: str = "") -> None:
+def _mail_link(
+    signup: Signup, message: str, *, at: datetime, message_id: str = "", lane: Lane = Lane.NOW
+) -> None:
     """Mail a new confirm link; only its hash stays here. Nothing the sign-up typed is in the mail."""
     token = tokens.new_token()
     db.session.add(
@@ -202,14 +207,15 @@ def _mail_link(signup: Signup, message: str, *, at: datetime, message_id: str = 
             expires_at=at + LINK_LIFETIME,
         )
     )
-    mail.queue(
+    mail.promise(
         f"newsletter/{message}",
         to=signup.address,
-        context={"confirm_path": addresses.CONFIRM.of(token=token)},
+        facts={"confirm_path": addresses.CONFIRM.of(token=token)},
         cause=f"signup:{signup.id}",
         at=at,
         language=signup.language,
         message_id=message_id,
+        lane=lane,
     )
 
 
@@ -282,7 +288,7 @@ def _remind_next(keys: Sequence[str], at: datetime) -> bool:
     is_done = subscriber is not None and subscriber.state in (*ON_THE_LIST, State.COMPLAINED)
     db.session.execute(update(Signup).where(address, Signup.answer == Answer.CONFIRM).values(reminded_at=at))
     if not (reminded or used or barred or is_done):
-        _mail_link(signup, "reminder", at=at)
+        _mail_link(signup, "reminder", at=at, lane=Lane.SOON)
     return True
 
 

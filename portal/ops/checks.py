@@ -19,12 +19,13 @@ from portal import jobs
 from portal.clock import now
 from portal.db import db, transaction
 from portal.errors import Unavailable
-from portal.mail import service as mail
+from portal.mail import lanes
 from portal.people import service as accounts
 from portal.settings import settings
 
 GUIDE_SECONDS = 90.0  # longer than the press may take
 LATE_MAIL = timedelta(minutes=15)
+RESTING = 20  # that one line names
 LEAST_FREE_BYTES = 256 * 1024 * 1024
 
 
@@ -107,18 +108,24 @@ def instance() -> Finding:
     return Finding("instance", True, "readable by us alone", serving=False)
 
 
-def outbox() -> Finding:
+def mail() -> Finding:
     """Mail goes out."""
     try:
-        counts, oldest = mail.counts(), mail.oldest_due(now() - LATE_MAIL)
+        counts, oldest, faulty = lanes.counts(), lanes.oldest_due(now() - LATE_MAIL), lanes.resting(RESTING)
     except SQLAlchemyError as error:
         return Finding("mail", False, type(error).__name__, "See the check named database.", serving=False)
-    words = ", ".join(f"{count} {state}" for state, count in counts.items())
+    words = ", ".join(f"{count} {state}" for state, count in counts.items() if count) or "none yet"
     if oldest is not None:
         remedy = "See that `flask worker` runs and SMTP_URL is right."
         return Finding(
             "mail", False, f"{words}; the oldest waits since {oldest:%Y-%m-%d %H:%M} UTC", remedy, False
         )
+    if faulty:
+        remedy = (
+            "Their letters are of another version, or faulty: they go as soon as a version runs that can."
+        )
+        names = ", ".join(sorted({f"{row.message} ({row.last_error})" for row in faulty}))
+        return Finding("mail", False, f"{words}; cannot be written: {names}", remedy, serving=False)
     if counts["dead"]:
         return Finding("mail", False, words, "Look at the dead ones: each has its last error.", serving=False)
     return Finding("mail", True, words, serving=False)
@@ -214,7 +221,7 @@ def processes() -> Finding:
 
 
 SERVING: tuple[Callable[[], Finding], ...] = (database, schema, disk)
-ALL = (*SERVING, integrity, instance, outbox, work, staff, holidays, facts, content, processes, guide)
+ALL = (*SERVING, integrity, instance, mail, work, staff, holidays, facts, content, processes, guide)
 
 
 def _existing(path: Path) -> Path:

@@ -19,7 +19,7 @@ from portal import addresses, audit, tokens
 from portal.audit import Actor
 from portal.db import db
 from portal.errors import Expired, NotFound, Refused
-from portal.mail import service as mail
+from portal.mail import promise as mail
 from portal.people.models import ROLES, Invite, RecoveryCode, Role, StaffSession, User
 
 LINK_LIFETIME = timedelta(hours=24)
@@ -332,15 +332,15 @@ RECOVERY_CODES_MADE = "New recovery codes were made for your account. The earlie
 
 def notify(user: Person, what: str, *, at: datetime) -> None:
     """Tell somebody by mail that how they sign in has changed: the one who did it may be somebody else."""
-    mail.queue("people/notice", to=user.email, context={"what": what}, cause=f"user:{user.id}", at=at)
+    mail.promise("people/notice", to=user.email, facts={"what": what}, cause=f"user:{user.id}", at=at)
 
 
 def send_link(email: str, token: str, *, renews: bool, by: Actor, at: datetime) -> None:
     """Mail a one-use link to the person it is for."""
-    mail.queue(
+    mail.promise(
         "people/renewal" if renews else "people/invitation",
         to=normal_email(email),
-        context={"path": addresses.STAFF_INVITE.of(token=token), "sender": by.name},
+        facts={"path": addresses.STAFF_INVITE.of(token=token), "sender": by.name},
         cause=f"user:{by.id}",
         at=at,
     )

@@ -13,8 +13,8 @@ from portal import addresses, jobs, web
 from portal.audit import AuditEntry
 from portal.clock import now
 from portal.db import db
-from portal.mail import service
-from portal.mail.models import Outbox, State
+from portal.mail import lanes
+from portal.mail.letters import LETTERS
 from portal.people.models import ROLE_LABELS, Invite, Role, User
 from portal.signin.gate import current, guarded
 from portal.staff import sheet
@@ -43,20 +43,7 @@ ACTIONS = {
     "staff.disabled": "Account disabled",
     "staff.enabled": "Account enabled",
 }
-MAILS = {
-    "people/invitation": "Invitation",
-    "people/notice": "Notice of a changed sign-in",
-    "people/renewal": "Link after a sign-in reset",
-    "intake/answer": "Answer",
-    "intake/notice": "Notice of a new request",
-    "intake/received": "Receipt",
-    "newsletter/already": "Newsletter: signed up already",
-    "newsletter/confirm": "Newsletter: please confirm",
-    "newsletter/erase": "Newsletter: please confirm the erasure",
-    "newsletter/reminder": "Newsletter: reminder to confirm",
-    "newsletter/welcome": "Newsletter: welcome",
-}
-# What the trail and the outbox speak of, where it has no name (or no longer one).
+# What the trail and the mails speak of, where it has no name (or no longer one).
 SUBJECTS = {
     "user": "An account that does not exist",
     "invite": "Somebody new",
@@ -70,15 +57,15 @@ Namer = Callable[[str], tuple[str, str]]
 @mail_bp.get(addresses.STAFF_MAIL)
 def mail() -> ResponseReturnValue:
     """What waits to be sent, and what was given up; never an address or a word of a mail."""
-    query = select(Outbox).where(Outbox.state == State.DEAD).order_by(Outbox.id.desc()).limit(ENTRIES)
-    dead = db.session.scalars(query).all()
-    about = _namer(row.cause for row in dead)
+    dead, resting = lanes.given_up(ENTRIES), lanes.resting(ENTRIES)
+    about = _namer(row.cause for row in (*dead, *resting))
     return web.private(
         web.page(
             "staff/mail.html",
-            counts=service.counts(),
-            oldest_due=service.oldest_due(now()),
-            dead=[_given_up(row, about) for row in dead],
+            counts=lanes.counts(),
+            oldest_due=lanes.oldest_due(now()),
+            dead=[_trouble(row, about) for row in dead],
+            resting=[_trouble(row, about) for row in resting],
             ill=[job for job in jobs.standings() if not job.is_well],
         )
     )
@@ -104,11 +91,12 @@ def audit() -> ResponseReturnValue:
     )
 
 
-def _given_up(row: Outbox, about: Namer) -> dict[str, Any]:
+def _trouble(row: Any, about: Namer) -> dict[str, Any]:
     """A mail without its address and its words."""
     words, address = about(row.cause)
+    letter = LETTERS.get(row.message)
     return {
-        "mail": MAILS.get(row.message, row.message),
+        "mail": letter.label if letter else row.message,
         "about": words,
         "address": address,
         "created_at": row.created_at,

@@ -22,7 +22,6 @@ from portal.desk.acts import Staff
 from portal.errors import Conflict, NotFound, Refused
 from portal.intake.models import Request
 from portal.people.models import Role
-from portal.settings import settings
 from portal.signin.gate import current, guarded, keeps_text
 from portal.staff.forms import ActForm, AnswerForm, CloseForm, DeskForm, NoteForm, ReopenForm, SpamForm
 from portal.staff.sheet import Sheet
@@ -120,10 +119,9 @@ def note(reference: str) -> ResponseReturnValue:
 def answer(reference: str) -> ResponseReturnValue:
     """Answer by mail, and close the request if the second button was pressed."""
     form = AnswerForm(prefix="answer")
-    keys = settings().keys
 
     def verb(asked: Request, by: Staff) -> None:
-        desk.answer(asked, **form.values(), form_token=form.form_token.data or "", by=by, at=now(), keys=keys)
+        desk.answer(asked, **form.values(), form_token=form.form_token.data or "", by=by, at=now())
 
     done = "answered-and-closed" if form.close.data else "answered"
     return _perform(reference, "answer", form, verb, done=done)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,11 +15,6 @@ from portal.desk.search import Filters
 from portal.intake.models import Request, Status
 from portal.people.models import User
 from tests.intake.samples import staff, submit, submit_resource
-
-
-@pytest.fixture(autouse=True)
-def nobody_reads_the_mails(blank_mails: Callable[[], None]) -> None:
-    blank_mails()
 
 
 @pytest.fixture

@@ -46,9 +46,7 @@ def answered(app: Flask) -> Callable[..., str]:
         by = staff(app)
         with app.app_context(), transaction():
             request = desk.claim(reference, by=by, at=now())
-            desk.answer(
-                request, text=text, form_token="a", close=False, by=by, at=now(), version=2, keys=keys(app)
-            )
+            desk.answer(request, text=text, form_token="a", close=False, by=by, at=now(), version=2)
         return reference
 
     return run

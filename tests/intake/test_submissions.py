@@ -16,7 +16,7 @@ from portal.db import transaction
 from portal.errors import Conflict, NotFound
 from portal.intake import receipts, submissions
 from portal.intake.models import Request, Status
-from portal.mail.models import Outbox
+from portal.mail.models import Delivery
 from tests.intake.samples import (
     CONSULTATION,
     RESOURCE,
@@ -70,7 +70,7 @@ def test_the_same_form_twice_is_one_request(app: Flask) -> None:
 
     assert first == again
     assert how_many(app) == 1
-    assert how_many(app, Outbox) == 1
+    assert how_many(app, Delivery) == 1
 
 
 def test_the_same_form_with_other_answers_is_refused(app: Flask) -> None:
@@ -93,7 +93,7 @@ def test_twenty_at_once_are_one_request_with_one_mail(app: Flask) -> None:
 
     assert len(references) == 1
     assert how_many(app) == 1
-    assert how_many(app, Outbox) == 1
+    assert how_many(app, Delivery) == 1
 
 
 def test_twenty_different_ones_at_once_are_all_kept(app: Flask) -> None:
@@ -216,7 +216,7 @@ def test_an_undone_transaction_leaves_neither_request_nor_mail(app: Flask) -> No
     with pytest.raises(RuntimeError):
         fail()
 
-    assert how_many(app) == how_many(app, Outbox) == 0
+    assert how_many(app) == how_many(app, Delivery) == 0
 
 
 def test_a_receipt_outlives_a_new_secret_key(app: Flask) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 from portal.db import db, transaction
 from portal.intake import views
 from portal.intake.models import Request, Status
-from portal.mail.models import Outbox
+from portal.mail.models import Delivery
 from tests.intake.samples import ANSWERS, CONSULTATION, RESOURCE, how_many, the_request
 from tests.pages import Page, Visitor
 
@@ -111,7 +111,7 @@ def test_pressing_send_twice_makes_one_request(app: Flask, visitor: Visitor) -> 
 
     assert first.status_code == second.status_code == 303
     assert first.location == second.location
-    assert how_many(app) == how_many(app, Outbox) == 1
+    assert how_many(app) == how_many(app, Delivery) == 1
 
 
 @pytest.mark.parametrize("kind", ["consultation", "resource"])
@@ -140,7 +140,7 @@ def test_twenty_at_once_get_the_same_receipt_and_one_row(
 
     assert len(answers) == 1
     assert answers.pop()[0] == 303
-    assert how_many(app) == how_many(app, Outbox) == 1
+    assert how_many(app) == how_many(app, Delivery) == 1
 
 
 def test_sending_again_what_was_sent_does_not_count_as_a_try(app: Flask, visitor: Visitor) -> None:
@@ -276,7 +276,7 @@ def test_going_back_and_sending_again_is_the_first_request(app: Flask, visitor: 
     receipt = check.press("Send my question", status=303)
 
     assert check.press("Send my question", status=303).address == receipt.address
-    assert how_many(app) == how_many(app, Outbox) == 1
+    assert how_many(app) == how_many(app, Delivery) == 1
 
 
 # ---- patient data

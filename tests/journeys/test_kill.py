@@ -101,12 +101,12 @@ def kill_rounds(live: Live, sink: Sink, *, rounds: int, seed: int) -> dict[str, 
         _settle(tally)
     _settle(tally)
     assert not tally.in_doubt, "a post in doubt, sent again, is answered"
-    _wait_for_empty_outbox(live)
+    _wait_for_the_last_mail(live)
 
     with sqlite3.connect(live.folder / "portal.db") as database:
         rows = Counter(token for (token,) in database.execute("SELECT form_token FROM request"))
-        promised = dict(database.execute("SELECT message_id, state FROM outbox").fetchall())
-        causes = Counter(cause for (cause,) in database.execute("SELECT cause FROM outbox"))
+        promised = dict(database.execute("SELECT message_id, state FROM mail_delivery").fetchall())
+        causes = Counter(cause for (cause,) in database.execute("SELECT cause FROM mail_delivery"))
         references = {f"request:{ref}" for (ref,) in database.execute("SELECT reference FROM request")}
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert database.execute("PRAGMA foreign_key_check").fetchall() == []
@@ -167,11 +167,13 @@ def _settle(tally: Tally) -> None:
         _post(visitor, data, tally)
 
 
-def _wait_for_empty_outbox(live: Live) -> None:
+def _wait_for_the_last_mail(live: Live) -> None:
     end = time.monotonic() + 90
     while time.monotonic() < end:
         with sqlite3.connect(live.folder / "portal.db") as database:
-            if not database.execute("SELECT count(*) FROM outbox WHERE state = 'queued'").fetchone()[0]:
+            if not database.execute("SELECT count(*) FROM mail_delivery WHERE state = 'queued'").fetchone()[
+                0
+            ]:
                 return
         time.sleep(0.1)
     raise AssertionError(f"mail still waits: {live.logged()[-3000:]}")

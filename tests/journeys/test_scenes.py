@@ -20,7 +20,7 @@ from sqlalchemy import func, select
 from portal import clock
 from portal.db import db, transaction
 from portal.intake.models import Request
-from portal.mail.models import Outbox
+from portal.mail.models import Body
 from portal.people import service as accounts
 from portal.people.models import User
 from tests.browser_tools import nu
@@ -253,7 +253,7 @@ def test_every_kind_of_mail_is_valid_html(
     mails = house.mails()
 
     with house.app.app_context():
-        kinds = set(db.session.scalars(select(Outbox.message)))
+        kinds = set(db.session.scalars(select(Body.message)))
     written = {
         path.relative_to(ROOT / "templates" / "mail").with_suffix("").as_posix()
         for path in Path(ROOT / "templates" / "mail").glob("*/*.html")

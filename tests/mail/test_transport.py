@@ -22,7 +22,7 @@ from portal.mail.transport import (
 )
 
 ORDER: dict[str, Any] = {
-    "outbox_id": 7,
+    "delivery_id": 7,
     "created_at": datetime(2026, 1, 15, 18, 0, tzinfo=UTC),
     "sender": "portal@pharmacy.example",
     "recipient": "ana@clinic.example",

@@ -12,7 +12,8 @@ from sqlalchemy import select
 
 from portal import tokens
 from portal.db import db, transaction
-from portal.mail import service as mail
+from portal.mail import lanes
+from portal.mail import promise as mail
 from portal.newsletter import consent, service
 from portal.newsletter.models import Answer, Signup, State
 from tests.conftest import Clock
@@ -164,17 +165,17 @@ def test_a_sign_up_that_cannot_be_answered_holds_nobody_up_and_is_not_lost(
 ) -> None:
     accept(app, clock, "broken@mail.example")
     accept(app, clock, "fine@mail.example")
-    real = mail.queue
+    real = mail.promise
 
-    def queue(message: str, *, to: str, **more: object) -> object:
+    def promise(message: str, *, to: str, **more: object) -> object:
         if to.startswith("broken"):
             raise RuntimeError("a fault of ours")
         return real(message, to=to, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(mail, "queue", queue)
+    monkeypatch.setattr(mail, "promise", promise)
     with app.app_context():
         assert service.answer_signups(keys=KEYS, at=clock()) == 1
-        monkeypatch.setattr(mail, "queue", real)
+        monkeypatch.setattr(mail, "promise", real)
         assert service.answer_signups(keys=KEYS, at=clock.tick(minutes=16)) == 1
     assert "mail.example" not in caplog.text
 
@@ -193,11 +194,11 @@ def test_mail_and_answer_are_one_transaction(
             patch.setattr(db.session, "commit", dies)
             with pytest.raises(SystemExit):
                 service.answer_signups(keys=KEYS, at=clock())
-        assert mail.counts()["queued"] == 0
+        assert lanes.counts()["queued"] == 0
         assert db.session.scalars(select(Signup.answered_at)).one() is None
         db.session.rollback()
         assert service.answer_signups(keys=KEYS, at=clock()) == 1
-        assert mail.counts()["queued"] == 1
+        assert lanes.counts()["queued"] == 1
 
 
 def test_no_address_is_written_to_a_log(

@@ -6,12 +6,15 @@ from collections.abc import Callable
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from itertools import product
+from pathlib import Path
 
 import pytest
 from flask import Flask
 
 from portal.db import transaction
-from portal.mail.render import compose
+from portal.mail.compose import compose
+from portal.mail.letters import pack
+from portal.mail.models import Body
 from portal.newsletter import letters, subscriptions
 from portal.newsletter.models import Language, State, Subscriber
 from tests.conftest import START, Clock
@@ -50,12 +53,12 @@ TELLING = (
 def written(app: Flask, message: str, language: str) -> EmailMessage:
     with app.app_context():
         content = compose(
-            f"newsletter/{message}",
-            to=ADDRESS,
-            message_id="<1@pharmacy.example>",
-            at=START,
-            language=language,
-            context=MESSAGES[message],
+            Body(
+                message=f"newsletter/{message}",
+                language=language,
+                facts=pack(MESSAGES[message]),
+                created_at=START,
+            )
         )
     return message_from_bytes(content, policy=policy.default)
 
@@ -120,15 +123,19 @@ def test_the_welcome_carries_every_list_header(app: Flask, visitor: Visitor, out
         assert len(welcome.get_all(name)) == 1, name
 
 
-def test_a_long_host_does_not_break_the_header(app: Flask, change_settings: Callable[..., None]) -> None:
+def test_a_long_host_does_not_break_the_header(
+    app: Flask, change_settings: Callable[..., None], work: Callable[[], int], instance: Path
+) -> None:
     change_settings(BASE_URL="https://newsletter.a-pharmacy-with-a-long-name.example.org")
     make_subscriber(app)
 
     with app.app_context(), transaction():
         subscriber = subscriptions.find(ADDRESS)
         assert subscriber is not None
-        row = letters.write_to(subscriber, "welcome", at=START)
-        lines = row.content.decode("ascii").split("\r\n")
+        letters.write_to(subscriber, "welcome", at=START)
+    work()
+    [file] = (instance / "mail").iterdir()
+    lines = file.read_bytes().decode("ascii").split("\r\n")
 
     assert (
         f"List-Unsubscribe: <https://newsletter.a-pharmacy-with-a-long-name.example.org{_path(app)}>" in lines

@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from portal.db import db
-from portal.mail.models import Outbox as OutboxRow
+from portal.mail.models import Body, Delivery
 from portal.newsletter.models import (
     ConsentEvent,
     MailedToken,
@@ -247,7 +247,7 @@ def test_erasing_leaves_only_a_keyed_hash(app: Flask, visitor: Visitor, outbox: 
 
     assert done.title == again.title == "Nothing more to do here"
     with app.app_context():
-        for model in (Subscriber, Subscription, Signup, MailedToken, OutboxRow):
+        for model in (Subscriber, Subscription, Signup, MailedToken, Body, Delivery):
             assert db.session.scalar(select(func.count()).select_from(model)) == 0, model
         stone = db.session.scalars(select(Tombstone)).one()
         assert (stone.reason, stone.until) == ("erased", None)

@@ -15,8 +15,8 @@ from portal import jobs, serve
 from portal.audit import AuditEntry
 from portal.db import db, transaction
 from portal.intake.models import Request, Status
-from portal.mail import service as mail
-from portal.mail.models import Outbox, State
+from portal.mail import promise as mail
+from portal.mail.models import Delivery, State
 from portal.mail.transport import FileTransport, RelayDown
 from portal.people import service as accounts
 from portal.people.models import ROLES, Invite, User
@@ -40,14 +40,14 @@ def promised(app: Flask) -> Callable[[], None]:
 
     def promise() -> None:
         with app.app_context(), transaction():
-            mail.queue("people/notice", to="a@b.example", context={"what": "X."}, cause="user:1", at=START)
+            mail.promise("people/notice", to="a@b.example", facts={"what": "X."}, cause="user:1", at=START)
 
     return promise
 
 
 def state_of_mail(app: Flask) -> str:
     with app.app_context():
-        return str(db.session.scalars(select(Outbox.state)).one())
+        return str(db.session.scalars(select(Delivery.state)).one())
 
 
 def one_line(text_: str) -> bool:
@@ -267,7 +267,7 @@ def test_a_signal_ends_the_worker_after_the_mail_in_hand(
 
     assert result.exit_code == 0
     with app.app_context():
-        states = db.session.execute(select(Outbox.state, func.count()).group_by(Outbox.state)).all()
+        states = db.session.execute(select(Delivery.state, func.count()).group_by(Delivery.state)).all()
     assert {str(state): count for state, count in states} == {"sent": 1, "queued": 1}
 
 
@@ -287,7 +287,7 @@ def test_each_job_is_listed(run: Run, app: Flask) -> None:
 def test_a_job_is_run_by_its_name(run: Run, app: Flask, promised: Callable[[], None]) -> None:
     promised()
 
-    assert run("jobs", "run", "mail.deliver").exit_code == 0
+    assert run("jobs", "run", "mail.now").exit_code == 0
     assert state_of_mail(app) == State.SENT
 
 

@@ -18,8 +18,8 @@ from sqlalchemy.exc import OperationalError
 
 from portal.clock import now
 from portal.db import db, transaction
-from portal.mail import service as mail
-from portal.mail.models import Outbox, State
+from portal.mail import promise as mail
+from portal.mail.models import Delivery, State
 from portal.ops import checks
 from portal.ops.checks import Finding
 from portal.people import service as accounts
@@ -65,9 +65,9 @@ def fail(*_args: object, **_kwargs: object) -> None:
 
 def promise(state: State = State.QUEUED, **values: Any) -> None:
     with transaction():
-        mail.queue("people/notice", to="a@b.example", context={"what": "A thing."}, cause="user:1", at=START)
+        mail.promise("people/notice", to="a@b.example", facts={"what": "A thing."}, cause="user:1", at=START)
         db.session.flush()
-        db.session.execute(db.update(Outbox).values(state=state, **values))
+        db.session.execute(db.update(Delivery).values(state=state, **values))
 
 
 def employ(role: str = "manager") -> None:
@@ -170,7 +170,7 @@ def test_the_doctor_finds_a_broken_file(context: Flask, settings: dict[str, str]
     db.session.remove()
     db.engine.dispose()
     pages = bytearray(file.read_bytes())
-    pages[8 * 4096 : 9 * 4096] = b"\xff" * 4096
+    pages[8 * 4096 :] = b"\xff" * (len(pages) - 8 * 4096)
     file.write_bytes(pages)
 
     assert not check("integrity").ok

@@ -309,7 +309,7 @@ def test_the_worker_says_which_mail_and_not_to_whom(
     given_up = [line for line in logs.json if line["message"] == "mail given up"]
     assert given_up
     assert {line["reason"] for line in given_up} == {"refused with 550"}
-    assert all(isinstance(line["outbox"], int) for line in given_up)
+    assert all(isinstance(line["delivery"], int) for line in given_up)
     assert logs.hold(*TYPED) == []
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from portal.clock import now
 from portal.db import db, transaction
-from portal.mail.models import Outbox
+from portal.mail.models import Delivery
 from portal.people import service
 from portal.people.models import RecoveryCode, User
 from portal.signin.factors import OnceTotp, totp_keys
@@ -209,7 +209,7 @@ def test_hole_4_there_is_no_reset_to_ask(visitor: Visitor, staff_app: Flask) -> 
     visitor.open("/staff/login").sees("Ask a manager for a new link")
 
 
-def test_hole_5_a_notice_of_the_library_is_in_the_outbox_with_its_cause(
+def test_hole_5_a_notice_of_the_library_is_promised_with_its_cause(
     app: Flask, make_person: MakePerson, visitor: Visitor, outbox: Callable[[], list[Any]]
 ) -> None:
     person = make_person()
@@ -219,8 +219,8 @@ def test_hole_5_a_notice_of_the_library_is_in_the_outbox_with_its_cause(
     page.fill("New password", "otters nap under the pier").press("Change password", status=303)
 
     with app.app_context():
-        row = db.session.scalars(select(Outbox)).one()
-        assert (row.message, row.cause) == ("people/notice", f"user:{person.id}")
+        row = db.session.scalars(select(Delivery)).one()
+        assert (row.body.message, row.cause) == ("people/notice", f"user:{person.id}")
     [mail] = outbox()
     assert service.PASSWORD_CHANGED in " ".join(mail.get_body(("plain",)).get_content().split())
 

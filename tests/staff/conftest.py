@@ -18,7 +18,7 @@ from portal.clock import now
 from portal.db import db, transaction
 from portal.intake import submissions
 from portal.intake.models import Request
-from portal.mail.models import Outbox, State
+from portal.mail.models import Delivery, State
 from portal.people.models import StaffSession, User
 from tests.conftest import Clock
 from tests.pages import Visitor
@@ -123,11 +123,10 @@ def ask(app: Flask) -> Callable[..., str]:
 
 
 @pytest.fixture
-def ask_often(app: Flask, clock: Clock, blank_mails: Callable[[], None]) -> Callable[[int], list[str]]:
+def ask_often(app: Flask, clock: Clock) -> Callable[[int], list[str]]:
     """Send many consultations, every other at the moment of the one before; returns their references."""
 
     def send(times: int) -> list[str]:
-        blank_mails()
         asked = []
         with app.app_context(), transaction():
             for number in range(times):
@@ -186,7 +185,7 @@ def give_up(app: Flask) -> Callable[[], None]:
     def refuse() -> None:
         with app.app_context(), transaction():
             db.session.execute(
-                update(Outbox).values(state=State.DEAD, attempts=1, last_error="the server said never")
+                update(Delivery).values(state=State.DEAD, attempts=1, last_error="the server said never")
             )
 
     return refuse

@@ -14,7 +14,8 @@ from config import ROOT
 from portal import audit
 from portal.clock import now
 from portal.db import db, transaction
-from portal.mail import service as mail
+from portal.mail import promise as mail
+from portal.mail.letters import LETTERS
 from portal.people import service as accounts
 from portal.staff import oversight
 from tests.pages import Page, words
@@ -69,13 +70,14 @@ def test_every_act_that_is_recorded_has_its_words() -> None:
     assert len(set(oversight.ACTIONS.values())) == len(recorded), "no two acts read the same"
 
 
-def test_every_mail_that_is_sent_has_its_words() -> None:
+def test_every_mail_that_is_sent_has_its_words(app: Flask) -> None:
     folder = ROOT / "templates" / "mail"
     sent = {
         str(path.relative_to(folder)).removesuffix(".subject.txt") for path in folder.rglob("*.subject.txt")
     }
 
-    assert set(oversight.MAILS) == sent
+    assert {letter.message for letter in LETTERS} == sent
+    assert len({letter.label for letter in LETTERS}) == len(sent), "no two letters read the same"
 
 
 def test_the_trail_names_people_and_leads_to_them(signed_in: SignedIn, happened: Callable[..., None]) -> None:
@@ -173,7 +175,7 @@ def test_a_mail_that_was_given_up_is_told_in_words(
 ) -> None:
     ada = signed_in("pharmacist", "Ada Okafor")
     with app.app_context(), transaction():
-        mail.queue(message, to="a@mail.example", context=context, cause=cause.format(ada.user_id), at=now())
+        mail.promise(message, to="a@mail.example", facts=context, cause=cause.format(ada.user_id), at=now())
     give_up()
 
     page = ada.open("/staff/mail")

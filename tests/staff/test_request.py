@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from portal import tokens
 from portal.db import db
 from portal.intake.models import Message, Request, Status
-from portal.mail.models import Outbox
+from portal.mail.models import Delivery
 from portal.staff import forms
 from tests.pages import Page, Visitor, local, words
 from tests.staff.conftest import Colleague
@@ -91,7 +91,7 @@ def test_every_opening_is_in_the_trail_and_nothing_else_is_written(
 ) -> None:
     reference = ask()
     colleague = signed_in("manager")
-    version, mails = stored(reference).version, rows(app, Outbox)
+    version, mails = stored(reference).version, rows(app, Delivery)
 
     colleague.open(address(reference))
     page = colleague.open(address(reference))
@@ -99,7 +99,7 @@ def test_every_opening_is_in_the_trail_and_nothing_else_is_written(
     assert trail(reference) == ["request.received", "request.opened", "request.opened"]
     page.sees("Opened 2 times", colleague.name)
     assert stored(reference).version == version
-    assert rows(app, Outbox) == mails
+    assert rows(app, Delivery) == mails
 
 
 def test_a_head_request_shows_nothing_and_writes_nothing(ask: Ask, signed_in: SignedIn, trail: Trail) -> None:
@@ -421,13 +421,13 @@ def test_an_answer_may_close_the_request_too(ask: Ask, signed_in: SignedIn, stor
 
 def test_an_answer_sent_twice_is_one_answer_and_one_mail(app: Flask, ask: Ask, signed_in: SignedIn) -> None:
     page = claimed(signed_in("pharmacist"), ask()).fill("Answer", "Go slowly.")
-    mails = rows(app, Outbox)
+    mails = rows(app, Delivery)
 
     page.press("Send answer to ana@clinic.example", status=303)
     page.press("Send answer to ana@clinic.example", status=303)
 
     assert rows(app, Message) == 1
-    assert rows(app, Outbox) == mails + 1
+    assert rows(app, Delivery) == mails + 1
 
 
 def test_the_desk_answers_a_request_for_materials(ask: Ask, signed_in: SignedIn, stored: Stored) -> None:
@@ -528,12 +528,12 @@ def test_words_that_cannot_be_kept_come_back_with_a_reason(
     app: Flask, ask: Ask, signed_in: SignedIn, typed: str
 ) -> None:
     page = claimed(signed_in("pharmacist"), ask()).fill("Answer", typed)
-    mails = rows(app, Outbox)
+    mails = rows(app, Delivery)
 
     failed = page.press("Send answer to ana@clinic.example", status=422)
 
     assert len(failed.errors) == 1
-    assert rows(app, Outbox) == mails
+    assert rows(app, Delivery) == mails
     assert rows(app, Message) == 0
 
 

@@ -1,0 +1,46 @@
+"""From a letter's template triplet to the bytes of its body: subject, text, and HTML that says the same.
+
+Every link is built from BASE_URL, never from a Host header. A mail holds no pixel, no tracked link and no picture.
+"""
+
+from __future__ import annotations
+
+from email.utils import formataddr
+
+from flask import render_template
+from flask_babel import force_locale
+
+from portal.mail import wire
+from portal.mail.letters import LETTERS, unpack
+from portal.mail.models import Body
+from portal.settings import settings
+
+
+class NoSuchLetter(LookupError):
+    """This version has no letter of that name."""
+
+
+def link(path: str) -> str:
+    """The full address of one of our pages."""
+    return f"{settings().BASE_URL}{path}"
+
+
+def compose(promised: Body) -> bytes:
+    """Render `templates/mail/<message>.{subject.txt,txt,html}` into a body. Raises whatever its letter does."""
+    letter = LETTERS.get(promised.message)
+    if letter is None:
+        raise NoSuchLetter(promised.message)
+    config, language = settings(), promised.language
+    context = letter.context(unpack(promised.facts or {}))
+    values = {**context, "link": link, "lang": language, "message": promised.message}
+    template = f"mail/{promised.message}"
+    with force_locale(language):
+        return wire.body(
+            sender=formataddr((config.ORG.name, config.MAIL_FROM)),
+            subject=" ".join(render_template(f"{template}.subject.txt", **values).split()),
+            at=promised.created_at,
+            language=language,
+            text=render_template(f"{template}.txt", **values).strip() + "\n",
+            html=render_template(f"{template}.html", **values),
+            headers=letter.headers(),
+        )

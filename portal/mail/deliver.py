@@ -1,0 +1,155 @@
+"""One step of a lane: write what is not yet written, hand it over, keep the outcome.
+
+Delivery is at least once: between the server's 250 and our commit a kill sends the same bytes, with the same
+Message-ID, again, at most those of one batch; no queue removes that window. No letter is written and no network
+call made inside a transaction: a batch costs two, however many mails it holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import random
+import time
+from collections.abc import Callable, Collection, Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
+
+from portal.clock import now
+from portal.db import db, is_storage_fault, transaction
+from portal.jobs import place
+from portal.mail import lanes, wire
+from portal.mail.compose import compose
+from portal.mail.lanes import BACK_OFF, LEASE
+from portal.mail.models import Body, Lane, State
+from portal.mail.transport import Deferred, DeliveryError, Rejected, RelayDown, Transport
+from portal.settings import settings
+
+log = logging.getLogger(__name__)
+
+# How many are marked at once, and so may be sent again after a kill.
+BATCH = {Lane.NOW: 1, Lane.SOON: 10, Lane.BULK: 50}
+RELAY_REST = timedelta(seconds=30)
+
+
+def _sleep(seconds: float) -> bool:
+    time.sleep(seconds)
+    return False
+
+
+def deliver(lane: Lane, transport: Transport, *, worker: str, wait: Callable[[float], bool] = _sleep) -> int:
+    """Take the next due of a lane and hand them over; returns how many were due, 0 when none is.
+
+    Opens its own transactions. `wait` keeps the rate of the bulk lane and says whether to stop (`Event.wait`): then
+    what was marked and not tried is given back. Raises RelayDown after putting the mail back, so that the worker
+    rests instead of burning every mail's tries.
+    """
+    at = now()
+    found = lanes.next_in(lane, at, BATCH[lane])
+    if not found:
+        db.session.rollback()  # a reader that stays would see no later promise
+        return 0
+    written, faulty = _write({row.body_id for row in found if not row.is_written})
+    ids = [row.id for row in found if row.body_id not in faulty]
+    with transaction():
+        for body_id, error in faulty.items():
+            lanes.rest(body_id, error, at)
+        lanes.keep_written(written)
+        taken = lanes.take(lane, ids, worker=worker, at=at)
+    rows = lanes.in_hand(taken)
+    db.session.rollback()  # nothing stays open while the network is waited for
+    _hand_over(lane, rows, transport, worker, wait)
+    return len(found)
+
+
+def write_all() -> dict[int, str]:
+    """Write and keep every body that was not tried yet, due or not; returns what could not be written, and why."""
+    query = select(Body.id).where(Body.content.is_(None), Body.forgotten_at.is_(None), Body.faults == 0)
+    written, faulty = _write(db.session.scalars(query).all())
+    with transaction():
+        lanes.keep_written(written)
+        for body_id, error in faulty.items():
+            lanes.rest(body_id, error, now())
+    return faulty
+
+
+def _write(body_ids: Collection[int]) -> tuple[dict[int, bytes], dict[int, str]]:
+    """The bytes of each body, or where its letter failed: a fault of ours that may hold nobody else up."""
+    written, faulty = dict[int, bytes](), dict[int, str]()
+    for body_id in sorted(body_ids):
+        try:
+            written[body_id] = compose(db.session.get_one(Body, body_id))
+        except Exception as error:
+            if isinstance(error, DBAPIError) and is_storage_fault(error):
+                raise
+            db.session.rollback()
+            faulty[body_id] = place(error)
+            log.error("a mail could not be written", extra={"body": body_id, "reason": faulty[body_id]})
+    return written, faulty
+
+
+def _hand_over(
+    lane: Lane,
+    rows: Sequence[Any],
+    transport: Transport,
+    worker: str,
+    wait: Callable[[float], bool],
+) -> None:
+    rate, began = settings().MAIL_RATE_PER_SECOND if lane == Lane.BULK else 0, now()
+    outcomes: list[dict[str, Any]] = []
+    down: RelayDown | None = None
+    for row in rows:
+        try:
+            outcomes.append(_outcome(row, _send(row, transport)))
+        except RelayDown as error:
+            down = error
+            outcomes.append(
+                _kept(row, attempts=row.attempts, due_at=now() + RELAY_REST, last_error=str(error))
+            )
+        if down or wait(1 / rate if rate else 0) or now() - began > LEASE / 2:
+            break
+    with transaction():
+        lanes.finish(worker, outcomes)
+        lanes.give_back(worker, [row.id for row in rows[len(outcomes) :]])
+    if down:
+        raise down
+
+
+def _send(row: Any, transport: Transport) -> str | DeliveryError:
+    """The digest of what was taken, or why it was not; raises RelayDown."""
+    try:
+        content = wire.whole(row.content, to=row.recipient, message_id=row.message_id, headers=row.headers)
+        transport.send(
+            delivery_id=row.id,
+            created_at=row.created_at,
+            sender=row.envelope_sender or settings().MAIL_FROM,
+            recipient=row.recipient,
+            content=content,
+        )
+    except RelayDown:
+        raise
+    except DeliveryError as error:
+        return error
+    except Exception as error:
+        return Deferred(place(error))
+    return hashlib.sha256(content).hexdigest()
+
+
+def _outcome(row: Any, result: str | DeliveryError) -> dict[str, Any]:
+    tries, at = row.attempts + 1, now()
+    if isinstance(result, str):
+        return _kept(row, state=State.SENT, attempts=tries, over_at=at, digest=result)
+    if isinstance(result, Rejected) or tries > len(BACK_OFF):
+        log.error("mail given up", extra={"delivery": row.id, "reason": str(result)})
+        return _kept(row, state=State.DEAD, attempts=tries, over_at=at, last_error=str(result))
+    # Spread, so that what failed together does not come back together.
+    rest = BACK_OFF[row.attempts] * random.uniform(0.8, 1.2)  # noqa: S311 - guards nothing
+    return _kept(row, attempts=tries, due_at=at + rest, last_error=str(result))
+
+
+def _kept(row: Any, **values: object) -> dict[str, Any]:
+    unchanged = {"state": State.QUEUED, "due_at": row.due_at, "last_error": ""}
+    return {"delivery": row.id, **unchanged, **values}

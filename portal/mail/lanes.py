@@ -1,0 +1,155 @@
+"""Who is next in a lane, who has it in hand, and what became of it; and what there is to tell of all that.
+
+A lease makes any number of workers harmless: it is taken in one statement, and only its holder writes an outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, Table, bindparam, case, func, select, update
+
+from portal.db import db
+from portal.mail.models import Body, Delivery, Lane, State
+from portal.mail.promise import is_free, to_recipient
+
+LEASE = timedelta(minutes=5)
+# After the n-th failure a mail rests this long; when the list is used up it is dead.
+BACK_OFF = [timedelta(minutes=m) for m in (1, 5, 15, 60, 240, 720, 1440)]
+
+_TABLE = cast(Table, Delivery.__table__)
+
+
+def next_in(lane: Lane, at: datetime, limit: int) -> Sequence[Any]:
+    """The next that may go: `id`, `body_id`, and whether its body `is_written`."""
+    query = select(Delivery.id, Delivery.body_id, Body.content.is_not(None).label("is_written")).join(Body)
+    return db.session.execute(query.where(*_may_go(lane, at)).order_by(*_ORDER).limit(limit)).all()
+
+
+def take(lane: Lane, ids: Collection[int], *, worker: str, at: datetime) -> list[int]:
+    """Lease those of `ids` that are still free; returns which."""
+    free = select(Delivery.id).where(Delivery.id.in_(ids), *_may_go(lane, at))
+    taken = update(Delivery).where(Delivery.id.in_(free.with_for_update(skip_locked=True).scalar_subquery()))
+    lease = taken.values(lease_by=worker, lease_until=at + LEASE)
+    return list(db.session.scalars(lease.returning(Delivery.id)))
+
+
+def in_hand(ids: Collection[int]) -> Sequence[Any]:
+    """What is to be sent of each, in order."""
+    query = select(
+        Delivery.id,
+        Delivery.created_at,
+        Delivery.recipient,
+        Delivery.message_id,
+        Delivery.headers,
+        Delivery.envelope_sender,
+        Delivery.attempts,
+        Delivery.due_at,
+        Body.content,
+    ).join(Body)
+    return db.session.execute(query.where(Delivery.id.in_(ids)).order_by(*_ORDER)).all()
+
+
+def keep_written(contents: Mapping[int, bytes]) -> None:
+    """Keep the bytes of bodies; of two workers who wrote the same, the first one's stay."""
+    for body_id, content in contents.items():
+        unwritten = update(Body).where(Body.id == body_id, Body.content.is_(None))
+        db.session.execute(unwritten.values(content=content, faults=0))
+
+
+def rest(body_id: int, error: str, at: datetime) -> None:
+    """Put off all that wait for a body that cannot be written, longer each time; nothing is ever given up."""
+    found = update(Body).where(Body.id == body_id).values(faults=Body.faults + 1)
+    faults = db.session.scalars(found.returning(Body.faults)).one()
+    waiting = update(Delivery).where(Delivery.body_id == body_id, Delivery.state == State.QUEUED)
+    pause = BACK_OFF[min(faults, len(BACK_OFF)) - 1]
+    db.session.execute(waiting.values(due_at=at + pause, last_error=error))
+
+
+def finish(worker: str, outcomes: Iterable[Mapping[str, object]]) -> None:
+    """Write what became of each (`_OUTCOME` by `delivery`), unless its lease was lost to another worker meanwhile."""
+    rows = [
+        {"delivery": row["delivery"], "worker": worker, **{f"to_{name}": row.get(name) for name in _OUTCOME}}
+        for row in outcomes
+    ]
+    if rows:
+        columns = _TABLE.c
+        mine = _TABLE.update().where(
+            columns.id == bindparam("delivery"), columns.lease_by == bindparam("worker")
+        )
+        values: dict[str, Any] = {name: bindparam(f"to_{name}") for name in _OUTCOME}
+        db.session.execute(mine.values(lease_by=None, lease_until=None, **values), rows)
+
+
+def give_back(worker: str, ids: Collection[int]) -> None:
+    """Let go of what was taken and not tried."""
+    if ids:
+        mine = update(Delivery).where(Delivery.id.in_(ids), Delivery.lease_by == worker)
+        db.session.execute(mine.values(lease_by=None, lease_until=None))
+
+
+def free_leases() -> None:
+    """Take every lease back: for a worker that knows no other lives."""
+    held = update(Delivery).where(Delivery.lease_by.is_not(None))
+    db.session.execute(held.values(lease_by=None, lease_until=None))
+
+
+def counts() -> dict[str, int]:
+    """How many deliveries stand in each state."""
+    found = dict(db.session.execute(select(Delivery.state, func.count()).group_by(Delivery.state)).all())
+    return {state.value: found.get(state, 0) for state in State}
+
+
+def oldest_due(at: datetime) -> datetime | None:
+    """Since when the longest-waiting mail could have gone; None when nothing waits."""
+    first = [
+        select(func.min(Delivery.due_at)).where(
+            Delivery.state == State.QUEUED, Delivery.lane == lane, Delivery.due_at <= at
+        )
+        for lane in Lane
+    ]
+    return min((found for query in first if (found := db.session.scalar(query))), default=None)
+
+
+def given_up(limit: int) -> Sequence[Any]:
+    """The latest that were given up: `message`, `cause`, `created_at`, `attempts`, `last_error`; never an address."""
+    query = select(
+        Body.message, Delivery.cause, Delivery.created_at, Delivery.attempts, Delivery.last_error
+    ).join(Body)
+    return db.session.execute(
+        query.where(Delivery.state == State.DEAD).order_by(Delivery.id.desc()).limit(limit)
+    ).all()
+
+
+def resting(limit: int) -> Sequence[Any]:
+    """Bodies that could not be written, each once, in the words of `given_up`."""
+    query = select(
+        Body.message,
+        func.min(Delivery.cause).label("cause"),
+        Body.created_at,
+        Body.faults.label("attempts"),
+        func.max(Delivery.last_error).label("last_error"),
+    ).join(Body)
+    faulty = query.where(Body.faults > 0, Delivery.state == State.QUEUED)
+    return db.session.execute(
+        faulty.group_by(Body.id, Body.message, Body.created_at, Body.faults)
+        .order_by(Body.id.desc())
+        .limit(limit)
+    ).all()
+
+
+def held_for(recipient: str, *, messages: str = "") -> Sequence[Any]:
+    """What we mailed to this address, oldest first: `message`, `created_at`, and `sent_at` or None."""
+    sent_at: ColumnElement[Any] = case((Delivery.state == State.SENT, Delivery.over_at))
+    query = select(Body.message, Delivery.created_at, sent_at.label("sent_at")).join(Body)
+    return db.session.execute(query.where(*to_recipient(recipient, messages)).order_by(Delivery.id)).all()
+
+
+_ORDER = (Delivery.due_at, Delivery.id)
+_OUTCOME = ("state", "attempts", "due_at", "over_at", "last_error", "digest")
+
+
+def _may_go(lane: Lane, at: datetime) -> tuple[ColumnElement[bool], ...]:
+    return Delivery.state == State.QUEUED, Delivery.lane == lane, Delivery.due_at <= at, is_free(at)

@@ -1,0 +1,146 @@
+"""What a room may do with mail: promise it with its cause, and later withdraw, hold, release or forget it.
+
+A promise is two kinds of row in the transaction of its cause, and nothing is rendered in it: the worker writes the
+mail (`deliver.py`). No other room touches the tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, CursorResult, and_, delete, or_, select, update
+
+from portal.db import db
+from portal.mail import wire
+from portal.mail.letters import LETTERS, pack
+from portal.mail.models import WAITING, Body, Delivery, Lane, State
+from portal.settings import settings
+
+# How long a body is kept after its last delivery was over; one that was given up may still be looked into.
+KEPT = timedelta(days=30)
+KEPT_DEAD = timedelta(days=90)
+RETIRED_AT_ONCE = 500
+
+
+def promise(
+    message: str,
+    *,
+    to: str | Sequence[str],
+    cause: str,
+    facts: Mapping[str, object],
+    at: datetime,
+    language: str = "en",
+    lane: Lane = Lane.NOW,
+    reply_to: str = "",
+    headers: Mapping[str, str] | None = None,
+    not_before: datetime | None = None,
+    message_id: str = "",
+    envelope_sender: str = "",
+) -> None:
+    """Promise one mail to each of `to`, in the caller's transaction; `message` names its letter, as `room/name`.
+
+    `headers` are those of this recipient alone. Raises ValueError for an address that would bring a header of its
+    own, for facts that are no longer small, and for a letter that is not in the register.
+    """
+    if LETTERS.get(message) is None:
+        raise ValueError(f"no room lists the letter {message}")
+    own = {**({"Reply-To": reply_to} if reply_to else {}), **(headers or {})}
+    body = Body(message=message, language=language, facts=pack(facts), created_at=at)
+    for recipient in [to] if isinstance(to, str) else to:
+        identity = message_id or wire.new_message_id(settings().MAIL_FROM)
+        wire.head(to=recipient, message_id=identity, headers=own)
+        db.session.add(
+            Delivery(
+                body=body,
+                message_id=identity,
+                recipient=recipient,
+                recipient_key=_key(recipient),
+                envelope_sender=envelope_sender,
+                headers=own,
+                cause=cause,
+                lane=lane,
+                created_at=at,
+                due_at=not_before or at,
+            )
+        )
+
+
+def withdraw(cause: str, *, at: datetime) -> int:
+    """Never send what this promised and is not in a worker's hands; returns how many."""
+    return _move(cause, WAITING, at=at, state=State.WITHDRAWN, over_at=at)
+
+
+def hold(cause: str, *, at: datetime) -> int:
+    """Send nothing that this promised until it is released; what a worker has in hand goes. Returns how many."""
+    return _move(cause, (State.QUEUED,), at=at, state=State.HELD)
+
+
+def release(cause: str, *, at: datetime) -> int:
+    """Send what was held, each when it is due; returns how many."""
+    return _move(cause, (State.HELD,), at=at, state=State.QUEUED)
+
+
+def forget(recipient: str, *, messages: str = "") -> int:
+    """Delete every mail to this address whose letter's name begins with `messages`; returns how many."""
+    gone = delete(Delivery).where(*to_recipient(recipient, messages)).returning(Delivery.body_id)
+    bodies = db.session.scalars(gone).all()
+    others = select(Delivery.id).where(Delivery.body_id == Body.id)
+    db.session.execute(delete(Body).where(Body.id.in_(bodies), ~others.exists()))
+    return len(bodies)
+
+
+def retire(at: datetime) -> int:
+    """Forget what mails said that were over long ago: of each stay its Message-ID, its times and a digest.
+
+    Takes the oldest 500; returns how many it forgot, so that a caller with time goes on.
+    """
+    needed = and_(
+        Delivery.body_id == Body.id,
+        or_(
+            Delivery.over_at.is_(None),
+            Delivery.over_at > at - KEPT,
+            and_(Delivery.state == State.DEAD, Delivery.over_at > at - KEPT_DEAD),
+        ),
+    )
+    old = select(Body.id).where(
+        Body.forgotten_at.is_(None), Body.created_at <= at - KEPT, ~select(Delivery.id).where(needed).exists()
+    )
+    return _forget_bodies(db.session.scalars(old.order_by(Body.created_at).limit(RETIRED_AT_ONCE)).all(), at)
+
+
+def settle(at: datetime) -> None:
+    """Call everything sent that waits, and forget what it says: for a world that only seems to have sent it."""
+    db.session.flush()
+    waiting = update(Delivery).where(Delivery.state.in_(WAITING)).returning(Delivery.body_id)
+    _forget_bodies(db.session.scalars(waiting.values(state=State.SENT, over_at=at, attempts=1)).all(), at)
+
+
+def to_recipient(recipient: str, messages: str) -> tuple[ColumnElement[bool], ...]:
+    """Which deliveries are to this address, of letters whose name begins so."""
+    letters = select(Body.id).where(Body.message.startswith(messages, autoescape=True))
+    return Delivery.recipient_key == _key(recipient), Delivery.body_id.in_(letters)
+
+
+def is_free(at: datetime) -> ColumnElement[bool]:
+    """Whether no worker has a delivery in hand."""
+    return or_(Delivery.lease_until.is_(None), Delivery.lease_until < at)
+
+
+def _key(recipient: str) -> str:
+    return recipient.casefold()
+
+
+def _move(cause: str, states: Sequence[State], *, at: datetime, **values: object) -> int:
+    db.session.flush()
+    which = update(Delivery).where(Delivery.cause == cause, Delivery.state.in_(states), is_free(at))
+    return cast("CursorResult[Any]", db.session.execute(which.values(**values))).rowcount
+
+
+def _forget_bodies(ids: Sequence[int], at: datetime) -> int:
+    """The headers go too: a list's hold the link by which a person leaves."""
+    db.session.execute(update(Delivery).where(Delivery.body_id.in_(ids)).values(headers={}))
+    gone = update(Body).where(Body.id.in_(ids)).values(facts=None, content=None, forgotten_at=at)
+    db.session.execute(gone)
+    return len(ids)
