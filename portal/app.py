@@ -21,9 +21,12 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from portal import addresses, cli, library, site, web
 from portal.db import db, prepare_engine
 from portal.desk import letters as desk_letters
+from portal.desk.acts import ACTS, ROOM_ACTS
 from portal.errors import CodeFaults
+from portal.intake import kinds
 from portal.intake import letters as intake_letters
 from portal.intake import views as intake_views
+from portal.intake.kinds import KINDS, ROOM_KINDS
 from portal.jobs import JOBS
 from portal.library import pages
 from portal.mail import jobs as mail_jobs
@@ -40,8 +43,7 @@ from portal.ready import Assets, ReadyPages
 from portal.resource import views as resource_views
 from portal.settings import Settings
 from portal.signin import security
-from portal.staff import gallery, oversight, people, queue
-from portal.staff import request as staff_request
+from portal.staff import case, gallery, oversight, people, queue
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +57,7 @@ ROOMS_JOBS = (people_jobs, newsletter_jobs, mail_jobs)
 PUBLIC = (site.bp, resource_views.bp, intake_views.bp, newsletter_views.bp, ops_views.bp)
 STAFF = (
     queue.bp,
-    staff_request.bp,
+    case.bp,
     oversight.mail_bp,
     oversight.audit_bp,
     people.bp,
@@ -72,6 +74,8 @@ def create_app(config: Settings) -> Flask:
     """
     faults = JOBS.fill(job for room in ROOMS_JOBS for job in room.JOBS)
     faults += LETTERS.fill(letter for room in ROOMS_LETTERS for letter in room.LETTERS)
+    faults += KINDS.fill(ROOM_KINDS) or kinds.faults()
+    faults += ACTS.fill(ROOM_ACTS)
     if faults:
         raise CodeFaults(faults)
     public = _core("portal.public", config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import signal
 import sys
@@ -15,12 +16,15 @@ from typing import Any
 import click
 from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
+from sqlalchemy import select
 
 from portal import addresses, jobs, seed, serve
 from portal.clock import now
-from portal.db import transaction
-from portal.desk import acts as desk
+from portal.db import db, transaction
+from portal.desk import perform
 from portal.errors import PortalError, Refused, Unavailable
+from portal.intake import kinds
+from portal.intake.models import Request
 from portal.jobs import NotNow
 from portal.library import links
 from portal.mail.compose import link
@@ -34,6 +38,7 @@ from portal.worker import Worker
 BAD_INPUT = 2
 
 staff_group = AppGroup("staff", help="Who may sign in.")
+requests_group = AppGroup("requests", help="What prescribers asked.")
 npi_group = AppGroup("npi", help="National Provider Identifiers.")
 jobs_group = AppGroup("jobs", help="What the worker does.")
 content_group = AppGroup("content", help="The portal's texts.")
@@ -45,6 +50,7 @@ def register(app: Flask) -> None:
         app.cli.add_command(command)
     app.cli.add_command(staff_group)
     app.cli.add_command(npi_group)
+    app.cli.add_command(requests_group)
     app.cli.add_command(content_group)
     app.cli.add_command(jobs_group)
 
@@ -205,8 +211,23 @@ def staff_disable(email: str) -> None:
     with transaction():
         person = accounts.get_by_email(email)
         accounts.disable(person, by=None, at=now())
-        desk.release_all(person.id, by=None, at=now())
+        perform.hand_back(person, by=None, at=now())
     click.echo(f"{email} can no longer sign in.")
+
+
+@requests_group.command("export")
+def requests_export() -> None:
+    """Print every request with all its facts, as CSV (RFC 4180), the oldest first."""
+    columns = dict.fromkeys(name for kind in kinds.KINDS for name in kinds.export_columns(kind))
+    table = csv.DictWriter(sys.stdout, list(columns), restval="")
+    table.writeheader()
+    for request in db.session.scalars(select(Request).order_by(Request.id).execution_options(yield_per=500)):
+        table.writerow({name: _as_text(value) for name, value in kinds.export_row(request).items()})
+
+
+def _as_text(value: str) -> str:
+    """What a spreadsheet would take for a formula, as text (OWASP, CSV Injection)."""
+    return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
 @npi_group.command("check")

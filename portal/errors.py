@@ -23,6 +23,10 @@ class Refused(PortalError):
     """A rule says no."""
 
 
+class Forbidden(PortalError):
+    """This person may not do that."""
+
+
 class Conflict(PortalError):
     """Somebody else was first."""
 

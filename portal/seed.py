@@ -7,19 +7,22 @@ and addresses are made up (example domains), the NPI numbers have the right chec
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import select
 
 from portal import addresses, audit
 from portal.clock import now
 from portal.db import db, transaction
-from portal.desk import acts as desk
+from portal.desk import acts, perform
+from portal.desk.acts import Act
 from portal.errors import Refused
 from portal.intake import patient_data, submissions
-from portal.intake.models import Kind, Request, SpamReason
+from portal.intake.kinds import CONSULTATION, RESOURCE, Kind
+from portal.intake.models import Request, SpamReason
 from portal.mail import promise as mail
 from portal.mail.compose import link
 from portal.newsletter import consent, subscriptions
@@ -150,7 +153,7 @@ class _World:
     """What is asked and what staff do, kept until it is done in the order of time, so that histories read true."""
 
     at: datetime
-    acts: list[tuple[datetime, Callable[[], object]]] = field(default_factory=list)
+    todo: list[tuple[datetime, Callable[[], object]]] = field(default_factory=list)
     wishes: int = 0
 
     def ask(
@@ -174,49 +177,29 @@ class _World:
         by_post = self.wishes % 2 == 0
         sent: list[Request] = []
 
-        def then(moment: datetime, verb: Callable[[Request, datetime], object]) -> None:
-            when = min(moment, self.at)
-            self.acts.append((when, lambda: verb(sent[0], when)))
+        def then(moment: datetime, act: Act, **given: object) -> None:
+            if by is not None:
+                when, who_acts = min(moment, self.at), by
+                self.todo.append((when, lambda: _perform(act, sent[0], who_acts, when, given)))
 
         def send() -> None:
-            if question:
-                sent.append(_consultation(name, received, who, question, delegate, call, signals))
-            else:
-                sent.append(_resource(name, received, who, by_post))
+            kind, answers = _question(question, delegate, call) if question else _order(by_post)
+            sent.append(_send(kind, name, received, who, answers, signals))
 
-        self.acts.append((received, send))
+        self.todo.append((received, send))
         seen = received + timedelta(minutes=25)
-        if by and spam:
-            then(
-                seen,
-                lambda asked, when: desk.mark_spam(asked, reason=spam, by=by, at=when, version=asked.version),
-            )
-        elif by:
-            then(seen, lambda asked, when: desk.claim(asked.reference, by=by, at=when))
-        if by and note:
-            then(
-                seen + timedelta(minutes=10),
-                lambda asked, when: desk.add_note(
-                    asked, text=note, form_token=f"{name}-note", by=by, at=when
-                ),
-            )
-        if by and answered:
-            then(
-                answered,
-                lambda asked, when: desk.answer(
-                    asked,
-                    text=_answer(question),
-                    form_token=f"{name}-answer",
-                    close=closes,
-                    by=by,
-                    at=when,
-                    version=asked.version,
-                ),
-            )
+        if spam:
+            then(seen, acts.SPAM, reason=spam)
+        else:
+            then(seen, acts.CLAIM)
+        if note:
+            then(seen + timedelta(minutes=10), acts.NOTE, text=note, form_token=f"{name}-note")
+        if answered:
+            then(answered, acts.ANSWER, text=_answer(question), form_token=f"{name}-answer", close=closes)
 
     def happen(self) -> None:
         """Let everything happen."""
-        for _, act in sorted(self.acts, key=lambda one: one[0]):
+        for _, act in sorted(self.todo, key=lambda one: one[0]):
             act()
 
 
@@ -230,13 +213,13 @@ def _requests(at: datetime, pharmacist: User, clerk: User) -> None:
     def ago(hours: float) -> datetime:
         return at - timedelta(hours=hours)
 
-    late = _received(Kind.CONSULTATION, ago(2))
+    late = _received(CONSULTATION, ago(2))
     world.ask(late, SAMIRA, SURGERY)
     world.ask(late - STEP, WALTER, SLEEP, by=pharmacist, note=NOTE)
-    next_due = _received(Kind.CONSULTATION, at) + STEP
+    next_due = _received(CONSULTATION, at) + STEP
     world.ask(next_due, LEE, TRAMADOL, call=True)
     world.ask(next_due + 2 * STEP, ANA, START, by=pharmacist)
-    world.ask(_received(Kind.RESOURCE, at) + STEP, PRIYA, None, by=clerk)
+    world.ask(_received(RESOURCE, at) + STEP, PRIYA, None, by=clerk)
     world.ask(ago(9), ANA, None)
     world.ask(ago(7.5), HANA, WORDING, by=pharmacist)
     world.ask(ago(6.2), MEI, TRIALS)
@@ -289,48 +272,51 @@ def _openings_before(at: datetime) -> Iterator[datetime]:
             yield datetime.combine(day, hours[0], tzinfo=org.timezone).astimezone(UTC)
 
 
-def _consultation(
+def _perform(act: Act, asked: Request, by: User, at: datetime, given: Mapping[str, Any]) -> None:
+    perform.perform(act, asked, by=by, at=at, version=asked.version, **given)
+
+
+def _question(question: tuple[list[str], str], delegate: bool, call: bool) -> tuple[Kind, dict[str, Any]]:
+    topics, words = question
+    answers: dict[str, Any] = {"topics": topics, "question": words, "contact_method": "email"}
+    answers["contact_window"] = "any"
+    if delegate:
+        answers |= {
+            "on_behalf": True,
+            "delegate_name": "Jo Delgado",
+            "delegate_email": "jo.delgado@twincreeks.example",
+        }
+    if call:
+        answers |= {"contact_method": "phone", "phone": "925-555-0147", "leave_message": True}
+        answers["contact_window"] = "morning"
+    return CONSULTATION, answers
+
+
+def _order(by_post: bool) -> tuple[Kind, dict[str, Any]]:
+    if not by_post:
+        return RESOURCE, {"items": ["prescriber-summary"], "delivery": "email"}
+    return RESOURCE, {
+        "items": ["prescriber-guide", "patient-leaflet-es"],
+        "delivery": "post",
+        "address": "400 Example Street\nSan Ramon, CA 94583",
+        "note": "Two copies, for the waiting room.",
+    }
+
+
+def _send(
+    kind: Kind,
     name: str,
     at: datetime,
     who: tuple[str, ...],
-    question: tuple[list[str], str],
-    delegate: bool,
-    call: bool,
+    answers: dict[str, Any],
     signals: Sequence[str],
 ) -> Request:
-    topics, words = question
-    request, _ = submissions.submit_consultation(
-        **_identity(who),
-        phone="925-555-0147" if call else "",
-        on_behalf=delegate,
-        delegate_name="Jo Delgado" if delegate else "",
-        delegate_email="jo.delgado@twincreeks.example" if delegate else "",
-        topics=topics,
-        question=words,
-        contact_method="phone" if call else "email",
-        contact_window="morning" if call else "any",
-        leave_message=call,
-        patient_data=[kind.value for kind in patient_data.find(words)],
+    request, _ = submissions.submit(
+        kind,
+        {**_identity(who), **answers},
+        patient_data=[sign.value for sign in patient_data.find(answers.get("question", ""))],
         form_token=name,
         signals=signals,
-        keys=settings().keys,
-        org=settings().ORG,
-        at=at,
-    )
-    return request
-
-
-def _resource(name: str, at: datetime, who: tuple[str, ...], by_post: bool) -> Request:
-    request, _ = submissions.submit_resource(
-        **_identity(who),
-        phone="",
-        items=["prescriber-guide", "patient-leaflet-es"] if by_post else ["prescriber-summary"],
-        delivery="post" if by_post else "email",
-        address="400 Example Street\nSan Ramon, CA 94583" if by_post else "",
-        note="Two copies, for the waiting room." if by_post else "",
-        patient_data=[],
-        form_token=name,
-        signals=[],
         keys=settings().keys,
         org=settings().ORG,
         at=at,

@@ -26,13 +26,21 @@ from wtforms import Form
 from portal import addresses, text, uploads
 from portal.clock import now
 from portal.db import db, is_storage_fault
-from portal.errors import Conflict, Expired, NotFound, PortalError, Refused, TooMany, Unavailable
+from portal.errors import Conflict, Expired, Forbidden, NotFound, PortalError, Refused, TooMany, Unavailable
 from portal.settings import Settings, settings
 from portal.throttle import Throttle, block_of
 
 log = logging.getLogger(__name__)
 
-STATUS = {NotFound: 404, Refused: 422, Conflict: 409, Expired: 410, Unavailable: 503, TooMany: 429}
+STATUS = {
+    NotFound: 404,
+    Forbidden: 403,
+    Refused: 422,
+    Conflict: 409,
+    Expired: 410,
+    Unavailable: 503,
+    TooMany: 429,
+}
 MAX_FIELDS = 100
 RETRY_AFTER_SECONDS = 30
 
@@ -53,6 +61,7 @@ SECURITY_HEADERS = {
 }
 # What a page says when it is shown again; an error page words itself (`errors/page.html`).
 NOTICES = {
+    403: (_l("You may not do this"), _l("Nothing was changed.")),
     409: (_l("Somebody else was first"), _l("Look at the page again before you go on.")),
     422: (_l("There is a problem"), _l("Check what you entered and send it again.")),
     429: (_l("Try again in a little while"), _l("There were many requests from your connection.")),

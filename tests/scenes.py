@@ -219,13 +219,19 @@ def _(stage: Stage) -> None:
 
 @scene("materials with faults", "intake.resources", status=422)
 def _(stage: Stage) -> None:
-    stage.open("/requests/resources").press("Send request")
+    stage.open("/requests/resources").press("Continue")
+
+
+@scene("materials checked", "intake.resources")
+def _(stage: Stage) -> None:
+    stage.open("/requests/resources").tick("items=prescriber-guide", "delivery=email").fill(**ANA)
+    stage.press("Continue")
 
 
 @scene("receipt of materials", "intake.receipt")
 def _(stage: Stage) -> None:
     stage.open("/requests/resources").tick("items=prescriber-guide", "delivery=email").fill(**ANA)
-    stage.press("Send request")
+    stage.press("Continue").press("Send my request")
 
 
 scene("receipt of nobody", "intake.receipt", status=404)(lambda stage: stage.open(f"/r/{NOBODY}"))

@@ -131,7 +131,7 @@ def test_every_write_begins_immediate(app: Flask, sqlite_only: Path, visitor: Vi
         begun.append(statement.split("(")[0].strip())
 
     event.listen(engine, "before_cursor_execute", note)
-    page.set(**ORDER).press("Send request", status=303, follow=False)
+    page.set(**ORDER).press("Continue").press("Send my request", status=303, follow=False)
     event.remove(engine, "before_cursor_execute", note)
 
     first_write = next(i for i, statement in enumerate(begun) if statement.startswith("INSERT"))
@@ -149,14 +149,14 @@ def test_a_locked_database_is_waited_for_then_says_so(
     holder = sqlite3.connect(sqlite_only, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
 
-    answer = page.set(**ORDER).press("Send request", status=503)
+    answer = page.set(**ORDER).press("Continue").press("Send my request", status=503)
 
     assert answer.response.headers["Retry-After"]
     assert 'value="Ana Ruiz"' in answer.response.text
     answer.sees("We could not save that", "Nothing was saved")
     holder.execute("ROLLBACK")
     holder.close()
-    answer.press("Send request", status=303, follow=False)
+    answer.press("Continue").press("Send my request", status=303, follow=False)
 
 
 def test_a_short_lock_costs_only_time(app: Flask, sqlite_only: Path, visitor: Visitor) -> None:
@@ -166,7 +166,7 @@ def test_a_short_lock_costs_only_time(app: Flask, sqlite_only: Path, visitor: Vi
     timer = threading.Timer(0.3, lambda: holder.execute("ROLLBACK"))
     timer.start()
 
-    page.set(**ORDER).press("Send request", status=303, follow=False)
+    page.set(**ORDER).press("Continue").press("Send my request", status=303, follow=False)
 
     timer.join()
     holder.close()
@@ -182,7 +182,7 @@ def test_a_read_only_or_full_disk_loses_nothing_typed(
 
     for _ in range(25):  # the first few find room in the pages that are there
         page = visitor.open("/requests/resources").set(**ORDER)
-        answer = page.press("Send request", follow=False)
+        answer = page.press("Continue").press("Send my request", follow=False)
         if answer.response.status_code != 303:
             break
 
@@ -220,7 +220,7 @@ def test_every_statement_may_fail_and_nothing_half_is_kept(
             failing.update(at=at, count=0)
             visitor = new_visitor()  # type: ignore[operator]
             page = visitor.open("/requests/resources").set(**ORDER)
-            answer = page.press("Send request", follow=False)
+            answer = page.press("Continue").press("Send my request", follow=False)
             if answer.status == 303:
                 break
             assert answer.status in (500, 503), answer.status

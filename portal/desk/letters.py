@@ -24,4 +24,7 @@ def _answer(facts: Mapping[str, Any]) -> Mapping[str, Any]:
     }
 
 
-LETTERS = (Letter(message="intake/answer", label="Answer", context=_answer),)
+LETTERS = (
+    Letter(message="intake/answer", label="Answer", context=_answer),
+    Letter(message="desk/handed_back", label="Notice of work given back"),
+)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from portal import text
 from portal.db import UTCDateTime, db
-from portal.intake.models import OPEN, TOPIC_LABELS, Kind, Request, Status, Topic
+from portal.intake.models import OPEN, Kind, Request, Status
 from portal.intake.reference import normalise
 from portal.people.models import User
 
@@ -80,14 +80,9 @@ class Row:
     owner_name: str  # empty when nobody has it
     is_late: bool
 
-    @property
-    def about(self) -> str:
-        """What it is about, from lists and not from free text."""
-        return about(self.request)
-
 
 @dataclass(frozen=True)
-class Page:
+class Listing:
     """Some rows, and the cursors (values of `after`) of the pages around them."""
 
     rows: list[Row]
@@ -108,7 +103,9 @@ class Counts:
     spam: int
 
 
-def listing(filters: Filters, *, by: Any, at: datetime, after: str | None = None, limit: int = LIMIT) -> Page:
+def listing(
+    filters: Filters, *, by: Any, at: datetime, after: str | None = None, limit: int = LIMIT
+) -> Listing:
     """One page of the list; `by` (an account) is who "me" is. A cursor that is none gives the first page."""
     key = Request.received_at if filters.sort == SORT_NEWEST else Request.answer_by
     newest_first = filters.sort == SORT_NEWEST
@@ -128,20 +125,13 @@ def listing(filters: Filters, *, by: Any, at: datetime, after: str | None = None
         rows.reverse()
     has_next = bool(rows) and (more if not backwards else True)
     has_previous = bool(rows) and (more if backwards else cursor is not None)
-    return Page(
+    return Listing(
         rows=rows,
         next=_Cursor.of(rows[-1].request, key).text() if has_next else None,
         previous=_Cursor.of(rows[0].request, key, backwards=True).text() if has_previous else None,
         total=total,
         counts=_counts(by.id, at),
     )
-
-
-def about(request: Request) -> str:
-    """What a request is about, in words from our own lists."""
-    if request.kind == Kind.RESOURCE:
-        return "Materials"
-    return ", ".join(TOPIC_LABELS[Topic(topic)] for topic in request.topics if topic in set(Topic))
 
 
 def is_empty() -> bool:

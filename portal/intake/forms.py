@@ -14,6 +14,7 @@ import phonenumbers
 from markupsafe import Markup
 from wtforms import BooleanField, Field, Form, SelectField, TelField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
+from wtforms.fields.core import UnboundField
 from wtforms.validators import DataRequired, StopValidation, ValidationError
 from wtforms.widgets import html_params
 
@@ -134,6 +135,12 @@ def is_phone(form: Form, field: Field) -> None:
 
 class IntakeForm(BaseForm):
     """What both forms can do."""
+
+    @classmethod
+    def answer_names(cls) -> list[str]:
+        """The names of the fields that hold answers."""
+        named = [name for name in dir(cls) if isinstance(getattr(cls, name), UnboundField)]
+        return [name for name in named if name not in ("form_token", "honeypot")]
 
     def values(self) -> dict[str, Any]:
         """The answers, by name; what was not given is empty, never None."""

@@ -58,24 +58,6 @@ PUBLIC_STATUS = {
     Status.DUPLICATE: "Handled with your other request",
 }
 
-# From where a request may go where. A verb checks this table; no view sets `.status`.
-ALLOWED = {
-    Status.NEW: {Status.IN_PROGRESS, Status.SPAM, Status.DUPLICATE},
-    Status.IN_PROGRESS: {
-        Status.NEW,
-        Status.WAITING,
-        Status.ANSWERED,
-        Status.CLOSED,
-        Status.SPAM,
-        Status.DUPLICATE,
-    },
-    Status.WAITING: {Status.IN_PROGRESS, Status.CLOSED, Status.DUPLICATE},
-    Status.ANSWERED: {Status.CLOSED, Status.IN_PROGRESS},
-    Status.CLOSED: {Status.IN_PROGRESS},
-    Status.SPAM: {Status.NEW},
-    Status.DUPLICATE: {Status.IN_PROGRESS},
-}
-
 
 class Topic(StrEnum):
     """What a consultation is about."""
@@ -251,19 +233,6 @@ class Request(Base):
     signals: Mapped[list[str]] = mapped_column(JSON, default=list)  # what spoke for a robot
     possible_duplicate_of: Mapped[int | None] = mapped_column(ForeignKey("request.id"))
 
-    personal_fields = (
-        "name",
-        "npi",
-        "practice",
-        "email",
-        "phone",
-        "delegate_name",
-        "delegate_email",
-        "question",
-        "address",
-        "note",
-    )
-
     @property
     def reply_name(self) -> str:
         """Whom an answer greets: the delegate who asked, or the prescriber."""
@@ -278,11 +247,6 @@ class Request(Base):
     def is_spam(self) -> bool:
         """Whether it is taken for a robot's."""
         return self.status == Status.SPAM
-
-    @property
-    def free_text(self) -> str:
-        """What was typed freely: the only part where a patient might be named."""
-        return self.question or self.note
 
     def is_late(self, at: datetime) -> bool:
         """Whether the promise is broken at that moment."""
@@ -313,5 +277,3 @@ class Message(Base):
     written_at: Mapped[datetime] = mapped_column(UTCDateTime)
     text: Mapped[str] = mapped_column(Text)
     form_token: Mapped[str] = mapped_column(String(100), unique=True)
-
-    personal_fields = ("text",)

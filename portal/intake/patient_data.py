@@ -12,7 +12,7 @@ from enum import StrEnum
 from portal.places import STATES
 
 
-class Kind(StrEnum):
+class Sign(StrEnum):
     """A kind of patient data, in the order in which they are named to the writer."""
 
     PATIENTS_NAME = "patients_name"
@@ -26,25 +26,25 @@ class Kind(StrEnum):
 
 
 LABELS = {
-    Kind.PATIENTS_NAME: "a patient's name",
-    Kind.BIRTH_DATE: "a date of birth",
-    Kind.SOCIAL_SECURITY_NUMBER: "a social security number",
-    Kind.RECORD_NUMBER: "a record or prescription number",
-    Kind.MEMBER_ID: "a member or insurance number",
-    Kind.PHONE_NUMBER: "a phone number",
-    Kind.EMAIL_ADDRESS: "an email address",
-    Kind.STREET_ADDRESS: "a street address",
+    Sign.PATIENTS_NAME: "a patient's name",
+    Sign.BIRTH_DATE: "a date of birth",
+    Sign.SOCIAL_SECURITY_NUMBER: "a social security number",
+    Sign.RECORD_NUMBER: "a record or prescription number",
+    Sign.MEMBER_ID: "a member or insurance number",
+    Sign.PHONE_NUMBER: "a phone number",
+    Sign.EMAIL_ADDRESS: "an email address",
+    Sign.STREET_ADDRESS: "a street address",
 }
 
 
-def find(text: str) -> tuple[Kind, ...]:
-    """The kinds of patient data the text seems to hold, each once, in the order of Kind."""
+def find(text: str) -> tuple[Sign, ...]:
+    """The kinds of patient data the text seems to hold, each once, in the order of Sign."""
     plain = _plain(text)
-    return tuple(kind for kind in Kind if _holds(kind, plain))
+    return tuple(kind for kind in Sign if _holds(kind, plain))
 
 
-def _holds(kind: Kind, text: str) -> bool:
-    if kind is Kind.PATIENTS_NAME:
+def _holds(kind: Sign, text: str) -> bool:
+    if kind is Sign.PATIENTS_NAME:
         return any(is_name(match) for pattern, is_name in _NAMES for match in pattern.finditer(text))
     return any(pattern.search(text) for pattern in _PATTERNS[kind])
 
@@ -92,8 +92,8 @@ _STREET = r"Street|Avenue|Boulevard|Road|Drive|Lane|Court|Place|Circle|Terrace|P
 _STREET_SHORT = r"St|Ave|Blvd|Rd|Dr|Ln|Ct|Pl|Cir|Ter|Pkwy|Hwy"
 _UNIT = r"(?:mg|mcg|ml|g|kg|caps?|tabs?|days?|weeks?|wks?|months?|years?|patients|pts|people|of|in|on|to)\b"
 
-_PATTERNS: dict[Kind, tuple[re.Pattern[str], ...]] = {
-    Kind.BIRTH_DATE: (
+_PATTERNS: dict[Sign, tuple[re.Pattern[str], ...]] = {
+    Sign.BIRTH_DATE: (
         _any_case(rf"{_BIRTH}[^\n.;]{{0,25}}?{_DATE}"),
         _any_case(rf"{_DATE}[^\n\d.;]{{0,15}}?{_BIRTH}"),
         _any_case(
@@ -101,7 +101,7 @@ _PATTERNS: dict[Kind, tuple[re.Pattern[str], ...]] = {
             rf"|\b(?:fe)?male|\b(?:wo)?man|\bpatient|\bpt)[ ,:(-]{{1,3}}{_BIRTH_YEAR_DATE}"
         ),
     ),
-    Kind.SOCIAL_SECURITY_NUMBER: (
+    Sign.SOCIAL_SECURITY_NUMBER: (
         _any_case(r"(?<![\w.-])[\dx*]{3}-[\dx*]{2}-\d{4}(?![\w-])"),
         _any_case(r"(?<![\w./-] )(?<![\w./-])[0-8]\d{2}([ .])\d{2}\1\d{4}(?![\w-])"),
         _any_case(
@@ -113,7 +113,7 @@ _PATTERNS: dict[Kind, tuple[re.Pattern[str], ...]] = {
             r"|(?:ssn|social)\b[^\n\d]{0,10}?last (?:4|four))[^\n\d]{0,25}?\d{4}\b"
         ),
     ),
-    Kind.RECORD_NUMBER: (
+    Sign.RECORD_NUMBER: (
         _any_case(rf"\b(?:mrn\b|mr ?#){_IS}[a-z]{{0,4}}-?\d[\d-]{{2,12}}\b"),
         _any_case(
             r"\b(?:med(?:ical)? rec(?:ord)?\.?|chart|record|patient|pt|account|acct|encounter|case)"
@@ -123,7 +123,7 @@ _PATTERNS: dict[Kind, tuple[re.Pattern[str], ...]] = {
         _any_case(rf"\b(?:rx|prescription|script|refill) ?(?:number|num|no|#){_IS}\d{{5,12}}\b"),
         _any_case(rf"\b(?:driver'?s?|driving) licen[sc]e{_IS}[a-z]{{0,2}}\d{{5,12}}\b"),
     ),
-    Kind.MEMBER_ID: (
+    Sign.MEMBER_ID: (
         _any_case(
             r"\b(?:member(?:ship)?|insurance|insured|subscriber|policy|policyholder|group|medicare|medicaid"
             r"|medi-?cal|beneficiary|plan|payer|tricare|kaiser|aetna|anthem|cigna|humana"
@@ -136,7 +136,7 @@ _PATTERNS: dict[Kind, tuple[re.Pattern[str], ...]] = {
             r"-?[AC-HJKMNP-RT-Y]{2}\d{2}\b"
         ),
     ),
-    Kind.PHONE_NUMBER: (
+    Sign.PHONE_NUMBER: (
         # Area code and exchange never start with 0 or 1 (NANP).
         re.compile(
             r"(?<![\w./-])(?:\+?1[ .-]?)?(?:\([2-9]\d{2}\) ?-?|[2-9]\d{2}[ ./-])[2-9]\d{2}[ .-]\d{4}"
@@ -152,11 +152,11 @@ _PATTERNS: dict[Kind, tuple[re.Pattern[str], ...]] = {
             r"[^\d\n]{0,15}(?<!\d)[2-9]\d{2}[.-]\d{4}(?![\w-])"
         ),
     ),
-    Kind.EMAIL_ADDRESS: (
+    Sign.EMAIL_ADDRESS: (
         re.compile(r"(?<![\w.+%'-])[\w.+%'-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}"),
         _any_case(r"(?<=\w) ?[(\[]?\bat\b[)\]]? ?(?:gmail|yahoo|hotmail|outlook|icloud|aol)\b"),
     ),
-    Kind.STREET_ADDRESS: (
+    Sign.STREET_ADDRESS: (
         re.compile(rf"(?<![\w./-])\d{{1,5}} (?:[NSEW]\.? )?(?:{_TITLED} ){{1,3}}(?:{_STREET})\b"),
         re.compile(
             rf"(?<![\w./-])\d{{2,5}} (?:[NSEW]\.? )?(?:{_TITLED} ){{1,3}}(?:{_STREET_SHORT})\b"

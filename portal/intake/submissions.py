@@ -18,15 +18,14 @@ from portal import addresses, audit, hours, tokens
 from portal.db import db
 from portal.errors import Conflict, NotFound
 from portal.intake import receipts
-from portal.intake.models import KIND_LABELS, Kind, Request, Status
+from portal.intake.kinds import Kind
+from portal.intake.models import Request, Status
 from portal.intake.reference import new_reference
 from portal.mail import promise as mail
 from portal.mail.models import Lane
 from portal.organisation import Organisation
 from portal.people import service as accounts
 
-# The promise of the pharmacy, in business days (`portal/hours.py` counts them).
-BUSINESS_DAYS = {Kind.CONSULTATION: 1, Kind.RESOURCE: 2}
 DUPLICATE_WITHIN = timedelta(hours=24)
 MANY_LINKS = 3
 SENT_BEFORE = "You have sent this form already, with other answers."
@@ -36,90 +35,53 @@ _TOKEN_MAX = 100
 _LINK = re.compile(r"https?://|www\.", re.IGNORECASE)
 
 
-def submit_consultation(
+def submit(
+    kind: Kind,
+    answers: Mapping[str, Any],
     *,
-    name: str,
-    credential: str,
-    npi: str,
-    practice: str,
-    state: str,
-    email: str,
-    phone: str,
-    on_behalf: bool,
-    delegate_name: str,
-    delegate_email: str,
-    topics: Sequence[str],
-    question: str,
-    contact_method: str,
-    contact_window: str,
-    leave_message: bool,
-    patient_data: Sequence[str],
+    patient_data: Sequence[str] = (),
     form_token: str,
-    signals: Sequence[str],
+    signals: Sequence[str] = (),
     keys: Sequence[str],
     org: Organisation,
     at: datetime,
 ) -> tuple[Request, str]:
-    """Keep a question and promise its mails; returns the request and the token of its receipt.
+    """Keep a request and promise its mails; returns it and the token of its receipt.
 
-    `patient_data` are the kinds the guard found and the person sent all the same, `signals` what speaks for a
-    robot, `keys` SECRET_KEY and its fallbacks. Raises Conflict when this form token came with other answers.
+    `answers` are the kind's facts by field; what is left out is blank. `patient_data` are the kinds that the guard
+    found and the person sent all the same, `signals` what speaks for a robot, `keys` SECRET_KEY and its fallbacks.
+    Raises Conflict when this form token came with other answers, KeyError for an answer that is no fact.
     """
-    answers = {
-        "name": name,
-        "credential": credential,
-        "npi": npi,
-        "practice": practice,
-        "state": state,
-        "email": email,
-        "phone": phone,
-        "on_behalf": on_behalf,
-        "delegate_name": delegate_name,
-        "delegate_email": delegate_email,
-        "topics": list(topics),
-        "question": question,
-        "contact_method": contact_method,
-        "contact_window": contact_window,
-        "leave_message": leave_message,
-    }
-    return _submit(Kind.CONSULTATION, answers, patient_data, form_token, signals, keys, org, at)
-
-
-def submit_resource(
-    *,
-    name: str,
-    credential: str,
-    npi: str,
-    practice: str,
-    state: str,
-    email: str,
-    phone: str,
-    items: Sequence[str],
-    delivery: str,
-    address: str,
-    note: str,
-    patient_data: Sequence[str],
-    form_token: str,
-    signals: Sequence[str],
-    keys: Sequence[str],
-    org: Organisation,
-    at: datetime,
-) -> tuple[Request, str]:
-    """Keep an order of materials and promise its mails; as `submit_consultation`."""
-    answers = {
-        "name": name,
-        "credential": credential,
-        "npi": npi,
-        "practice": practice,
-        "state": state,
-        "email": email,
-        "phone": phone,
-        "items": list(items),
-        "delivery": delivery,
-        "address": address,
-        "note": note,
-    }
-    return _submit(Kind.RESOURCE, answers, patient_data, form_token, signals, keys, org, at)
+    if not _is_token(form_token):
+        raise ValueError("a request needs the token of its form")
+    given = kind.blank()
+    if unknown := set(answers) - set(given):
+        raise KeyError(*unknown)
+    given |= answers
+    receipt = receipts.new_token(keys, form_token)
+    found = [*signals, *_signals(given)]
+    is_spam = "honeypot" in found
+    request, is_new = _insert(
+        form_token,
+        given,
+        kind=kind.word,
+        status=Status.SPAM if is_spam else Status.NEW,
+        receipt_hash=tokens.digest(receipt),
+        received_at=at,
+        changed_at=at,
+        # Spam is over as it comes in, so that its page expires too.
+        closed_at=at if is_spam else None,
+        answer_by=promise(kind, org=org, at=at),
+        patient_data=[str(word) for word in patient_data],
+        signals=found,
+        **given,
+    )
+    if not is_new:
+        return request, receipts.token_of(request, keys)
+    request.possible_duplicate_of = _similar(request)
+    audit.record(None, "request.received", request.subject, at=at, detail=", ".join(found))
+    _promise_mails(request, kind, receipt, at=at)
+    return request, receipt
 
 
 def find(form_token: str) -> Request | None:
@@ -144,45 +106,7 @@ def is_same(request: Request, answers: Mapping[str, Any]) -> bool:
 
 def promise(kind: Kind, *, org: Organisation, at: datetime) -> datetime:
     """By when a request of this kind, sent at that moment, is answered."""
-    return hours.answer_by(at, BUSINESS_DAYS[kind], org)
-
-
-def _submit(
-    kind: Kind,
-    answers: Mapping[str, Any],
-    patient_data: Sequence[str],
-    form_token: str,
-    signals: Sequence[str],
-    keys: Sequence[str],
-    org: Organisation,
-    at: datetime,
-) -> tuple[Request, str]:
-    if not _is_token(form_token):
-        raise ValueError("a request needs the token of its form")
-    receipt = receipts.new_token(keys, form_token)
-    found = [*signals, *_signals(answers)]
-    is_spam = "honeypot" in found
-    request, is_new = _insert(
-        form_token,
-        answers,
-        kind=kind,
-        status=Status.SPAM if is_spam else Status.NEW,
-        receipt_hash=tokens.digest(receipt),
-        received_at=at,
-        changed_at=at,
-        # Spam is over as it comes in, so that its page expires too.
-        closed_at=at if is_spam else None,
-        answer_by=promise(kind, org=org, at=at),
-        patient_data=[str(word) for word in patient_data],
-        signals=found,
-        **answers,
-    )
-    if not is_new:
-        return request, receipts.token_of(request, keys)
-    request.possible_duplicate_of = _similar(request)
-    audit.record(None, "request.received", request.subject, at=at, detail=", ".join(found))
-    _promise_mails(request, receipt, at=at)
-    return request, receipt
+    return hours.answer_by(at, kind.business_days, org)
 
 
 def _insert(form_token: str, answers: Mapping[str, Any], **values: Any) -> tuple[Request, bool]:
@@ -224,12 +148,12 @@ def _similar(request: Request) -> int | None:
     return db.session.scalar(query)
 
 
-def _promise_mails(request: Request, receipt: str, *, at: datetime) -> None:
+def _promise_mails(request: Request, kind: Kind, receipt: str, *, at: datetime) -> None:
     """The acknowledgement, and to staff the reference and a link; no free text, no name, no NPI in either."""
     shown = {
         "reference": request.reference,
         "kind": request.kind,
-        "kind_label": KIND_LABELS[Kind(request.kind)],
+        "kind_label": kind.label,
         "answer_by": request.answer_by,
     }
     mail.promise(

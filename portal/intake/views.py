@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from flask import Blueprint, Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from wtforms import BooleanField, Field
 
 from portal import addresses, tokens, web
 from portal.clock import now
 from portal.db import transaction
 from portal.intake import patient_data, receipts, submissions
-from portal.intake.catalogue import CATALOGUE
-from portal.intake.forms import ConsultationForm, IntakeForm, ResourceForm
-from portal.intake.models import KIND_LABELS, PUBLIC_STATUS, ContactMethod, Kind, Status
+from portal.intake.forms import IntakeForm
+from portal.intake.kinds import CHECK, ROOM_KINDS, Kind, of
+from portal.intake.models import PUBLIC_STATUS, Status
+from portal.intake.models import Kind as KindWord
 from portal.settings import settings
 
 bp = Blueprint("intake", __name__)
@@ -36,12 +36,20 @@ def keep_for_going_back(response: Response) -> Response:
     return response
 
 
-@bp.route(addresses.CONSULTATION, methods=["GET", "POST"])
-def consultation() -> ResponseReturnValue:
-    """Ask a pharmacist: write, check the answers, send."""
-    form = ConsultationForm()
-    page = "intake/consultation.html"
-    context = _context(Kind.CONSULTATION)
+def _asks(kind: Kind) -> Callable[[], ResponseReturnValue]:
+    def view() -> ResponseReturnValue:
+        return _ask(kind)
+
+    return view
+
+
+for _kind in ROOM_KINDS:
+    bp.add_url_rule(_kind.address, _kind.page, _asks(_kind), methods=["GET", "POST"])
+
+
+def _ask(kind: Kind) -> ResponseReturnValue:
+    """One algorithm for every kind: write, check the answers, send."""
+    form, page, context = kind.form(), f"intake/{kind.page}.html", _context(kind)
     web.keep(page, form, **context)
     if not form.is_submitted():
         return web.listed(web.page(page, form=form, **context))
@@ -51,39 +59,15 @@ def consultation() -> ResponseReturnValue:
     if not is_good or CHANGE in request.form:
         _put_focus(form)
         return web.page(page, form=form, **context)
-    kinds = patient_data.find(form.question.data or "")
-    if kinds and not _has_seen():
-        return _interrupt(form, "question", kinds)
+    found = patient_data.find(form[kind.private].data or "")
+    if found and not _has_seen():
+        return _interrupt(form, kind.private, found)
     if request.form.get(CONFIRMED) != "1":
-        more = {CONFIRMED: "1"} | ({SEEN: "yes"} if kinds else {})
-        return web.page("intake/check.html", form=form, more=more, rows=_rows(form), **context)
+        more = {CONFIRMED: "1"} | ({SEEN: "yes"} if found else {})
+        return web.page("intake/check.html", form=form, more=more, rows=_rows(form, kind), **context)
     with transaction():
         _throttle(form)
-        _, token = submissions.submit_consultation(**form.values(), **_circumstances(form, kinds), at=now())
-    return redirect(url_for(".receipt", token=token), 303)
-
-
-@bp.route(addresses.MATERIALS, methods=["GET", "POST"])
-def resources() -> ResponseReturnValue:
-    """Ask for materials."""
-    form = ResourceForm()
-    page = "intake/resources.html"
-    context = {**_context(Kind.RESOURCE), "hints": {item.slug: item.hint for item in CATALOGUE}}
-    web.keep(page, form, **context)
-    if not form.is_submitted():
-        return web.listed(web.page(page, form=form, **context))
-    is_good = form.validate()
-    if (answer := _sent_before(form, page, context)) is not None:
-        return answer
-    if not is_good or CHANGE in request.form:
-        _put_focus(form)
-        return web.page(page, form=form, **context)
-    kinds = patient_data.find(form.note.data or "")
-    if kinds and not _has_seen():
-        return _interrupt(form, "note", kinds)
-    with transaction():
-        _throttle(form)
-        _, token = submissions.submit_resource(**form.values(), **_circumstances(form, kinds), at=now())
+        _, token = submissions.submit(kind, form.values(), **_circumstances(form, found), at=now())
     return redirect(url_for(".receipt", token=token), 303)
 
 
@@ -96,8 +80,8 @@ def receipt(token: str) -> ResponseReturnValue:
         asked=asked,
         is_waiting=asked.is_open or asked.status in (Status.SPAM, Status.DUPLICATE),
         status_words=PUBLIC_STATUS[Status(asked.status)],
-        kind_label=KIND_LABELS[Kind(asked.kind)],
-        is_consultation=asked.kind == Kind.CONSULTATION,
+        kind_label=of(asked).label,
+        is_consultation=asked.kind == KindWord.CONSULTATION,
         address=f"{settings().BASE_URL}{receipts.path_of(token)}",
     )
     return web.private(response)
@@ -106,13 +90,13 @@ def receipt(token: str) -> ResponseReturnValue:
 def _context(kind: Kind) -> dict[str, Any]:
     """What every page on the way to a request shows: the promise, and an earlier receipt if there is one."""
     promised = submissions.promise(kind, org=settings().ORG, at=now())
-    return {"promised": promised, "first_receipt": None}
+    return {"promised": promised, "first_receipt": None, "send": kind.send, "hints": kind.hints}
 
 
-def _circumstances(form: IntakeForm, kinds: Sequence[patient_data.Kind]) -> dict[str, Any]:
+def _circumstances(form: IntakeForm, found: Sequence[patient_data.Sign]) -> dict[str, Any]:
     """What the verb needs besides the answers."""
     return {
-        "patient_data": [kind.value for kind in kinds],
+        "patient_data": [sign.value for sign in found],
         "form_token": form.form_token.data,
         "signals": form.signals,
         "keys": settings().keys,
@@ -144,10 +128,10 @@ def _sent_before(form: IntakeForm, page: str, context: dict[str, Any]) -> Respon
     return web.page(page, form=form, status=409, **{**context, "first_receipt": path})
 
 
-def _interrupt(form: IntakeForm, field: str, kinds: Sequence[patient_data.Kind]) -> Response:
-    """Stop once where a text seems to say who the patient is; names the kinds and repeats nothing."""
-    found = [patient_data.LABELS[kind] for kind in kinds]
-    return web.page("intake/patient_data.html", form=form, status=422, found=found, field=field)
+def _interrupt(form: IntakeForm, field: str, found: Sequence[patient_data.Sign]) -> Response:
+    """Stop once where a text seems to say who the patient is; names the signs and repeats nothing."""
+    words = [patient_data.LABELS[sign] for sign in found]
+    return web.page("intake/patient_data.html", form=form, status=422, found=words, field=field)
 
 
 def _has_seen() -> bool:
@@ -162,29 +146,13 @@ def _put_focus(form: IntakeForm) -> None:
         field.render_kw = {**(field.render_kw or {}), "autofocus": True}
 
 
-def _rows(form: ConsultationForm) -> list[dict[str, str]]:
+def _rows(form: IntakeForm, kind: Kind) -> list[dict[str, str]]:
     """The answers in words, each with the name of the field that changes it; left out is what was never asked."""
-    left_out: set[str] = set()
-    if not form.on_behalf.data:
-        left_out |= {"delegate_name", "delegate_email"}
-    if form.contact_method.data != ContactMethod.PHONE:
-        left_out |= {"contact_window", "leave_message"}
-    return [
-        {
-            "key": str(field.label.text).removesuffix("?"),
-            "value": _in_words(field),
-            "change": field.short_name,
-        }
-        for field in form.answers()
-        if field.short_name not in left_out or (field.data and field.data != field.default)
-    ]
-
-
-def _in_words(field: Field) -> str:
-    if isinstance(field, BooleanField):
-        return "Yes" if field.data else "No"
-    if hasattr(field, "choices"):
-        labels = {choice.value: choice.label for choice in field.choices}
-        given = field.data if isinstance(field.data, list) else [field.data]
-        return ", ".join(str(labels[value]) for value in given if value)
-    return field.data or ""
+    values, rows = form.values(), []
+    for fact in kind.facts:
+        asked = form[fact.field]
+        if CHECK in fact.hidden or not (fact.applies(values) or (asked.data and asked.data != asked.default)):
+            continue
+        key = str(asked.label.text).removesuffix("?")
+        rows.append({"key": key, "value": fact.in_words(values[fact.field]), "change": fact.field})
+    return rows

@@ -12,17 +12,12 @@ from typing import Any, Protocol
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, Form, IntegerField, SearchField, SelectField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
-from wtforms.validators import AnyOf, DataRequired
+from wtforms.validators import DataRequired
 from wtforms.widgets import HiddenInput
 
-from portal.desk.acts import SELECT_REASON, WRITE_ANSWER, WRITE_NOTE
+from portal.desk.acts import ANSWER, CLOSE, NOTE, SELECT_REASON, WRITE_ANSWER, WRITE_NOTE, Act
 from portal.forms import BaseForm, ChoiceField, LongTextField
-from portal.intake.models import (
-    CLOSE_REASON_LABELS,
-    KIND_LABELS,
-    REOPEN_REASON_LABELS,
-    SPAM_REASON_LABELS,
-)
+from portal.intake.models import KIND_LABELS, CloseReason, Request, Status
 
 NOTE_MAX = 4_000
 ANSWER_MAX = 8_000
@@ -92,28 +87,26 @@ def choices(labels: Mapping[Any, str]) -> list[SelectChoice]:
     return [SelectChoice(value=str(word), label=label) for word, label in labels.items()]
 
 
-def _reason(labels: Mapping[Any, str]) -> ChoiceField:
-    """One of a list, because the audit trail holds no free text."""
-    rules = [DataRequired(SELECT_REASON), AnyOf([word.value for word in labels], message=SELECT_REASON)]
-    return ChoiceField("Reason", rules, choices=choices(labels), validate_choice=False)
+class ReasonForm(DeskForm):
+    """Why: one of a list, because the audit trail holds no free text."""
+
+    reason = ChoiceField("Reason", [DataRequired(SELECT_REASON)], validate_choice=False)
+
+    def __init__(self, act: Act, **more: Any) -> None:
+        super().__init__(prefix=act.word, **more)
+        self.reason.choices = choices(act.reasons)
 
 
-class CloseForm(DeskForm):
-    """Why a request ends."""
-
-    reason = _reason(CLOSE_REASON_LABELS)
-
-
-class ReopenForm(DeskForm):
-    """Why an ended request is taken up again."""
-
-    reason = _reason(REOPEN_REASON_LABELS)
-
-
-class SpamForm(DeskForm):
-    """Why a request is none."""
-
-    reason = _reason(SPAM_REASON_LABELS)
+def form_of(act: Act, request: Request) -> ActForm | DeskForm:
+    """The form that asks what an act needs; what is answered is closed because it is answered."""
+    if act is NOTE:
+        return NoteForm(prefix=act.word)
+    if act is ANSWER:
+        return AnswerForm(prefix=act.word)
+    if act.reasons:
+        is_answered = act is CLOSE and request.status == Status.ANSWERED
+        return ReasonForm(act, data={"reason": CloseReason.ANSWERED} if is_answered else {})
+    return ActForm()
 
 
 class FilterForm(Form):

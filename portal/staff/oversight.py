@@ -17,7 +17,7 @@ from portal.mail import lanes
 from portal.mail.letters import LETTERS
 from portal.people.models import ROLE_LABELS, Invite, Role, User
 from portal.signin.gate import current, guarded
-from portal.staff import sheet
+from portal.staff import casefile
 
 mail_bp = guarded("mail", Role.PHARMACIST, Role.MANAGER)
 audit_bp = guarded("audit", Role.MANAGER)
@@ -25,7 +25,7 @@ audit_bp = guarded("audit", Role.MANAGER)
 ENTRIES = 50  # on one page
 
 ACTIONS = {
-    **sheet.ACTIONS,
+    **casefile.ACTIONS,
     "staff.link_made": "One-use link made",
     "staff.joined": "Joined",
     "staff.password_set": "Password set anew",
@@ -120,7 +120,7 @@ def _in_words(entry: AuditEntry, about: Namer) -> dict[str, Any]:
 def _detail(entry: AuditEntry) -> str:
     """The reason, the signals, the role, or the factor that was wrong."""
     if not entry.action.startswith("staff."):
-        return sheet.detail(entry)
+        return casefile.detail(entry)
     roles: dict[str, str] = {role.value: label for role, label in ROLE_LABELS.items()}
     return " to ".join(roles.get(word, word.capitalize()) for word in entry.detail.split(" to "))
 
@@ -142,7 +142,7 @@ def _namer(subjects: Iterable[str]) -> Namer:
     def about(subject: str) -> tuple[str, str]:
         kind, _, name = subject.partition(":")
         if kind == "request":
-            return name, url_for("request.show", reference=name)
+            return name, url_for("case.show", reference=name)
         is_person = is_manager and kind == "user" and subject in names
         return (
             names.get(subject, SUBJECTS.get(kind, subject)),

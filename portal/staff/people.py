@@ -9,7 +9,7 @@ from werkzeug import Response
 from portal import addresses, web
 from portal.clock import now
 from portal.db import transaction
-from portal.desk import acts as desk
+from portal.desk import perform
 from portal.errors import Refused
 from portal.people import service
 from portal.people.models import Role, User
@@ -71,6 +71,7 @@ def change_role(user_id: int) -> ResponseReturnValue:
         return _person(user, form)
     with transaction():
         service.change_role(user, form.role.data, by=current(), at=now())
+        perform.hand_back(user, by=current(), at=now())
     return _done(user_id, "role")
 
 
@@ -80,7 +81,7 @@ def disable(user_id: int) -> ResponseReturnValue:
     user = _whom(user_id)
     with transaction():
         service.disable(user, by=current(), at=now())
-        desk.release_all(user_id, by=current(), at=now())
+        perform.hand_back(user, by=current(), at=now())
     return _done(user_id, "disabled")
 
 

@@ -18,8 +18,8 @@ from portal.people import service as accounts
 from portal.people.models import Role
 from portal.signin.gate import current, guarded
 from portal.signin.members import Member
+from portal.staff.casefile import line
 from portal.staff.forms import FilterForm, choices
-from portal.staff.sheet import line
 
 bp = guarded("queue", Role.DESK, Role.PHARMACIST, Role.MANAGER)
 

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from portal.clock import now
 from portal.db import db, transaction
-from portal.intake import submissions
+from portal.intake import kinds, submissions
 from portal.intake.models import Request
 from portal.people.models import User
 
@@ -76,14 +76,14 @@ def submit(app: Flask, token: str = "token-1", **changes: Any) -> str:
     asides = {name: changes.pop(name) for name in ("signals", "at", "patient_data") if name in changes}
     with app.app_context(), transaction():
         answers = consultation(**changes)
-        request, _ = submissions.submit_consultation(**answers, **circumstances(app, token, **asides))
+        request, _ = submissions.submit(kinds.CONSULTATION, answers, **circumstances(app, token, **asides))
         return request.reference
 
 
 def submit_resource(app: Flask, token: str = "token-r", **changes: Any) -> str:
     """Store an order of materials; its reference."""
     with app.app_context(), transaction():
-        request, _ = submissions.submit_resource(**{**RESOURCE, **changes}, **circumstances(app, token))
+        request, _ = submissions.submit(kinds.RESOURCE, {**RESOURCE, **changes}, **circumstances(app, token))
         return request.reference
 
 

@@ -89,7 +89,7 @@ def send(visitor: Visitor, kind: str, **changes: Any) -> Reply:
         opened[kind] = dict(HIDDEN.findall(page)), visitor.client.get_cookie("form", domain="localhost").value
     tokens, cookie = opened[kind]
     visitor.client.set_cookie("form", cookie, domain="localhost")
-    sent = {**tokens, **ANSWERS[kind], **changes}
+    sent = {**tokens, **ANSWERS[kind], **({} if kind == "consultation" else {"confirmed": "1"}), **changes}
     sent = {name: value for name, value in sent.items() if value is not None}
     visitor.clock.tick(5)
     return Reply(visitor.post(ADDRESS[kind], data=sent))

@@ -11,7 +11,7 @@ from flask import Flask
 
 from portal.clock import now
 from portal.db import transaction
-from portal.desk import acts as desk
+from portal.desk import acts, perform
 from portal.intake import receipts
 from tests.intake.samples import CONSULTATION, RESOURCE, keys, staff, submit, submit_resource, the_request
 
@@ -45,8 +45,9 @@ def answered(app: Flask) -> Callable[..., str]:
         reference = submit(app, **changes)
         by = staff(app)
         with app.app_context(), transaction():
-            request = desk.claim(reference, by=by, at=now())
-            desk.answer(request, text=text, form_token="a", close=False, by=by, at=now(), version=2)
+            request = perform.perform(acts.CLAIM, perform.get(reference), by=by, at=now())
+            given = {"text": text, "form_token": "a", "close": False}
+            perform.perform(acts.ANSWER, request, by=by, at=now(), version=2, **given)
         return reference
 
     return run

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portal.intake import patient_data
-from portal.intake.patient_data import Kind
+from portal.intake.patient_data import Sign
 
 HERE = Path(__file__).parent
 
@@ -42,8 +42,8 @@ def test_planted_patient_data_is_found_by_kind() -> None:
     assert len(missed) <= 1, missed
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_each_kind_is_planted_and_has_a_label(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", Sign)
+def test_each_kind_is_planted_and_has_a_label(kind: Sign) -> None:
     assert sum(kind.value in kinds.split(", ") for kinds, _ in PLANTED) >= 4
     assert patient_data.LABELS[kind].startswith(("a ", "an "))
 
@@ -68,7 +68,7 @@ def test_a_dose_is_no_patient(dose: str) -> None:
 def test_kinds_come_once_each_in_their_order() -> None:
     text = "MRN 4482910, MRN 4482911, DOB 3/14/1961, Mrs. Alvarez"
 
-    assert patient_data.find(text) == (Kind.PATIENTS_NAME, Kind.BIRTH_DATE, Kind.RECORD_NUMBER)
+    assert patient_data.find(text) == (Sign.PATIENTS_NAME, Sign.BIRTH_DATE, Sign.RECORD_NUMBER)
 
 
 @pytest.mark.parametrize(
@@ -76,18 +76,18 @@ def test_kinds_come_once_each_in_their_order() -> None:
     ["SSN 219\u201109\u20139999", "SSN:\u00a0219-09-9999", "ssn\t219 09 9999", "SSN\n219-09-9999"],
 )
 def test_typography_hides_nothing(typed: str) -> None:
-    assert Kind.SOCIAL_SECURITY_NUMBER in patient_data.find(typed)
+    assert Sign.SOCIAL_SECURITY_NUMBER in patient_data.find(typed)
 
 
 @pytest.mark.parametrize("around", ["{}", "Hello. {}", "1) {}\n2) 4.5 mg?", "({})", "LDN 4.5 mg for {}?"])
 def test_a_birth_date_is_found_wherever_it_stands(around: str) -> None:
-    assert Kind.BIRTH_DATE in patient_data.find(around.format("DOB 3/14/1961"))
+    assert Sign.BIRTH_DATE in patient_data.find(around.format("DOB 3/14/1961"))
 
 
 @settings(deadline=None)
 @given(text=st.text(max_size=300))
 def test_any_text_is_judged_without_failing(text: str) -> None:
-    assert set(patient_data.find(text)) <= set(Kind)
+    assert set(patient_data.find(text)) <= set(Sign)
 
 
 WORDS = ["patient", "pt", "Mrs.", "name:", "named", "is", "dob", "born", "3/14", "/1961", "mrn", "#", "12345"]
@@ -97,7 +97,7 @@ WORDS += ["-", "555", "at", "Maria", "Xx", ",", ".", "(", "1961", "call", "id", 
 @settings(deadline=None)
 @given(parts=st.lists(st.sampled_from(WORDS), max_size=40))
 def test_any_mix_of_the_guards_own_words_is_judged_without_failing(parts: list[str]) -> None:
-    assert set(patient_data.find(" ".join(parts))) <= set(Kind)
+    assert set(patient_data.find(" ".join(parts))) <= set(Sign)
 
 
 def _patterns() -> list[re.Pattern[str]]:

@@ -14,7 +14,7 @@ from flask import Flask
 from portal import audit, tokens
 from portal.db import transaction
 from portal.errors import Conflict, NotFound
-from portal.intake import receipts, submissions
+from portal.intake import kinds, receipts, submissions
 from portal.intake.models import Request, Status
 from portal.mail.models import Delivery
 from tests.intake.samples import (
@@ -210,7 +210,7 @@ def test_coming_in_is_in_the_audit_trail_without_a_word_of_it(app: Flask) -> Non
 def test_an_undone_transaction_leaves_neither_request_nor_mail(app: Flask) -> None:
     def fail() -> None:
         with app.app_context(), transaction():
-            submissions.submit_consultation(**consultation(), **circumstances(app))
+            submissions.submit(kinds.CONSULTATION, consultation(), **circumstances(app))
             raise RuntimeError("the machine stops here")
 
     with pytest.raises(RuntimeError):

@@ -61,10 +61,12 @@ def test_a_question_is_checked_and_sent(app: Flask, visitor: Visitor) -> None:
     assert the_request(app).signals == []
 
 
-def test_materials_are_asked_for_in_one_step(app: Flask, visitor: Visitor) -> None:
+def test_materials_are_checked_before_they_are_asked_for(app: Flask, visitor: Visitor) -> None:
     page = visitor.open(ORDER).sees("Tue Jan 20, 10:00").set(**RESOURCE)
 
-    page.press("Send request", status=303).sees("We have your request", the_request(app).reference)
+    check = page.press("Continue", status=200).sees("Check your answers", "Prescriber guide", "By mail")
+    assert how_many(app) == 0
+    check.press("Send my request", status=303).sees("We have your request", the_request(app).reference)
     assert {name: getattr(the_request(app), name) for name in RESOURCE} == RESOURCE
 
 
@@ -123,7 +125,7 @@ def test_twenty_at_once_get_the_same_receipt_and_one_row(
     if kind == "consultation":
         sent = fields(checked(visitor))
     else:
-        sent = fields(visitor.open(ORDER)) | ANSWERS[kind]
+        sent = fields(visitor.open(ORDER)) | ANSWERS[kind] | {"confirmed": "1"}
         visitor.clock.tick(5)
     cookie = visitor.client.get_cookie("form", domain="localhost")
     assert cookie is not None
@@ -183,26 +185,23 @@ def test_the_same_form_with_other_words_is_not_sent_over_the_first(
     assert how_many(app) == 2
 
 
-@pytest.mark.parametrize(("address", "button"), [(ASK, "Continue"), (ORDER, "Send request")])
+@pytest.mark.parametrize(("address", "send"), [(ASK, "Send my question"), (ORDER, "Send my request")])
 @pytest.mark.parametrize("lost", ["csrf_token", "form_token"])
 def test_a_lost_token_keeps_every_word_and_sending_again_works(
-    app: Flask, visitor: Visitor, address: str, button: str, lost: str
+    app: Flask, visitor: Visitor, address: str, send: str, lost: str
 ) -> None:
     answers = CONSULTATION if address == ASK else RESOURCE
     page = visitor.open(address).set(**answers).set(**{lost: "nonsense"})
 
-    stale = page.press(button, status=400)
+    stale = page.press("Continue", status=400)
 
     stale.sees("Your answers are still here")
-    _, kept = stale.data(button)
+    _, kept = stale.data("Continue")
     assert {
         name: [v.strip().replace("\r\n", "\n") for v in kept[name]] for name in answers if name in kept
     } == {name: value if isinstance(value, list) else [value] for name, value in answers.items()}
     assert how_many(app) == 0
-    done = stale.press(button)
-    if address == ASK:
-        done = done.press("Send my question")
-    done.sees("We have your")
+    stale.press("Continue").press(send).sees("We have your")
     assert how_many(app) == 1
 
 
@@ -220,7 +219,7 @@ def test_too_many_new_requests_wait_with_their_words_kept(app: Flask, visitor: V
         app.extensions["throttle"].hit("request", "127.0.0.0/24")
         assert number < 30
 
-    page = visitor.open(ORDER).set(**RESOURCE).press("Send request", status=429)
+    page = visitor.open(ORDER).set(**RESOURCE).press("Continue").press("Send my request", status=429)
 
     assert int(page.response.headers["Retry-After"]) > 0
     page.sees("Ten copies, please.")
@@ -230,13 +229,13 @@ def test_too_many_new_requests_wait_with_their_words_kept(app: Flask, visitor: V
 def test_a_storage_fault_keeps_the_words(
     app: Flask, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def submit_resource(**_answers: Any) -> None:
+    def submit(*_kind: Any, **_answers: Any) -> None:
         raise OperationalError("INSERT", None, sqlite3.OperationalError("database is locked"))
 
     page = visitor.open(ORDER).set(**RESOURCE)
-    monkeypatch.setattr(views.submissions, "submit_resource", submit_resource)
+    monkeypatch.setattr(views.submissions, "submit", submit)
 
-    failed = page.press("Send request", status=503)
+    failed = page.press("Continue").press("Send my request", status=503)
 
     failed.sees("Nothing was saved", "Ten copies, please.")
     assert int(failed.response.headers["Retry-After"]) > 0
@@ -250,7 +249,8 @@ def test_a_robot_in_the_trap_sees_the_ordinary_receipt(app: Flask, visitor: Visi
 
 
 def test_a_very_quick_sender_is_noted_and_served(app: Flask, visitor: Visitor) -> None:
-    visitor.open(ORDER).set(**RESOURCE).press("Send request", wait=1, status=303)
+    page = visitor.open(ORDER).set(**RESOURCE).press("Continue", wait=0.5)
+    page.press("Send my request", wait=0.5, status=303)
 
     assert (the_request(app).status, the_request(app).signals) == (Status.NEW, ["quick"])
 
@@ -261,7 +261,7 @@ def test_the_persons_own_browser_may_keep_a_form_to_go_back_to(visitor: Visitor,
     page = visitor.open(address).set(**answers)
     steps = [
         page,
-        page.set(npi="1234567890").press("Continue" if address == ASK else "Send request", status=422),
+        page.set(npi="1234567890").press("Continue", status=422),
     ]
     if address == ASK:
         steps.append(checked(visitor))
@@ -315,10 +315,11 @@ def test_the_guard_cannot_be_walked_round(app: Flask, visitor: Visitor) -> None:
 
 
 def test_a_note_is_guarded_too(app: Flask, visitor: Visitor) -> None:
-    page = visitor.open(ORDER).set(**{**RESOURCE, "note": BIRTH_DATE}).press("Send request", status=422)
+    page = visitor.open(ORDER).set(**{**RESOURCE, "note": BIRTH_DATE}).press("Continue", status=422)
 
     assert how_many(app) == 0
-    page.sees("a date of birth").press("It does not identify a patient: go on", status=303)
+    page = page.sees("a date of birth").press("It does not identify a patient: go on", status=200)
+    page.press("Send my request", status=303)
     assert the_request(app).patient_data == ["birth_date"]
 
 

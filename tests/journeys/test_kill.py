@@ -128,6 +128,7 @@ def _order(port: int, number: int) -> tuple[Browserless, dict[str, object]]:
     visitor = Browserless(port, f"10.{number // 250 % 250}.{number % 250}.7")
     data: dict[str, object] = {
         **visitor.hidden("/requests/resources"),
+        "confirmed": "1",
         "name": "Ana Ruiz",
         "credential": "NP",
         "practice": "Kill Clinic",

@@ -55,7 +55,7 @@ SIGN_UP = {"email": "quokka@quokka.example"}
 FORMS = {
     # address: what is typed, the button, the status when all is well
     "/requests/consultation": (CONSULTATION, "Continue", 200),
-    "/requests/resources": (RESOURCE, "Send request", 303),
+    "/requests/resources": (RESOURCE, "Continue", 200),
     "/newsletter": (SIGN_UP, "Sign up", 303),
     "/es/boletin": (SIGN_UP, "Inscribirme", 303),
 }
@@ -160,7 +160,8 @@ def test_whole_journeys_leave_no_word_behind(
     answer = filled(visitor, "/requests/consultation").press("Continue", status=200)
     answer = answer.press("Send my question", status=303)
     receipt = answer.address
-    assert send(visitor, "/requests/resources") == 303
+    order = filled(visitor, "/requests/resources").press("Continue", status=200)
+    order.press("Send my request", status=303)
     assert send(visitor, "/newsletter") == 303
     links = " ".join(mail.get_body(("plain",)).get_content() for mail in outbox()).split()
     confirm = next(link for link in links if "/newsletter/confirm/" in link).removeprefix(
@@ -219,7 +220,7 @@ def test_nothing_typed_is_logged_when_it_is_refused(
     assert logs.hold(*TYPED) == []
 
 
-@pytest.mark.parametrize("path", [path for path in FORMS if path != "/requests/consultation"])
+@pytest.mark.parametrize("path", [path for path in FORMS if not path.startswith("/requests/")])
 def test_nothing_typed_is_logged_when_we_are_at_fault(
     path: str, app: Flask, visitor: Visitor, logs: Lines, broken: Callable[[Exception], None]
 ) -> None:
@@ -233,7 +234,7 @@ def test_nothing_typed_is_logged_when_we_are_at_fault(
     assert logs.hold(*TYPED) == []
 
 
-@pytest.mark.parametrize("path", [path for path in FORMS if path != "/requests/consultation"])
+@pytest.mark.parametrize("path", [path for path in FORMS if not path.startswith("/requests/")])
 def test_nothing_typed_is_logged_when_the_storage_is_at_fault(
     path: str, app: Flask, visitor: Visitor, logs: Lines, read_only: Callable[[], None]
 ) -> None:
@@ -302,7 +303,8 @@ def test_the_worker_says_which_mail_and_not_to_whom(
     def refuse(*_args: object, **_order: object) -> None:
         raise Rejected("refused with 550") from Exception("550 <quokka@quokka.example> unknown")
 
-    assert send(visitor, "/requests/resources") == 303
+    check = filled(visitor, "/requests/resources").press("Continue", status=200)
+    check.press("Send my request", status=303)
     monkeypatch.setattr(FileTransport, "send", refuse)
     work()
 

@@ -16,7 +16,7 @@ from portal import tokens
 from portal.audit import AuditEntry
 from portal.clock import now
 from portal.db import db, transaction
-from portal.intake import submissions
+from portal.intake import kinds, submissions
 from portal.intake.models import Request
 from portal.mail.models import Delivery, State
 from portal.people.models import StaffSession, User
@@ -147,9 +147,9 @@ def _send(app: Flask, kind: str, *, patient_data: Any = (), signals: Any = (), *
         "at": now(),
     }
     if kind == "consultation":
-        made, _ = submissions.submit_consultation(**{**CONSULTATION, **changes}, **circumstances)
+        made, _ = submissions.submit(kinds.CONSULTATION, {**CONSULTATION, **changes}, **circumstances)
     else:
-        made, _ = submissions.submit_resource(**{**MATERIALS, **changes}, **circumstances)
+        made, _ = submissions.submit(kinds.RESOURCE, {**MATERIALS, **changes}, **circumstances)
     return made.reference
 
 

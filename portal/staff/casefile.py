@@ -11,29 +11,14 @@ from portal import audit
 from portal.audit import AuditEntry
 from portal.clock import now
 from portal.db import db, transaction
-from portal.desk import acts as desk
+from portal.desk import perform
 from portal.desk import search as queue
-from portal.desk.acts import Act, Staff
-from portal.intake import catalogue, patient_data
-from portal.intake.models import (
-    CLOSE_REASON_LABELS,
-    CONTACT_METHOD_LABELS,
-    CONTACT_WINDOW_LABELS,
-    DELIVERY_LABELS,
-    KIND_LABELS,
-    REOPEN_REASON_LABELS,
-    SPAM_REASON_LABELS,
-    TOPIC_LABELS,
-    CloseReason,
-    Kind,
-    Message,
-    Request,
-    Status,
-)
-from portal.npi import number
+from portal.desk.acts import ANSWER, CLAIM, ROOM_ACTS, Act, Staff
+from portal.intake import kinds, patient_data
+from portal.intake.models import Kind as KindWord
+from portal.intake.models import Message, Request, Status
 from portal.people.models import Role, User
-from portal.places import STATES
-from portal.staff.forms import ActForm, AnswerForm, CloseForm, DeskForm, NoteForm, ReopenForm, SpamForm
+from portal.staff.forms import form_of
 
 SNIPPET = 60  # characters of a question in the list, whole words
 OTHERS = 5  # requests of the same NPI beside this one
@@ -41,38 +26,14 @@ OTHERS = 5  # requests of the same NPI beside this one
 ACTIONS = {
     "request.received": "Received",
     "request.opened": "Opened",
-    "request.claimed": "Claimed",
-    "request.taken_over": "Taken over",
-    "request.released": "Released",
-    "request.noted": "Note written",
-    "request.answered": "Answered",
-    "request.closed": "Closed",
-    "request.reopened": "Reopened",
-    "request.marked_spam": "Marked as spam",
-    "request.marked_not_spam": "Marked as not spam",
+    **{act.audit: act.told for act in ROOM_ACTS},
 }
 SIGNALS = {
     "honeypot": "filled in a field that people do not see",
     "quick": "sent sooner than a person can type",
     "links": "holds many links",
 }
-REASONS: dict[str, str] = {
-    word.value: label
-    for labels in (CLOSE_REASON_LABELS, REOPEN_REASON_LABELS, SPAM_REASON_LABELS)
-    for word, label in labels.items()
-}
-
-SINGLE_ACTS = (
-    (Act.CLAIM, "Claim", "request.claim", ""),
-    (Act.TAKE_OVER, "Take over", "request.take_over", "second"),
-    (Act.RELEASE, "Release", "request.release", "second"),
-    (Act.NOT_SPAM, "Not spam", "request.not_spam", "second"),
-)
-REASONED_ACTS = (
-    (Act.CLOSE, "Close request", "request.close", "second"),
-    (Act.REOPEN, "Reopen request", "request.reopen", "second"),
-    (Act.SPAM, "Mark as spam", "request.spam", "danger"),
-)
+REASONS: dict[str, str] = {str(word): label for act in ROOM_ACTS for word, label in act.reasons.items()}
 
 
 @dataclass(frozen=True)
@@ -97,7 +58,7 @@ def line(row: queue.Row, by: Staff) -> Line:
         is_late=row.is_late,
         subject=_subject(row.request, by),
         flags=_flags(row.request),
-        may_claim=desk.may(by, Act.CLAIM, row.request),
+        may_claim=perform.may(by, CLAIM, row.request),
     )
 
 
@@ -106,20 +67,21 @@ def _subject(asked: Request, by: Staff) -> str:
 
     Where a patient may be named in it, nobody reads the question here, where reading is not recorded.
     """
-    if asked.kind == Kind.RESOURCE:
-        items = [_label(catalogue.LABELS, item) for item in asked.items]
-        more = f" and {len(items) - 1} more" if len(items) > 1 else ""
-        return f"{KIND_LABELS[Kind.RESOURCE]} · {items[0] if items else ''}{more}"
-    parts = _topics(asked)[:1] or [KIND_LABELS[Kind.CONSULTATION]]
-    if desk.may(by, Act.READ, asked) and not asked.patient_data:
-        parts.append(
-            shorten(asked.question, SNIPPET, placeholder="\N{NO-BREAK SPACE}…", break_on_hyphens=False)
-        )
+    kind = kinds.of(asked)
+    chosen = next((fact for fact in kind.facts if fact.asked and fact.labels), None)
+    words = (
+        [label for word, label in chosen.labels.items() if word in getattr(asked, chosen.field)]
+        if chosen
+        else []
+    )
+    if asked.kind == KindWord.RESOURCE:
+        more = f" and {len(words) - 1} more" if len(words) > 1 else ""
+        return f"{kind.label} · {words[0] if words else ''}{more}"
+    parts = words[:1] or [kind.label]
+    if perform.may_read(by, asked) and not asked.patient_data:
+        typed = getattr(asked, kind.private)
+        parts.append(shorten(typed, SNIPPET, placeholder="\N{NO-BREAK SPACE}…", break_on_hyphens=False))
     return " · ".join(parts)
-
-
-def _topics(asked: Request) -> list[str]:
-    return [label for topic, label in TOPIC_LABELS.items() if topic in asked.topics]
 
 
 def _label(labels: Mapping[Any, str], word: str) -> str:
@@ -142,45 +104,40 @@ def _flags(asked: Request) -> tuple[str, ...]:
     return tuple(flags)
 
 
-class Sheet:
+class CaseFile:
     """One request as one member of staff may see it.
 
     Everything is asked anew when it is used: a page shown again, after somebody else was first, shows what is new.
     """
 
-    def __init__(self, asked: Request, by: Staff, forms: dict[str, ActForm | DeskForm]) -> None:
+    def __init__(self, asked: Request, by: Staff) -> None:
         self.request = asked
         self.by = by
+        self.kind = kinds.of(asked)
         self.is_recorded = False
-        self.forms: dict[str, ActForm | DeskForm] = {
-            "note": NoteForm(prefix="note"),
-            "answer": AnswerForm(prefix="answer"),
-            "close": CloseForm(prefix="close", data=_close_default(asked)),
-            "reopen": ReopenForm(prefix="reopen"),
-            "spam": SpamForm(prefix="spam"),
-        } | forms
+        self.forms = {act.word: form_of(act, asked) for act in ROOM_ACTS if act.asks}
         for form in self.forms.values():
             form.version.of = asked
 
     def record_opening(self) -> None:
         """Put into the audit trail that this person sees the request; raises Unavailable."""
         with transaction():
-            desk.opened(self.request, by=self.by, at=now())
+            perform.opened(self.request, by=self.by, at=now())
         self.is_recorded = True
 
     def may(self, act: str) -> bool:
         """Whether this act is offered."""
-        return desk.may(self.by, act, self.request)
+        return perform.may(self.by, perform.act_of(act), self.request)
 
     @property
     def may_read(self) -> bool:
         """Whether what was typed freely is shown."""
-        return self.is_recorded and self.may(Act.READ)
+        return self.is_recorded and perform.may_read(self.by, self.request)
 
     @property
     def kind_label(self) -> str:
         """What kind it is, in words."""
-        return KIND_LABELS[Kind(self.request.kind)]
+        return self.kind.label
 
     @property
     def asked_by(self) -> str:
@@ -189,28 +146,20 @@ class Sheet:
 
     @property
     def asked_text(self) -> str:
-        """What was asked: topics or materials, and what was typed."""
-        asked = self.request
-        chosen = (
-            [_label(catalogue.LABELS, item) for item in asked.items]
-            if asked.kind == Kind.RESOURCE
-            else _topics(asked)
-        )
-        return "\n\n".join(part for part in (", ".join(chosen), asked.free_text) if part)
+        """What was asked: what was chosen, and what was typed."""
+        said = [fact.in_words(getattr(self.request, fact.field)) for fact in self.kind.facts if fact.asked]
+        return "\n\n".join(words for words in said if words)
 
     @property
-    def single_acts(self) -> list[tuple[str, str, str, str]]:
-        """The buttons that ask nothing: the act, its words, its endpoint, the kind of button."""
-        return [
-            (act, words, endpoint, kind if self.is_answerer else "second")
-            for act, words, endpoint, kind in SINGLE_ACTS
-            if self.may(act)
-        ]
+    def plain_acts(self) -> list[tuple[Act, str]]:
+        """The acts that ask nothing and are offered, each with the kind of its button."""
+        offered = [act for act in ROOM_ACTS if not act.asks and perform.may(self.by, act, self.request)]
+        return [(act, act.button if self.is_answerer else "second") for act in offered]
 
     @property
-    def reasoned_acts(self) -> list[tuple[str, str, str, str]]:
-        """The acts that ask for a reason, likewise."""
-        return [each for each in REASONED_ACTS if self.may(each[0])]
+    def reasoned_acts(self) -> list[Act]:
+        """The acts that ask for a reason and are offered."""
+        return [act for act in ROOM_ACTS if act.reasons and perform.may(self.by, act, self.request)]
 
     @property
     def owner_name(self) -> str:
@@ -233,7 +182,7 @@ class Sheet:
         """Notes and answers, oldest first, and whether this person may read each."""
         return [
             (message, self.may_read or (self.is_recorded and message.author_id == self.by.id))
-            for message in desk.messages(self.request)
+            for message in perform.messages(self.request)
         ]
 
     @property
@@ -266,7 +215,7 @@ class Sheet:
     @property
     def is_answerer(self) -> bool:
         """Whether their role lets them answer such a request; whose it is does not count here."""
-        return desk.PERMITTED[Act.ANSWER](self.by, self.request)
+        return perform.is_permitted(self.by, ANSWER, self.request)
 
     @property
     def why_no_answer(self) -> str:
@@ -280,46 +229,24 @@ class Sheet:
     @property
     def unsent(self) -> str:
         """What was typed as an answer before somebody else's act took the form away."""
-        return (self.forms["answer"]["text"].data or "") if not self.may(Act.ANSWER) else ""
+        return (self.forms["answer"]["text"].data or "") if not self.may(ANSWER.word) else ""
 
     @property
     def facts(self) -> list[tuple[str, Any]]:
-        """Who asks, and how to reach them; what is empty is left out."""
-        asked = self.request
-        npi = ""
-        if asked.npi:
-            fits = number.fault(asked.npi) is None
-            npi = f"{asked.npi} ({'the check digit fits' if fits else 'the check digit does not fit'})"
-        facts = [
-            ("Name", asked.name),
-            ("Credential", asked.credential),
-            ("NPI", npi),
-            ("Practice", asked.practice),
-            ("State", _label(dict(STATES), asked.state)),
-            ("Email", asked.email),
-            ("Phone", asked.phone),
-        ]
-        if asked.on_behalf:
-            facts += [("Asked by", asked.delegate_name), ("Their email", asked.delegate_email)]
-        return facts + self._way_facts() + self._signal_facts()
-
-    def _way_facts(self) -> list[tuple[str, Any]]:
-        asked = self.request
-        if asked.kind == Kind.RESOURCE:
-            address = asked.address if self.may_read else ""
-            return [("Delivery", _label(DELIVERY_LABELS, asked.delivery)), ("Address", address)]
+        """Who asks, and how to reach them; what is empty, or was not asked, is left out by the page."""
+        answers = kinds.answers_of(self.request)
+        shown = [fact for fact in self.kind.facts if not fact.asked and kinds.STAFF not in fact.hidden]
         return [
-            ("Wants to be answered", f"By {_label(CONTACT_METHOD_LABELS, asked.contact_method).lower()}"),
-            ("Best time to call", _label(CONTACT_WINDOW_LABELS, asked.contact_window) if asked.phone else ""),
-            ("Message on the phone", "We may leave one" if asked.leave_message else ""),
-        ]
+            (fact.label, fact.for_staff(answers[fact.field]))
+            for fact in shown
+            if fact.applies(answers) and (self.may_read or not fact.private)
+        ] + self._signal_facts()
 
     def _signal_facts(self) -> list[tuple[str, Any]]:
-        asked = self.request
-        kinds = [_label(patient_data.LABELS, kind) for kind in asked.patient_data]
+        signs = [_label(patient_data.LABELS, sign) for sign in self.request.patient_data]
         return [
-            ("May say who a patient is", ", ".join(kinds)),
-            ("May be from a robot", ", ".join(_label(SIGNALS, signal) for signal in asked.signals)),
+            ("May say who a patient is", ", ".join(signs)),
+            ("May be from a robot", ", ".join(_label(SIGNALS, signal) for signal in self.request.signals)),
         ]
 
 
@@ -331,8 +258,3 @@ def action(entry: AuditEntry) -> str:
 def detail(entry: AuditEntry) -> str:
     """The reason, or what spoke for a robot, in words."""
     return ", ".join(_label(REASONS | SIGNALS, word) for word in entry.detail.split(", "))
-
-
-def _close_default(asked: Request) -> dict[str, str]:
-    """What is answered is closed because it is answered."""
-    return {"reason": CloseReason.ANSWERED} if asked.status == Status.ANSWERED else {}

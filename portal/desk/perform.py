@@ -1,0 +1,218 @@
+"""The one verb that performs the acts, and who is offered which.
+
+A write that races carries its guard in the UPDATE itself: a claim asks for a request without an owner, everything
+else for the version its reader saw. Whoever comes second gets a Conflict and nothing is changed. Every act writes
+one audit row, without a word that anybody typed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import CursorResult, select, update
+from sqlalchemy.exc import IntegrityError
+
+from portal import audit
+from portal.audit import Actor
+from portal.db import db
+from portal.desk.acts import ACTS, CLOSE, RELEASE, SENIOR, Act, Given, Portal, Staff
+from portal.errors import Conflict, Forbidden, NotFound, Refused
+from portal.intake import kinds
+from portal.intake.models import OPEN, STATUS_LABELS, Message, Request, Status
+from portal.intake.reference import normalise
+from portal.mail import promise as mail
+from portal.mail.models import Lane
+from portal.people.models import Role, User
+
+NO_SUCH_REQUEST = "There is no request with this reference."
+NO_SUCH_ACT = "There is no such act."
+NOT_ALLOWED = "Your role does not allow this."
+STALE = "This request changed while you were looking at it. Look at what is new, then try again."
+NAMED_AT_MOST = 20  # requests in one mail of a hand-over
+
+
+def get(reference: str) -> Request:
+    """The request with this reference, however it is spelled; raises NotFound."""
+    known = normalise(reference)
+    found = db.session.scalar(select(Request).where(Request.reference == known)) if known else None
+    if found is None:
+        raise NotFound(NO_SUCH_REQUEST)
+    return found
+
+
+def act_of(word: str) -> Act:
+    """The act with this word; raises NotFound."""
+    found = ACTS.get(word)
+    if found is None:
+        raise NotFound(NO_SUCH_ACT)
+    return found
+
+
+def opened(request: Request, *, by: Staff, at: datetime) -> None:
+    """Put into the audit trail that somebody looked at this request."""
+    audit.record(by, "request.opened", request.subject, at=at)
+
+
+def perform(
+    act: Act, request: Request, *, by: Staff, at: datetime, version: int = 0, **given: Any
+) -> Request:
+    """Do one act, by a person or by PORTAL; the request is then as stored.
+
+    Asks for the right first (Forbidden), then for what was given (Refused, with its field), then whether the request
+    stands as its reader saw it (Conflict). The same `form_token` twice is the same act once.
+    """
+    if _was_done(given):
+        return request
+    _permit(act, request, by)
+    detail = _check(act, given)
+    if act.owner == "nobody" and request.owner_id == by.id:
+        return request
+    _need(act, request, by, version)
+    if act.limit is not None:
+        act.limit(request, at)
+    try:
+        with db.session.begin_nested():
+            _change(act, request, by, at, version)
+            if act.then is not None:
+                act.then(request, by, at, given)
+                db.session.flush()
+    except (Conflict, IntegrityError):
+        # The other half of a double press may have been first.
+        if _was_done(given):
+            return request
+        raise
+    audit.record(None if isinstance(by, Portal) else by, act.audit, request.subject, at=at, detail=detail)
+    if given.get("close"):
+        return perform(CLOSE, request, by=by, at=at, version=request.version, reason="answered")
+    return request
+
+
+def may(by: Staff, act: Act, request: Request) -> bool:
+    """Whether this act is offered to this member of staff, as the request stands; what templates ask."""
+    return is_permitted(by, act, request) and _stands(act, request, by)
+
+
+def may_read(by: Staff, request: Request) -> bool:
+    """Whether what was typed freely is shown: at the desk only of what is asked of the desk, or one's own."""
+    return by.role in SENIOR or (
+        by.role == Role.DESK and (Role.DESK in kinds.of(request).answered_by or request.owner_id == by.id)
+    )
+
+
+def is_permitted(by: Staff, act: Act, request: Request) -> bool:
+    """Whether the role allows it: it asks for role and limits of the desk, never for the status or the owner."""
+    if isinstance(by, Portal):
+        return act.portal_may
+    roles = kinds.of(request).answered_by if act.roles is None else act.roles
+    return by.role in roles and (by.role != Role.DESK or act.desk_may(request))
+
+
+def hand_back(user: User, *, by: Actor | None, at: datetime) -> int:
+    """Give back to the queue what somebody works on and may no longer do, and tell those who may; returns how many.
+
+    For whoever left that is all; for another role, what that role may not answer. It loses no race: a request that
+    somebody else took meanwhile is theirs.
+    """
+    held = select(Request).where(Request.owner_id == user.id, Request.status.in_(OPEN)).order_by(Request.id)
+    back = []
+    for request in db.session.scalars(held).all():
+        if user.active and user.role in kinds.of(request).answered_by:
+            continue
+        status = Status.NEW if request.status == Status.IN_PROGRESS else request.status
+        freed = {"status": status, "changed_at": at, "owner_id": None, "claimed_at": None}
+        if _update(request, Request.owner_id == user.id, Request.status.in_(OPEN), **freed):
+            audit.record(by, RELEASE.audit, request.subject, at=at)
+            back.append(request)
+    if back:
+        _tell_the_desk(back, user, at)
+    return len(back)
+
+
+def messages(request: Request) -> Sequence[Message]:
+    """Notes and answers about one request, oldest first."""
+    return db.session.scalars(
+        select(Message).where(Message.request_id == request.id).order_by(Message.id)
+    ).all()
+
+
+def _tell_the_desk(back: Sequence[Request], user: User, at: datetime) -> None:
+    roles = frozenset[str]().union(*(kinds.of(request).answered_by for request in back))
+    others = select(User.email).where(User.active, User.role.in_(roles), User.id != user.id).order_by(User.id)
+    if addresses := db.session.scalars(others).all():
+        named = [request.reference for request in back[:NAMED_AT_MOST]]
+        facts = {"references": named, "more": len(back) - len(named)}
+        mail.promise("desk/handed_back", to=addresses, facts=facts, cause=user.subject, at=at, lane=Lane.SOON)
+
+
+def _permit(act: Act, request: Request, by: Staff) -> None:
+    if not is_permitted(by, act, request):
+        raise Forbidden(NOT_ALLOWED)
+
+
+def _check(act: Act, given: Given) -> str:
+    """What was given, judged; returns the word that the audit trail keeps."""
+    value = given.get(act.asks) if act.asks else None
+    if (act.asks and not value) or (act.reasons and value not in {str(word) for word in act.reasons}):
+        raise Refused(act.missing, field=act.asks)
+    return str(value) if act.reasons else ""
+
+
+def _need(act: Act, request: Request, by: Staff, version: int) -> None:
+    """Stale first: what a person did not see yet explains why the act no longer fits."""
+    if act.is_versioned and request.version != version:
+        raise Conflict(STALE)
+    if act.owner == "mine" and request.owner_id != by.id:
+        raise Forbidden(act.not_mine)
+    if not _stands(act, request, by):
+        raise Conflict(_who_has_it(request) if act.owner == "nobody" else _stands_at(request))
+
+
+def _stands(act: Act, request: Request, by: Staff) -> bool:
+    owner = request.owner_id
+    is_owners = {
+        "": True,
+        "nobody": owner is None,
+        "mine": owner == by.id,
+        "another": owner is not None and owner != by.id,
+    }
+    return request.status in act.starts and is_owners[act.owner]
+
+
+def _change(act: Act, request: Request, by: Staff, at: datetime, version: int) -> None:
+    guards = [Request.version == version] if act.is_versioned else []
+    if act.owner == "nobody":
+        guards += [Request.owner_id.is_(None), Request.status.in_(act.starts)]
+    moved = {"status": act.ends, "changed_at": at} if act.ends else {}
+    if not _update(request, *guards, **act.change(by, at), **moved):
+        raise Conflict(_who_has_it(request) if act.owner == "nobody" else STALE)
+
+
+def _update(request: Request, *guards: Any, **values: Any) -> bool:
+    """One conditional UPDATE; whether it found the request as the guards ask. `request` is then as stored."""
+    statement = update(Request).where(Request.id == request.id, *guards)
+    result = db.session.execute(
+        statement.values(version=Request.version + 1, **values),
+        execution_options={"synchronize_session": False},
+    )
+    db.session.refresh(request)
+    return bool(cast("CursorResult[Any]", result).rowcount)
+
+
+def _was_done(given: Given) -> bool:
+    token = given.get("form_token")
+    return (
+        bool(token) and db.session.scalar(select(Message.id).where(Message.form_token == token)) is not None
+    )
+
+
+def _who_has_it(request: Request) -> str:
+    if request.owner_id is None:
+        return _stands_at(request)
+    owner = db.session.get(User, request.owner_id)
+    return f"{owner.name if owner else 'Somebody else'} has this request."
+
+
+def _stands_at(request: Request) -> str:
+    return f"This request is now: {STATUS_LABELS[Status(request.status)]}."
