@@ -20,16 +20,19 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portal import cli, library, site, web
 from portal.db import db, prepare_engine
+from portal.desk import acts as desk
 from portal.intake import views as intake_views
 from portal.library import pages
 from portal.newsletter import views as newsletter_views
 from portal.newsletter.door import Door
 from portal.ops import log
 from portal.ops import views as ops_views
+from portal.people import leaving
 from portal.ready import Assets, ReadyPages
 from portal.resource import views as resource_views
 from portal.settings import Settings
-from portal.signin import security
+from portal.signin import gate
+from portal.signin import own as signin_views
 from portal.staff import gallery, oversight, people, queue
 from portal.staff import request as staff_request
 
@@ -41,7 +44,9 @@ CONTENT = Path(library.__file__).resolve().parent / "pages"
 MIGRATIONS = ROOT / "migrations"
 
 PUBLIC = (site.bp, resource_views.bp, intake_views.bp, newsletter_views.bp, ops_views.bp)
+LEAVING = (desk.hand_back,)
 STAFF = (
+    signin_views.bp,
     queue.bp,
     staff_request.bp,
     oversight.mail_bp,
@@ -54,6 +59,7 @@ STAFF = (
 
 def create_app(config: Settings) -> Flask:
     """The whole portal: returns the public app, whose `wsgi_app` answers for the staff app too."""
+    leaving.STEPS.fill(LEAVING)
     public = _core("portal.public", config)
     public.session_interface = NoSession()
     public.extensions["library"] = pages.load(CONTENT)
@@ -63,7 +69,7 @@ def create_app(config: Settings) -> Flask:
 
     staff = _core("portal.staff", config)
     staff.extensions["throttle"] = public.extensions["throttle"]
-    security.set_up(staff)
+    gate.set_up(staff)
     for blueprint in STAFF:
         staff.register_blueprint(blueprint)
     public.extensions["staff"] = staff

@@ -24,7 +24,7 @@ from portal.errors import Unavailable
 from portal.mail import service as mail
 from portal.mail.transport import RelayDown, transport_for
 from portal.newsletter import service as newsletter
-from portal.people import service as accounts
+from portal.people import credentials, invitations
 from portal.settings import settings
 
 log = logging.getLogger(__name__)
@@ -96,7 +96,8 @@ class Worker:
         """Remind, end pauses, and forget what is over."""
         newsletter.housekeeping(keys=self.keys, at=now())
         with transaction():
-            accounts.purge(at=now())
+            credentials.purge_sessions(at=now())
+            invitations.purge(at=now())
 
     def _free_dead_leases(self) -> None:
         """On SQLite, which one machine holds: no other worker lives here, so every lease is a dead one's."""

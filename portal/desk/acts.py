@@ -127,9 +127,11 @@ def release(request: Request, *, by: Staff, at: datetime, version: int) -> Reque
     return request
 
 
-def release_all(owner_id: int, *, by: Staff | None, at: datetime) -> int:
+def hand_back(user: Staff, *, by: Staff | None, at: datetime) -> int:
     """Give back to the queue all that somebody works on, who can no longer do so; returns how many."""
-    held = select(Request).where(Request.owner_id == owner_id, Request.status == Status.IN_PROGRESS)
+    held = select(Request).where(Request.owner_id == user.id, Request.status == Status.IN_PROGRESS)
+    # Locked (PostgreSQL): what its owner does at the same moment comes before this or after it, and fails neither.
+    held = held.with_for_update().execution_options(populate_existing=True)
     given_back = 0
     for request in db.session.scalars(held).all():
         _move(request, request.version, Status.NEW, at=at, owner_id=None, claimed_at=None)

@@ -22,7 +22,7 @@ from portal.intake.models import KIND_LABELS, Kind, Request, Status
 from portal.intake.reference import new_reference
 from portal.mail import service as mail
 from portal.organisation import Organisation
-from portal.people import service as accounts
+from portal.people import accounts
 
 # The promise of the pharmacy, in business days (`portal/hours.py` counts them).
 BUSINESS_DAYS = {Kind.CONSULTATION: 1, Kind.RESOURCE: 2}

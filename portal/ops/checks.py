@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from portal.clock import now
 from portal.db import db
 from portal.mail import service as mail
-from portal.people import service as accounts
+from portal.people import accounts
 from portal.settings import settings
 
 GUIDE_SECONDS = 90.0  # longer than the press may take

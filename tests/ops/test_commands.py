@@ -17,7 +17,7 @@ from portal.intake.models import Request, Status
 from portal.mail import service as mail
 from portal.mail.models import Outbox, State
 from portal.mail.transport import FileTransport, RelayDown
-from portal.people import service as accounts
+from portal.people import accounts
 from portal.people.models import ROLES, Invite, User
 from portal.worker import Worker
 from tests.conftest import START
