@@ -14,7 +14,7 @@ from portal.clock import now
 from portal.db import transaction
 from portal.people import credentials
 from portal.people.models import User
-from portal.signin import codes, gate, passwords, sessions, views
+from portal.signin import codes, gate, sessions, views
 from portal.signin.forms import (
     WRONG_CODE,
     WRONG_PASSWORD,
@@ -23,7 +23,7 @@ from portal.signin.forms import (
     NewPasswordForm,
     PasswordAgainForm,
 )
-from portal.signin.views import after_sign_in, count_second_factor, enter, is_password, miss
+from portal.signin.views import after_sign_in, count_second_factor, enter, hashed, is_password, miss
 
 bp = views.bp  # one blueprint: its addresses and templates bear one name
 
@@ -54,7 +54,7 @@ def change_password() -> ResponseReturnValue:
         _count_password(user)
         earlier = user.password or ""
         if is_password(user, form.password.data or ""):
-            password_hash, at = passwords.hashed(form.new_password.data or ""), now()
+            password_hash, at = hashed(form.new_password.data or ""), now()
             with transaction():
                 key = credentials.change_password(user, earlier=earlier, password_hash=password_hash, at=at)
                 credentials.end_other_sessions(user, sessions.this().row_id, at=at)

@@ -46,7 +46,7 @@ def invite(token: str) -> ResponseReturnValue:
     web.keep("signin/invite.html", form, link=link)
     if form.validate_on_submit():
         values = form.values()
-        password_hash = passwords.hashed(values.pop("password"))
+        password_hash = hashed(values.pop("password"))
         try:
             with transaction():
                 invitations.accept(token, password_hash=password_hash, at=now(), **values)
@@ -154,6 +154,12 @@ def is_password(user: User | None, password: str) -> bool:
     return passwords.matches(kept, password)
 
 
+def hashed(password: str) -> str:
+    """The hash to keep of a new password, made while no connection is held."""
+    db.session.rollback()
+    return passwords.hashed(password)
+
+
 def count_second_factor(user: User) -> None:
     """Count a try at one way to prove it is them; raises TooMany."""
     web.throttle("second-factor", f"{request.endpoint}/{user.id}")
@@ -199,7 +205,7 @@ def _first_step(user: User | None, password: str) -> Response | None:
             subject = user.subject if user else "user:unknown"
             audit.record(None, "staff.sign_in_failed", subject, at=now(), detail="password")
         return None
-    renewed = passwords.hashed(password) if passwords.is_outdated(kept) else None
+    renewed = hashed(password) if passwords.is_outdated(kept) else None
     with transaction():
         if renewed:
             credentials.keep_password_hash(user, kept, renewed)
