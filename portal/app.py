@@ -21,6 +21,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from portal import addresses, cli, library, site, web
 from portal.db import db, prepare_engine
 from portal.desk import letters as desk_letters
+from portal.desk import perform
 from portal.desk.acts import ACTS, ROOM_ACTS
 from portal.errors import CodeFaults
 from portal.intake import kinds
@@ -38,11 +39,13 @@ from portal.newsletter.door import Door
 from portal.ops import log
 from portal.ops import views as ops_views
 from portal.people import jobs as people_jobs
+from portal.people import leaving
 from portal.people import letters as people_letters
 from portal.ready import Assets, ReadyPages
 from portal.resource import views as resource_views
 from portal.settings import Settings
-from portal.signin import security
+from portal.signin import gate
+from portal.signin import own as signin_views
 from portal.staff import case, gallery, oversight, people, queue
 
 logger = logging.getLogger(__name__)
@@ -55,7 +58,9 @@ MIGRATIONS = ROOT / "migrations"
 # Mail last: a worker that does all once sends what the others promised.
 ROOMS_JOBS = (people_jobs, newsletter_jobs, mail_jobs)
 PUBLIC = (site.bp, resource_views.bp, intake_views.bp, newsletter_views.bp, ops_views.bp)
+LEAVING = (perform.hand_back,)
 STAFF = (
+    signin_views.bp,
     queue.bp,
     case.bp,
     oversight.mail_bp,
@@ -76,6 +81,7 @@ def create_app(config: Settings) -> Flask:
     faults += LETTERS.fill(letter for room in ROOMS_LETTERS for letter in room.LETTERS)
     faults += KINDS.fill(ROOM_KINDS) or kinds.faults()
     faults += ACTS.fill(ROOM_ACTS)
+    faults += leaving.STEPS.fill(LEAVING)
     if faults:
         raise CodeFaults(faults)
     public = _core("portal.public", config)
@@ -87,7 +93,7 @@ def create_app(config: Settings) -> Flask:
 
     staff = _core("portal.staff", config)
     staff.extensions["throttle"] = public.extensions["throttle"]
-    security.set_up(staff)
+    gate.set_up(staff)
     for blueprint in STAFF:
         staff.register_blueprint(blueprint)
     public.extensions["staff"] = staff

@@ -21,7 +21,6 @@ from sqlalchemy import select
 from portal import addresses, jobs, seed, serve
 from portal.clock import now
 from portal.db import db, transaction
-from portal.desk import perform
 from portal.errors import PortalError, Refused, Unavailable
 from portal.intake import kinds
 from portal.intake.models import Request
@@ -30,7 +29,7 @@ from portal.library import links
 from portal.mail.compose import link
 from portal.npi import number
 from portal.ops import checks
-from portal.people import service as accounts
+from portal.people import accounts, invitations
 from portal.people.models import ROLES
 from portal.settings import settings
 from portal.worker import Worker
@@ -83,7 +82,7 @@ def serve_command() -> None:
         click.echo(f"Port {config.PORT} is taken. End what listens there, or set PORT.", err=True)
         sys.exit(1)
     with transaction():
-        token = None if accounts.has_staff() else accounts.invite_first_manager(at=now())
+        token = None if accounts.has_staff() else invitations.invite_first_manager(at=now())
     if token:
         click.echo(
             f"Nobody can sign in yet. Make the first manager here, within 24 hours:\n  {_invite(token)}"
@@ -191,7 +190,7 @@ def staff_invite(email: str, role: str, name: str) -> None:
     if role not in ROLES:
         raise Refused(f"--role must be one of {', '.join(ROLES)}, not {role!r}.")
     with transaction():
-        token = accounts.invite(email=email, role=role, name=name, by=None, at=now())
+        token = invitations.invite(email=email, role=role, name=name, by=None, at=now())
     click.echo(_invite(token))
 
 
@@ -211,7 +210,6 @@ def staff_disable(email: str) -> None:
     with transaction():
         person = accounts.get_by_email(email)
         accounts.disable(person, by=None, at=now())
-        perform.hand_back(person, by=None, at=now())
     click.echo(f"{email} can no longer sign in.")
 
 

@@ -111,7 +111,7 @@ def _turn() -> Iterator[None]:
 
 @contextmanager
 def writes_allowed() -> Iterator[None]:
-    """Let code that commits by itself (Flask-Security) write, its transactions beginning IMMEDIATE too."""
+    """Let code that commits by itself (migrations) write, its transactions beginning IMMEDIATE too."""
     token = _writing.set(True)
     try:
         yield

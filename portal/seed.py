@@ -30,7 +30,7 @@ from portal.newsletter import service as newsletter
 from portal.newsletter.models import Means, Signup, Source
 from portal.newsletter.models import State as SubscriberState
 from portal.npi import number
-from portal.people import service as accounts
+from portal.people import accounts, invitations
 from portal.people.models import Role, User
 from portal.settings import settings
 
@@ -123,7 +123,7 @@ def plant() -> Iterator[str]:
         staff = [_employ(email, name, role, at) for email, name, role in STAFF]
         _manager, pharmacist, clerk = staff
         _requests(at, pharmacist, clerk)
-        links = [(person, accounts.renew(person, by=None, at=at)) for person in staff]
+        links = [(person, invitations.renew(person, by=None, at=at)) for person in staff]
         mail.settle(at)
     yield f"{len(STAFF)} members of staff, {_count()} requests."
     for person, token in links:
@@ -139,7 +139,7 @@ def _employ(email: str, name: str, role: str, at: datetime) -> User:
         role=role,
         active=True,
         password=None,
-        fs_uniquifier=hashlib.sha256(email.encode()).hexdigest(),
+        session_key=hashlib.sha256(email.encode()).hexdigest(),
         created_at=at - timedelta(days=120),
     )
     db.session.add(user)

@@ -61,6 +61,11 @@ class Settings:
         return "__Host-form" if self.is_secure else "form"
 
     @property
+    def staff_cookie(self) -> str:
+        """The name of the staff's session cookie."""
+        return "__Host-staff" if self.is_secure else "staff"
+
+    @property
     def keys(self) -> tuple[str, ...]:
         """SECRET_KEY, which signs, and its forerunners, which are still believed."""
         return (self.SECRET_KEY, *self.SECRET_KEY_FALLBACKS)

@@ -135,9 +135,6 @@ def set_up(app: Flask) -> None:
     config: Settings = app.extensions["settings"]
     app.config.update(
         TRUSTED_HOSTS=trusted_hosts(config),
-        SESSION_COOKIE_SECURE=config.is_secure,
-        SESSION_COOKIE_HTTPONLY=True,
-        SESSION_COOKIE_SAMESITE="Lax",
         WTF_CSRF_TIME_LIMIT=24 * 60 * 60,
         WTF_I18N_ENABLED=False,  # our messages are our own; it would read a catalogue for every form
         WTF_CSRF_SSL_STRICT=False,  # our own check of Origin below is stricter, and kinder to no-referrer pages

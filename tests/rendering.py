@@ -9,17 +9,6 @@ from flask import before_render_template, has_request_context, request
 
 from portal.db import _writing
 
-# Flask-Security's own views commit by themselves and render before they do (decision 0021 is to end this).
-RENDER_AS_THEY_WRITE = {
-    "security.change_password",
-    "security.login",
-    "security.mf_recovery",
-    "security.mf_recovery_codes",
-    "security.two_factor_setup",
-    "security.two_factor_token_validation",
-    "security.verify",
-}
-
 
 @pytest.fixture(autouse=True)
 def nothing_is_rendered_in_a_transaction() -> Iterator[None]:
@@ -28,7 +17,7 @@ def nothing_is_rendered_in_a_transaction() -> Iterator[None]:
 
     def look(_app: object, template: object, **_more: object) -> None:
         endpoint = request.endpoint if has_request_context() else None
-        if _writing.get() and endpoint not in RENDER_AS_THEY_WRITE:
+        if _writing.get():
             rendered.add(f"{getattr(template, 'name', None)} at {endpoint}")
 
     with before_render_template.connected_to(look):

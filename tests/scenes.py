@@ -21,7 +21,7 @@ from portal.mail.models import Delivery, State
 from portal.newsletter import letters, subscriptions
 from portal.newsletter.models import Language, Means
 from portal.newsletter.models import State as SubscriberState
-from portal.people import service as accounts
+from portal.people import invitations
 from tests.stage import PASSWORD, Stage
 
 QUESTION = (
@@ -332,11 +332,11 @@ def _(stage: Stage) -> None:
 
 # ---- Staff: signing in
 
-scene("staff sign-in", "security.login", pictures="sign-in")(lambda stage: stage.open("/staff/login"))
-scene("staff sign-in, signed out", "security.login")(lambda stage: stage.open("/staff/login?done=signed-out"))
+scene("staff sign-in", "signin.login", pictures="sign-in")(lambda stage: stage.open("/staff/login"))
+scene("staff sign-in, signed out", "signin.login")(lambda stage: stage.open("/staff/login?done=signed-out"))
 
 
-@scene("staff sign-in refused", "security.login", status=422)
+@scene("staff sign-in refused", "signin.login", status=422)
 def _(stage: Stage) -> None:
     stage.open("/staff/login").fill(email="ada@pharmacy.example", password="wrong").press("Sign in")
 
@@ -347,15 +347,15 @@ def give_password(stage: Stage, name: str = "ada") -> Stage:
     return stage.press("Sign in")
 
 
-scene("staff code", "security.two_factor_token_validation")(give_password)
+scene("staff code", "signin.code")(give_password)
 
 
-@scene("staff code refused", "security.two_factor_token_validation", status=422)
+@scene("staff code refused", "signin.code", status=422)
 def _(stage: Stage) -> None:
     give_password(stage).fill(code="123123").press("Continue")
 
 
-@scene("staff recovery code", "security.mf_recovery")
+@scene("staff recovery code", "signin.recovery")
 def _(stage: Stage) -> None:
     give_password(stage).open("/staff/mf-recovery")
 
@@ -363,19 +363,19 @@ def _(stage: Stage) -> None:
 def invited(stage: Stage) -> str:
     """The link of somebody who is to join."""
     with stage.house.staff.app_context(), transaction():
-        token = accounts.invite(
+        token = invitations.invite(
             email="lou@pharmacy.example", role="desk", name="Lou Chen", by=None, at=clock.now()
         )
     return f"/staff/invite/{token}"
 
 
-scene("staff invitation", "accounts.invite")(lambda stage: stage.open(invited(stage)))
-scene("staff invitation refused", "accounts.invite", status=422)(
+scene("staff invitation", "signin.invite")(lambda stage: stage.open(invited(stage)))
+scene("staff invitation refused", "signin.invite", status=422)(
     lambda stage: stage.open(invited(stage)).fill(password="password").press("Set password")
 )
 
 
-@scene("staff invitation too old", "accounts.invite", status=410)
+@scene("staff invitation too old", "signin.invite", status=410)
 def _(stage: Stage) -> None:
     path = invited(stage)
     stage.wait(days=30).open(path)
@@ -387,18 +387,18 @@ def joined(stage: Stage) -> Stage:
     return give_password(stage, "lou")
 
 
-scene("staff must set up an app", "security.two_factor_setup")(joined)
-scene("staff authenticator", "accounts.authenticator")(lambda stage: joined(stage).press("Continue"))
-scene("staff recovery codes", "security.mf_recovery_codes")(
+scene("staff must set up an app", "signin.setup")(joined)
+scene("staff authenticator", "signin.authenticator")(lambda stage: joined(stage).press("Continue"))
+scene("staff recovery codes", "signin.recovery_codes")(
     lambda stage: stage.as_staff("Ada").open("/staff/mf-recovery-codes")
 )
-scene("staff recovery codes made", "security.mf_recovery_codes")(
+scene("staff recovery codes made", "signin.recovery_codes")(
     lambda stage: stage.as_staff("Ada").open("/staff/mf-recovery-codes").press("Make recovery codes")
 )
-scene("staff password again", "security.verify")(
-    lambda stage: stage.as_staff("Ada", fs_paa=0).open("/staff/verify")
+scene("staff password again", "signin.verify")(
+    lambda stage: stage.as_staff("Ada", password_at=0).open("/staff/verify")
 )
-scene("staff new password", "security.change_password")(
+scene("staff new password", "signin.change_password")(
     lambda stage: stage.as_staff("Ada").open("/staff/change")
 )
 scene("staff account", "account.account")(lambda stage: stage.as_staff("Ada").open("/staff/account"))
@@ -582,12 +582,9 @@ NO_PAGE = {
     "ops.security_txt": "a text file",
     "account.root": "redirects to the queue",
     "queue.home": "redirects to the queue",
-    "accounts.picture": "a picture",
+    "signin.picture": "a picture",
     "request.back": "redirects to the request",
-    "security.logout": "redirects to the sign-in page",
-    "security.tf_select": "closed: 404",
-    "security.two_factor_rescue": "closed: 404",
-    "security.two_factor_setup_validate": "closed: 404",
+    "signin.logout": "redirects to the sign-in page",
 }
 # Buttons: done, they redirect to a page that has its scenes; refused, they show that same page with a notice.
 BUTTONS = {

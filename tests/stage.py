@@ -10,7 +10,6 @@ from __future__ import annotations
 import secrets
 import shutil
 import threading
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -33,7 +32,7 @@ from portal import clock, seed, tokens
 from portal.app import create_app
 from portal.db import db, transaction
 from portal.people.models import StaffSession, User
-from portal.signin import passwords
+from portal.signin import codes, passwords
 from portal.worker import Worker
 from tests import totp
 from tests.browser_tools import axe
@@ -142,9 +141,8 @@ class Theatre:
         with self.staff.app_context(), transaction():
             user = db.session.scalars(select(User).where(User.name.startswith(name))).one()
             signed_in = {
-                "_user_id": user.fs_uniquifier,
-                "second_factor": user.id,
-                "fs_paa": time.time(),  # the library's own clock
+                "key": user.session_key,
+                "password_at": self.at.timestamp(),
                 "csrf_token": secrets.token_hex(20),
             }
             db.session.add(
@@ -162,20 +160,17 @@ class Theatre:
 
     def code_of(self, name: str) -> str:
         """What that person's authenticator shows now."""
-        factory = self.staff.extensions["security"].totp_factory
         with self.staff.app_context():
             user = db.session.scalars(select(User).where(User.name.startswith(name))).one()
-            key = factory.get_totp_pretty_key(user.tf_totp_secret)
+            key = codes.key(user.totp_secret or "")
         return totp.code(key, self.at.timestamp())
 
     def _give_passwords(self) -> None:
         """Grace and Ada have joined; Dee's link is still on its way."""
-        factory = self.staff.extensions["security"].totp_factory
         with self.staff.app_context(), transaction():
             for user in db.session.scalars(select(User).where(User.role != "desk")):
                 user.password = passwords.hashed(PASSWORD)
-                user.tf_primary_method = "authenticator"
-                user.tf_totp_secret = factory.generate_totp_secret()
+                user.totp_secret = codes.new_secret()
 
     def _let_go(self) -> None:
         for face in (self.app, self.staff):

@@ -116,6 +116,8 @@ def hand_back(user: User, *, by: Actor | None, at: datetime) -> int:
     somebody else took meanwhile is theirs.
     """
     held = select(Request).where(Request.owner_id == user.id, Request.status.in_(OPEN)).order_by(Request.id)
+    # Locked (PostgreSQL): what its owner does at the same moment comes before this or after it, and fails neither.
+    held = held.with_for_update().execution_options(populate_existing=True)
     back = []
     for request in db.session.scalars(held).all():
         if user.active and user.role in kinds.of(request).answered_by:

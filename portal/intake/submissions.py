@@ -24,7 +24,7 @@ from portal.intake.reference import new_reference
 from portal.mail import promise as mail
 from portal.mail.models import Lane
 from portal.organisation import Organisation
-from portal.people import service as accounts
+from portal.people import accounts
 
 DUPLICATE_WITHIN = timedelta(hours=24)
 MANY_LINKS = 3

@@ -93,12 +93,18 @@ class SmtpTransport:
             server.sendmail(sender, [recipient], content)
         except smtplib.SMTPRecipientsRefused as error:
             code, _ = next(iter(error.recipients.values()))
+            if code == 421:
+                self.close()
+                raise RelayDown("the mail server closed the connection (421)") from error
             raise _verdict(code) from error
         except smtplib.SMTPResponseException as error:
             if error.smtp_code == 421:
                 self.close()
                 raise RelayDown("the mail server closed the connection (421)") from error
             raise _verdict(error.smtp_code) from error
+        except UnicodeError as error:
+            self.close()  # it may be in the middle of a mail
+            raise Rejected("the address cannot be sent to by this server") from error
         except (smtplib.SMTPServerDisconnected, OSError) as error:
             self.close()
             raise Deferred("the connection broke before the server's answer") from error

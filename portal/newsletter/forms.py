@@ -6,6 +6,7 @@ from typing import Any
 
 from flask_babel import lazy_gettext as _
 from wtforms import Field, Form, StringField
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
 from wtforms.validators import DataRequired, ValidationError
 
 from portal import addresses
@@ -57,13 +58,13 @@ def known_language(form: Form, field: Field) -> None:
 
 def topics_field(validators: Any = ()) -> ChoicesField:
     """The list of topics."""
-    choices = [(topic.value, label) for topic, label in TOPIC_LABELS.items()]
+    choices = [SelectChoice(topic.value, label) for topic, label in TOPIC_LABELS.items()]
     return ChoicesField(_("Topics"), validators, choices=choices, validate_choice=False)
 
 
 def language_field(validators: Any = ()) -> ChoiceField:
     """The two languages."""
-    choices = [(language.value, label) for language, label in LANGUAGE_LABELS.items()]
+    choices = [SelectChoice(language.value, label) for language, label in LANGUAGE_LABELS.items()]
     return ChoiceField(_("Language of the emails"), validators, choices=choices, validate_choice=False)
 
 

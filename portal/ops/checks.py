@@ -20,7 +20,7 @@ from portal.clock import now
 from portal.db import db, transaction
 from portal.errors import Unavailable
 from portal.mail import lanes
-from portal.people import service as accounts
+from portal.people import accounts
 from portal.settings import settings
 
 GUIDE_SECONDS = 90.0  # longer than the press may take

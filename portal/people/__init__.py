@@ -1,1 +1,1 @@
-"""The accounts room: who works here, and how they prove it. Every feature above may name a person."""
+"""The people room: who works here, and what they sign in with. Every feature above may name a person."""

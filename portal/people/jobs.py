@@ -7,12 +7,13 @@ from datetime import timedelta
 from portal.clock import now
 from portal.db import transaction
 from portal.jobs import Hand, Job
-from portal.people import service
+from portal.people import credentials, invitations
 
 
 def _purge(_hand: Hand) -> bool:
     with transaction():
-        service.purge(at=now())
+        credentials.purge_sessions(at=now())
+        invitations.purge(at=now())
     return False
 
 

@@ -1,7 +1,7 @@
 """Staff, and what their signing in leaves behind: one-use links, recovery codes, sessions.
 
-Nothing here is a secret in plain text but the two that Flask-Security must read: the password's argon2 hash and
-the sealed TOTP secret. Of links, codes and session ids the database knows only the SHA-256.
+Nothing here is a secret in plain text: the password is an argon2 hash, the secret of the authenticator is sealed
+with a key made from SECRET_KEY, and of links, codes and session ids the database knows only the SHA-256.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ EMAIL_MAX = 254
 
 
 class User(Base):
-    """A member of staff. The names that begin with fs_ and tf_ are those Flask-Security asks for."""
+    """A member of staff."""
 
     __tablename__ = "user"
     __table_args__ = (CheckConstraint(_ROLE_CHECK, name="role"),)
@@ -45,10 +45,11 @@ class User(Base):
     active: Mapped[bool] = mapped_column(default=True)
     # None while a link to set a new one is on its way.
     password: Mapped[str | None] = mapped_column(String(255))
-    # What a session holds in place of the id: a new one ends them all.
-    fs_uniquifier: Mapped[str] = mapped_column(String(64), unique=True)
-    tf_primary_method: Mapped[str | None] = mapped_column(String(20))
-    tf_totp_secret: Mapped[str | None] = mapped_column(String(255))
+    # What a session must hold to be this person's: a new one ends them all. (Random, and not unique by constraint:
+    # to change a unique column PostgreSQL locks the row against whoever just writes a note or an answer.)
+    session_key: Mapped[str] = mapped_column(String(64))
+    # As `signin/codes.py` seals it; None until an authenticator app is set up.
+    totp_secret: Mapped[str | None] = mapped_column(String(255))
     # The last 30-second step whose code was used (RFC 6238, 5.2).
     totp_counter: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)

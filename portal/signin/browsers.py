@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import secrets
 
-from flask import Response, request
+from flask import request
 from itsdangerous import BadData, URLSafeTimedSerializer
+from werkzeug import Response
 
 from portal import tokens
 from portal.settings import settings

@@ -1,30 +1,18 @@
-"""The forms of signing in. Those that Flask-Security drives keep its checks and take our words and fields."""
+"""The forms of signing in. They say whether what was typed is well-formed; whether it is right, the views ask."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
 
-from flask import current_app
-from flask_security import (
-    ChangePasswordForm,
-    MfRecoveryForm,
-    TwoFactorSetupForm,
-    TwoFactorVerifyCodeForm,
-    VerifyForm,
-)
 from flask_wtf import FlaskForm
 from wtforms import EmailField as PlainEmailField
-from wtforms import HiddenField, PasswordField, StringField
+from wtforms import PasswordField, StringField
 from wtforms.validators import DataRequired, Regexp, ValidationError
 
-from portal import audit, tokens, web
-from portal.clock import now
-from portal.db import transaction
 from portal.forms import BaseForm, EmailField, TextField
-from portal.people import service
 from portal.people.models import NAME_MAX
 from portal.settings import settings
-from portal.signin import browsers, passwords
+from portal.signin import passwords
 
 ENTER_EMAIL = "Enter your email address"
 ENTER_NAME = "Enter your name"
@@ -37,6 +25,7 @@ NO_MATCH = "The email or password does not match"
 WRONG_CODE = "The code does not match. Wait for the next code and try again"
 WRONG_RECOVERY_CODE = "This is not one of your unused recovery codes"
 WRONG_PASSWORD = "The password does not match"  # noqa: S105
+SAME_PASSWORD = "Choose a password that is not the one you have now"  # noqa: S105
 
 NEW_PASSWORD_HINT = f"At least {passwords.LENGTH_MIN} characters. Four or five words in a row work well"
 CODE_KEYBOARD = {"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false"}
@@ -51,10 +40,7 @@ def password_field(label: str, missing: str, *, new: bool = False, hint: str = "
 
 
 class SignInForm(FlaskForm):
-    """Address and password. Each try is counted before the password is hashed, whoever's it is.
-
-    An unknown address, a wrong password and a disabled account get the same answer after the same work.
-    """
+    """Address and password."""
 
     email = PlainEmailField(
         "Email",
@@ -63,48 +49,8 @@ class SignInForm(FlaskForm):
     )
     password = password_field("Password", ENTER_PASSWORD)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.user: Any = None  # Flask-Security's view takes the member from here
-        self.requires_confirmation = False
-        self._said: dict[str, list[str]] = {}
 
-    def validate(self, extra_validators: Any = None) -> bool:
-        """Whether this is somebody's address and password. Raises TooMany."""
-        web.keep("security/login_user.html", self)
-        if not super().validate(extra_validators):
-            self._said = {name: list(errors) for name, errors in self.errors.items() if name}
-            return False
-        email = service.normal_email(self.email.data or "")
-        if mark := browsers.known(email):
-            web.throttle("sign-in-account", mark)
-        else:
-            web.throttle("sign-in")
-            web.throttle("sign-in-account", tokens.digest(email))
-        self.user = current_app.extensions["security"].datastore.find_user(email=email)
-        password = self.password.data or ""
-        kept = self.user.password if self.user else None
-        if len(password) <= passwords.LENGTH_MAX and passwords.matches(kept, password) and self.user.active:
-            if passwords.is_outdated(self.user.password):
-                renewed = passwords.hashed(password)
-                with transaction():
-                    service.keep_password_hash(self.user.id, renewed)
-            return True
-        subject = f"user:{self.user.id}" if self.user else "user:unknown"
-        with transaction():
-            audit.record(None, "staff.sign_in_failed", subject, at=now(), detail="password")
-        self.form_errors.append(NO_MATCH)
-        return False
-
-    def say_again(self) -> None:
-        """Put back what is said of an empty field, which the library's view replaces by one general sentence."""
-        if self._said:
-            self.form_errors.clear()
-            for name, errors in self._said.items():
-                self[name].errors = errors
-
-
-class CodeForm(TwoFactorVerifyCodeForm):
+class CodeForm(FlaskForm):
     """The six digits of the authenticator app."""
 
     code = StringField(
@@ -115,7 +61,7 @@ class CodeForm(TwoFactorVerifyCodeForm):
     )
 
 
-class RecoveryForm(MfRecoveryForm):
+class RecoveryForm(FlaskForm):
     """One of the codes that were shown once."""
 
     code = StringField(
@@ -125,29 +71,29 @@ class RecoveryForm(MfRecoveryForm):
     )
 
 
-class SetUpForm(TwoFactorSetupForm):
-    """Begin to set up the authenticator app, the one second factor there is."""
-
-    setup = HiddenField(default="authenticator")  # type: ignore[assignment]
-
-    def validate(self, **kwargs: Any) -> bool:
-        """Whether it is the authenticator that is asked for."""
-        return FlaskForm.validate(self, **kwargs) and self.setup.data == "authenticator"
+class ButtonForm(FlaskForm):
+    """One button, nothing to fill in."""
 
 
-class PasswordAgainForm(VerifyForm):
+class PasswordAgainForm(FlaskForm):
     """The password of whoever is signed in, before something that needs it."""
 
     password = password_field("Password", ENTER_PASSWORD)
-    next = HiddenField()
 
 
-class NewPasswordForm(ChangePasswordForm):
+class NewPasswordForm(FlaskForm):
     """A new password for whoever is signed in."""
+
+    about: Iterable[str] = ()  # what others know of the person
 
     password = password_field("Your password now", ENTER_PASSWORD)
     new_password = password_field("New password", ENTER_NEW_PASSWORD, new=True, hint=NEW_PASSWORD_HINT)
-    new_password_confirm = None  # type: ignore[assignment]
+
+    def validate_new_password(self, field: PasswordField) -> None:
+        """Another one than now, by the rules of `passwords`."""
+        if field.data == self.password.data:
+            raise ValidationError(SAME_PASSWORD)
+        _check_new(field, self.about)
 
 
 class InviteForm(BaseForm):
@@ -165,8 +111,11 @@ class InviteForm(BaseForm):
     password = password_field("Password", ENTER_NEW_PASSWORD, new=True, hint=NEW_PASSWORD_HINT)
 
     def validate_password(self, field: PasswordField) -> None:
-        """The rules of `passwords`, with what is known of the person and the place."""
+        """The rules of `passwords`, with what is known of the person."""
         address = self.address or (self.email.data if self.email else "") or ""
-        about = (address, self.name.data or "", settings().ORG.name)
-        if found := passwords.fault(field.data or "", about=about):
-            raise ValidationError(found)
+        _check_new(field, (address, self.name.data or ""))
+
+
+def _check_new(field: PasswordField, about: Iterable[str]) -> None:
+    if found := passwords.fault(field.data or "", about=(*about, settings().ORG.name)):
+        raise ValidationError(found)

@@ -56,6 +56,8 @@ def hashed(password: str) -> str:
 
 def matches(kept: str | None, password: str) -> bool:
     """Whether this is the password; takes as long when there is none to compare with (no account, no password)."""
+    if len(password) > LENGTH_MAX:
+        return False
     with _slot():
         try:
             return _hasher.verify(kept or _nobodys(), password) and kept is not None

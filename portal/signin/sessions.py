@@ -1,11 +1,14 @@
 """Staff sessions: rows in the database, so that each can be seen and ended; the cookie is 32 random bytes.
 
 The database knows only the SHA-256 of the cookie. A session is over after 30 minutes without a request and 12
-hours after sign-in; between password and second factor it lives 10 minutes. At sign-in, at a new password and
-when the password is given again, it gets a new id (no fixation, ASVS 7.2.4). Five for each person; the oldest ends.
+hours after sign-in; between password and second factor it lives 10 minutes. At each step of signing in, at a new
+password or authenticator and when the password is given again, it gets a new id (no fixation, ASVS 7.2.4). Five for
+each person; the oldest ends.
 
-Somebody who merely looks has no row: their cookie is a signed value that can hold one thing, the secret of the
-form's CSRF token. Reading never writes, but for `seen_at`, at most once a minute.
+Who changes a session does so by the verbs here, inside the view's transaction; the cookie goes out with the answer
+that `answer` was given, so that none is sent for a row that was rolled back. Somebody who merely looks has no row:
+their cookie is a signed value that can hold one thing, the secret of the form's CSRF token. Reading never writes, but
+for `seen_at`, at most once a minute.
 """
 
 from __future__ import annotations
@@ -13,20 +16,23 @@ from __future__ import annotations
 import logging
 import secrets
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from flask import Flask, Request, Response, request
+from flask import session as flask_session
 from flask.sessions import SessionInterface, SessionMixin
 from itsdangerous import BadData, URLSafeTimedSerializer
-from sqlalchemy import CursorResult, delete, insert, select, update
+from sqlalchemy import CursorResult, Row, delete, insert, select, update
 from sqlalchemy.exc import DBAPIError
+from werkzeug import Response as AnyResponse
 
 from portal import tokens
 from portal.clock import now
 from portal.db import db, is_storage_fault, transaction
-from portal.errors import Unavailable
-from portal.people.models import StaffSession
-from portal.people.service import IDLE
+from portal.errors import Conflict, Unavailable
+from portal.people.credentials import IDLE
+from portal.people.models import StaffSession, User
+from portal.settings import settings
 
 log = logging.getLogger(__name__)
 
@@ -36,202 +42,121 @@ TOUCH_EVERY = timedelta(minutes=1)
 ANONYMOUS_SECONDS = 24 * 60 * 60  # as long as a form's token (web.set_up)
 MOST_OF_ONE_PERSON = 5
 ID_BYTES = 32
+ANONYMOUS = "csrf_token"  # all that the cookie of somebody who looks can hold; the name is Flask-WTF's
 
-SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-ANONYMOUS = ("csrf_token",)
-# All that a row keeps; what else libraries put into a session ends with the request.
-KEPT = (
-    *ANONYMOUS,
-    "_user_id",  # Flask-Login: the fs_uniquifier of who is signed in
-    "fs_paa",  # Flask-Security: when the password was last given
-    "second_factor",  # ours: the id of the person who passed it
-    "tf_user_id",  # Flask-Security, between the factors
-    "tf_state",
-    "tf_primary_method",
-    "tf_totp_secret",
-    "tries",  # ours: wrong codes so far
-)
-NEW_ID_WHEN_CHANGED = ("_user_id", "tf_user_id", "fs_paa")
+IS_OVER = "This sign-in was finished or ended elsewhere meanwhile. Sign in again."
 
 
 class Session(dict[str, Any], SessionMixin):
-    """What one request knows of its session, and as what it was loaded."""
+    """What one request knows of its session, and as what row it was loaded.
 
-    def __init__(self, data: dict[str, Any] | None = None) -> None:
+    A row keeps: `csrf_token`; `key`, the person's session key; `user`, their id; `password_at`, when they last gave
+    their password; `secret`, of an authenticator app that is being set up; `tries`, wrong codes so far.
+    """
+
+    def __init__(self, data: dict[str, Any] | None = None, row: Row[Any] | None = None) -> None:
         super().__init__(data or {})
         self.loaded = dict(self)
-        self.row_id: int | None = None
-        self.created_at: datetime | None = None
-        self.expires_at: datetime | None = None
-        self.seen_at: datetime | None = None
+        self.row = row
+        self.owner: User | None = None  # whose it is, as long as its key is theirs and they may sign in
         self.is_broken = False  # the storage could not be asked
-        self.needs_new_id = False
-
-    def undo(self) -> None:
-        """Forget what this request changed: its work was rolled back."""
-        self.clear()
-        self.update(self.loaded)
-        self.needs_new_id = False
+        self.is_answered = False  # the view has seen to the cookie
 
     @property
-    def kept(self) -> dict[str, Any]:
-        """What outlives the request."""
-        return {name: self[name] for name in KEPT if name in self}
+    def row_id(self) -> int | None:
+        """The row's id, by which a page tells this session from the others."""
+        return self.row.id if self.row else None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether both factors were passed in it."""
+        return self.row is not None and self.row.user_id is not None
 
 
-class Sessions(SessionInterface):
-    """Loads and keeps staff sessions for the staff app."""
-
-    def open_session(self, app: Flask, request: Request) -> Session:
-        """The session that the cookie names; an empty one when it names none, or one that is over."""
-        value = request.cookies.get(self.get_cookie_name(app), "")
-        if not value:
-            return Session()
-        if "." in value:
-            return _read_anonymous(app, value)
-        try:
-            return _load(value)
-        except DBAPIError as error:
-            if not is_storage_fault(error):
-                raise
-            session = Session()
-            session.is_broken = True
-            return session
-
-    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
-        """Keep what changed. When that cannot be stored, the answer becomes the page that says so."""
-        if not isinstance(session, Session) or session.is_broken:
-            return
-        response.vary.add("Cookie")
-        try:
-            self._keep(app, session, response)
-        except Unavailable as error:
-            failed = app.make_response(app.handle_user_exception(error))
-            response.headers.pop("Location", None)
-            response.status_code = failed.status_code
-            response.headers.update(failed.headers)
-            response.set_data(failed.get_data())
-
-    def _keep(self, app: Flask, session: Session, response: Response) -> None:
-        kept = session.kept
-        if request.method in SAFE_METHODS and session.row_id is not None:
-            _touch(session)
-        elif request.method in SAFE_METHODS or not ("_user_id" in kept or "tf_user_id" in kept):
-            if session.row_id is not None:
-                _end(session)
-            self._keep_anonymous(app, session, response)
-        elif session.needs_new_id or any(
-            kept.get(name) != session.loaded.get(name) for name in NEW_ID_WHEN_CHANGED
-        ):
-            self._send(app, response, _renew(session, kept))
-        elif kept != session.loaded:
-            _write(session, kept)
-        else:
-            _touch(session)
-
-    def _keep_anonymous(self, app: Flask, session: Session, response: Response) -> None:
-        held = {name: session[name] for name in ANONYMOUS if name in session}
-        if held and (session.row_id is not None or held != session.loaded):
-            self._send(app, response, str(_signer(app).dumps(held)))
-        elif not held and request.cookies.get(self.get_cookie_name(app)):
-            self._send(app, response, None)
-
-    def _send(self, app: Flask, response: Response, value: str | None) -> None:
-        """Set the cookie, for as long as the browser is open; None takes it away."""
-        response.set_cookie(
-            self.get_cookie_name(app),
-            value or "",
-            max_age=0 if value is None else None,
-            path="/",
-            secure=self.get_cookie_secure(app),
-            httponly=True,
-            samesite="Lax",
-        )
+def this() -> Session:
+    """The session of the current request."""
+    return cast(Session, flask_session)
 
 
-def _signer(app: Flask) -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(app.extensions["settings"].signing_keys, salt="staff-anonymous")
+# ---- Verbs, in the caller's transaction; each that returns a cookie's value wants `answer` for it
 
 
-def _read_anonymous(app: Flask, value: str) -> Session:
-    try:
-        data = _signer(app).loads(value, max_age=ANONYMOUS_SECONDS)
-    except BadData:
-        return Session()
-    return Session({name: data[name] for name in ANONYMOUS if name in data})
+def begin(user_id: int, key: str, *, at: datetime) -> str:
+    """The password was right: a new session that can do nothing but ask for the second factor.
+
+    `key` is the session key that stood beside the password; when it is another one by now, this opens nothing.
+    """
+    end()
+    return _insert({"key": key, "user": user_id}, at=at, expires_at=at + BETWEEN_FACTORS)
 
 
-def _load(value: str) -> Session:
-    at = now()
-    query = select(
-        StaffSession.id,
-        StaffSession.data,
-        StaffSession.created_at,
-        StaffSession.expires_at,
-        StaffSession.seen_at,
-    ).where(
-        StaffSession.digest == tokens.digest(value),
-        StaffSession.expires_at > at,
-        StaffSession.seen_at > at - IDLE,
+def complete(user: User, *, at: datetime) -> str:
+    """Both factors were passed: a new id, and a whole session. Raises Conflict when the first half has ended."""
+    _need(end())
+    _make_room(user.id)
+    data = {"key": this()["key"], "password_at": at.timestamp()}
+    return _insert(data, at=at, expires_at=at + ABSOLUTE, user_id=user.id)
+
+
+def renew(*, at: datetime, **changes: Any) -> str:
+    """The same session under a new id, with these changes. Raises Conflict when it was ended meanwhile."""
+    session, row = this(), this().row
+    _need(end())
+    data = {name: session[name] for name in ("key", "password_at") if name in session} | changes
+    return _insert(
+        data,
+        at=at,
+        expires_at=row.expires_at if row else at,
+        user_id=row.user_id if row else None,
+        created_at=row.created_at if row else at,
     )
-    found = db.session.execute(query).one_or_none()
-    if found is None:
-        return Session()
-    session = Session(found.data)
-    session.row_id, session.created_at = found.id, found.created_at
-    session.expires_at, session.seen_at = found.expires_at, found.seen_at
-    return session
 
 
-def _touch(session: Session) -> None:
-    at = now()
-    if session.seen_at is None or at - session.seen_at < TOUCH_EVERY:
-        return
-    try:
-        with transaction():
-            db.session.execute(
-                update(StaffSession).where(StaffSession.id == session.row_id).values(seen_at=at)
-            )
-    except Unavailable:
-        log.warning("a session's last use was not noted")
+def put(*, at: datetime, **changes: Any) -> None:
+    """Keep something more in it."""
+    session = this()
+    query = update(StaffSession).where(StaffSession.id == session.row_id)
+    db.session.execute(query.values(data=session.loaded | changes, seen_at=at))
 
 
-def _write(session: Session, kept: dict[str, Any]) -> None:
-    with transaction():
-        db.session.execute(
-            update(StaffSession).where(StaffSession.id == session.row_id).values(data=kept, seen_at=now())
+def end() -> bool:
+    """End it; whether it was still there."""
+    ended = db.session.execute(delete(StaffSession).where(StaffSession.id == this().row_id))
+    return isinstance(ended, CursorResult) and ended.rowcount > 0
+
+
+def answer(response: AnyResponse, cookie: str | None) -> AnyResponse:
+    """The answer to somebody whose session has another id now, or (None) has ended."""
+    _send(response, cookie)
+    this().is_answered = True
+    return response
+
+
+def _need(was_there: bool) -> None:
+    if not was_there:
+        raise Conflict(IS_OVER)
+
+
+def _insert(
+    data: dict[str, Any],
+    *,
+    at: datetime,
+    expires_at: datetime,
+    user_id: int | None = None,
+    created_at: datetime | None = None,
+) -> str:
+    value = secrets.token_urlsafe(ID_BYTES)
+    db.session.execute(
+        insert(StaffSession).values(
+            digest=tokens.digest(value),
+            user_id=user_id,
+            data={**data, ANONYMOUS: secrets.token_hex(20)},
+            browser=browser_words(request.user_agent.string),
+            created_at=created_at or at,
+            seen_at=at,
+            expires_at=expires_at,
         )
-
-
-def _end(session: Session) -> None:
-    with transaction():
-        db.session.execute(delete(StaffSession).where(StaffSession.id == session.row_id))
-
-
-def _renew(session: Session, kept: dict[str, Any]) -> str | None:
-    """Put the session under a new id with a new CSRF secret; None when it was ended meanwhile."""
-    at, value = now(), secrets.token_urlsafe(ID_BYTES)
-    user_id: int | None = kept.get("second_factor") if "_user_id" in kept else None
-    is_same_person = user_id is not None and session.loaded.get("second_factor") == user_id
-    lifetime = ABSOLUTE if "_user_id" in kept else BETWEEN_FACTORS
-    with transaction():
-        if session.row_id is not None:
-            ended = db.session.execute(delete(StaffSession).where(StaffSession.id == session.row_id))
-            if not (isinstance(ended, CursorResult) and ended.rowcount):
-                return None
-        if user_id is not None:
-            _make_room(user_id)
-        db.session.execute(
-            insert(StaffSession).values(
-                digest=tokens.digest(value),
-                user_id=user_id,
-                data={**kept, "csrf_token": secrets.token_hex(20)},
-                browser=browser_words(request.user_agent.string),
-                created_at=session.created_at if is_same_person else at,
-                seen_at=at,
-                expires_at=session.expires_at if is_same_person else at + lifetime,
-            )
-        )
+    )
     return value
 
 
@@ -245,6 +170,100 @@ def _make_room(user_id: int) -> None:
     )
     if surplus := db.session.scalars(query).all():
         db.session.execute(delete(StaffSession).where(StaffSession.id.in_(surplus)))
+
+
+# ---- What Flask asks of it
+
+
+class Sessions(SessionInterface):
+    """Loads staff sessions for the staff app, and sees to the cookie of who merely looks."""
+
+    def get_cookie_name(self, app: Flask) -> str:
+        """A host cookie where pages are reached by HTTPS."""
+        name: str = app.extensions["settings"].staff_cookie
+        return name
+
+    def open_session(self, app: Flask, request: Request) -> Session:
+        """The session that the cookie names; an empty one when it names none, or one that is over."""
+        value = request.cookies.get(self.get_cookie_name(app), "")
+        if not value:
+            return Session()
+        if "." in value:
+            return _read_anonymous(value)
+        try:
+            return _load(value)
+        except DBAPIError as error:
+            if not is_storage_fault(error):
+                raise
+            session = Session()
+            session.is_broken = True
+            return session
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Note the use of a row; keep or take away the cookie of who merely looks."""
+        if not isinstance(session, Session) or session.is_broken:
+            return
+        response.vary.add("Cookie")
+        if session.is_answered:
+            return
+        if session.row is not None:
+            _touch(session.row)
+        elif ANONYMOUS not in session:
+            if request.cookies.get(self.get_cookie_name(app)):
+                _send(response, None)
+        elif session != session.loaded:
+            _send(response, str(_signer().dumps({ANONYMOUS: session[ANONYMOUS]})))
+
+
+def _send(response: AnyResponse, value: str | None) -> None:
+    """Set the cookie, for as long as the browser is open; None takes it away."""
+    response.set_cookie(
+        settings().staff_cookie,
+        value or "",
+        max_age=0 if value is None else None,
+        path="/",
+        secure=settings().is_secure,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def _signer() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(settings().signing_keys, salt="staff-anonymous")
+
+
+def _read_anonymous(value: str) -> Session:
+    try:
+        data = _signer().loads(value, max_age=ANONYMOUS_SECONDS)
+    except BadData:
+        return Session()
+    return Session({ANONYMOUS: data[ANONYMOUS]} if ANONYMOUS in data else None)
+
+
+def _load(value: str) -> Session:
+    at, row = now(), StaffSession
+    query = select(row.id, row.user_id, row.data, row.created_at, row.seen_at, row.expires_at).where(
+        row.digest == tokens.digest(value), row.expires_at > at, row.seen_at > at - IDLE
+    )
+    found = db.session.execute(query).one_or_none()
+    if found is None:
+        return Session()
+    session = Session(found.data, found)
+    owner = db.session.get(User, found.user_id or session.get("user", 0))
+    if owner is not None and owner.active and owner.session_key == session.get("key"):
+        session.owner = owner
+    return session
+
+
+def _touch(row: Row[Any]) -> None:
+    at = now()
+    if at - row.seen_at < TOUCH_EVERY:
+        return
+    try:
+        with transaction():
+            db.session.execute(update(StaffSession).where(StaffSession.id == row.id).values(seen_at=at))
+    except Unavailable:
+        log.warning("a session's last use was not noted")
 
 
 def browser_words(user_agent: str) -> str:

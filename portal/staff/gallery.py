@@ -12,6 +12,7 @@ from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 from wtforms import BooleanField, PasswordField, SearchField, SelectField, TelField
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
 from wtforms.validators import DataRequired
 
 from portal import web
@@ -22,9 +23,9 @@ from portal.signin.gate import guarded, keeps_text
 bp = guarded("gallery")
 
 ANSWERS = [
-    ("one", "The first"),
-    ("two", "The second"),
-    ("three", "A third, with words enough to fill a line"),
+    SelectChoice("one", "The first"),
+    SelectChoice("two", "The second"),
+    SelectChoice("three", "A third, with words enough to fill a line"),
 ]
 
 
@@ -40,7 +41,9 @@ class SampleForm(BaseForm):
     password = PasswordField("Password", [DataRequired("Enter your password")])
     search = SearchField("Search", [DataRequired("Enter what to look for")])
     several = LongTextField("Several lines", [DataRequired("Enter several lines")], max_length=2_000)
-    pick = SelectField("Pick one", [DataRequired("Pick one")], choices=[("", "Nothing yet"), *ANSWERS])
+    pick = SelectField(
+        "Pick one", [DataRequired("Pick one")], choices=[SelectChoice("", "Nothing yet"), *ANSWERS]
+    )
     choose = ChoiceField("Choose one", [DataRequired("Choose one")], choices=ANSWERS)
     tick = ChoicesField("Tick what applies", [DataRequired("Tick what applies")], choices=ANSWERS)
     agree = BooleanField("A box that stands alone", [DataRequired("Tick the box")])

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from flask import redirect, request, session, url_for
+from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug import Response
 
 from portal import addresses, web
 from portal.clock import now
 from portal.db import transaction
-from portal.desk import perform
 from portal.errors import Refused
-from portal.people import service
+from portal.people import accounts, credentials, invitations
 from portal.people.models import Role, User
+from portal.signin import sessions
 from portal.signin.gate import current, guarded, keeps_text
 from portal.staff.people_forms import HINTS, InvitePersonForm, RoleForm
 
@@ -25,14 +25,14 @@ DONE = {
     "ended": "All their sessions are ended.",
     "invited": "The link is on its way to them. It works once, and for 24 hours.",
     "link": "A link to set a new password is on its way to them. Their old password and app no longer work.",
-    "role": "The role is changed. They have to sign in again.",
+    "role": "The role is changed. They have to sign in again. What they were working on is back in the queue.",
 }
 
 
 @bp.get(addresses.STAFF_PEOPLE)
 def people() -> ResponseReturnValue:
     """Everybody with an account."""
-    return _page("staff/people.html", people=service.people())
+    return _page("staff/people.html", people=accounts.people())
 
 
 @bp.route("/staff/people/invite", methods=["GET", "POST"])
@@ -46,8 +46,8 @@ def invite() -> ResponseReturnValue:
         values["name"] = values["name"] or ""
         try:
             with transaction():
-                token = service.invite(**values, by=by, at=at)
-                service.send_link(values["email"], token, renews=False, by=by, at=at)
+                token = invitations.invite(**values, by=by, at=at)
+                invitations.send(values["email"], token, renews=False, by=by, at=at)
         except Refused as refusal:
             form.refuse(refusal.field or "email", refusal.message)
         else:
@@ -58,20 +58,19 @@ def invite() -> ResponseReturnValue:
 @bp.get("/staff/people/<int:user_id>")
 def person(user_id: int) -> ResponseReturnValue:
     """One person, and what can be done."""
-    return _person(service.get(user_id), RoleForm(formdata=None))
+    return _person(accounts.get(user_id), RoleForm(formdata=None))
 
 
 @bp.post("/staff/people/<int:user_id>/role")
 @keeps_text
 def change_role(user_id: int) -> ResponseReturnValue:
-    """Give another role."""
+    """Give another role; what they were working on goes back to the queue."""
     form = RoleForm()
     user = _whom(user_id, form)
     if not form.validate_on_submit():
         return _person(user, form)
     with transaction():
-        service.change_role(user, form.role.data, by=current(), at=now())
-        perform.hand_back(user, by=current(), at=now())
+        accounts.change_role(user, form.role.data, by=current(), at=now())
     return _done(user_id, "role")
 
 
@@ -80,8 +79,7 @@ def disable(user_id: int) -> ResponseReturnValue:
     """End their access; what they were working on goes back to the queue."""
     user = _whom(user_id)
     with transaction():
-        service.disable(user, by=current(), at=now())
-        perform.hand_back(user, by=current(), at=now())
+        accounts.disable(user, by=current(), at=now())
     return _done(user_id, "disabled")
 
 
@@ -90,7 +88,7 @@ def enable(user_id: int) -> ResponseReturnValue:
     """Let them sign in again."""
     user = _whom(user_id)
     with transaction():
-        service.enable(user, by=current(), at=now())
+        accounts.enable(user, by=current(), at=now())
     return _done(user_id, "enabled")
 
 
@@ -99,8 +97,8 @@ def send_link(user_id: int) -> ResponseReturnValue:
     """Void how they sign in, and mail them a link to set it anew: they lost the password or the phone."""
     user, by, at = _whom(user_id), current(), now()
     with transaction():
-        token = service.renew(user, by=by, at=at)
-        service.send_link(user.email, token, renews=True, by=by, at=at)
+        token = invitations.renew(user, by=by, at=at)
+        invitations.send(user.email, token, renews=True, by=by, at=at)
     return _done(user_id, "link")
 
 
@@ -109,7 +107,7 @@ def end_sessions(user_id: int) -> ResponseReturnValue:
     """Sign them out everywhere."""
     user = _whom(user_id)
     with transaction():
-        service.end_sessions(user, by=current(), at=now())
+        credentials.end_sessions(user, by=current(), at=now())
     return _done(user_id, "ended")
 
 
@@ -125,9 +123,9 @@ def account() -> ResponseReturnValue:
     user = current()
     return _page(
         "staff/people_account.html",
-        codes_left=service.recovery_codes_left(user),
-        sessions=service.sessions_of(user, at=now()),
-        this_session=_this_session(),
+        codes_left=credentials.recovery_codes_left(user),
+        sessions=credentials.sessions_of(user, at=now()),
+        this_session=sessions.this().row_id,
     )
 
 
@@ -135,7 +133,7 @@ def account() -> ResponseReturnValue:
 def end_session(session_id: int) -> ResponseReturnValue:
     """Sign out one place."""
     with transaction():
-        service.end_session(current(), session_id, by=current(), at=now())
+        credentials.end_session(current(), session_id, by=current(), at=now())
     return redirect(url_for(".account", done="session"), 303)
 
 
@@ -143,17 +141,13 @@ def end_session(session_id: int) -> ResponseReturnValue:
 def end_other_sessions() -> ResponseReturnValue:
     """Sign out all other places."""
     with transaction():
-        service.end_other_sessions(current(), _this_session(), at=now())
+        credentials.end_other_sessions(current(), sessions.this().row_id, at=now())
     return redirect(url_for(".account", done="sessions"), 303)
-
-
-def _this_session() -> int | None:
-    return getattr(session, "row_id", None)
 
 
 def _whom(user_id: int, form: RoleForm | None = None) -> User:
     """The person an act is about; should it be refused, their page says why."""
-    user = service.get(user_id)
+    user = accounts.get(user_id)
     form = form or RoleForm(formdata=None)
     web.keep("staff/people_person.html", form, **_about(user, form))
     return user
@@ -170,8 +164,8 @@ def _about(user: User, form: RoleForm) -> dict[str, object]:
         "person": user,
         "hints": HINTS,
         "is_me": user.id == current().id,
-        "sessions": service.sessions_of(user, at=now()),
-        "codes_left": service.recovery_codes_left(user),
+        "sessions": credentials.sessions_of(user, at=now()),
+        "codes_left": credentials.recovery_codes_left(user),
     }
 
 

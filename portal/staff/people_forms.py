@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
 from wtforms.validators import DataRequired
 
 from portal.forms import BaseForm, ChoiceField, EmailField, TextField
@@ -9,7 +10,7 @@ from portal.people.models import NAME_MAX, ROLE_LABELS, Role
 
 ENTER_EMAIL = "Enter their email address"
 SELECT_ROLE = "Select a role"
-CHOICES = [(role.value, label) for role, label in ROLE_LABELS.items()]
+CHOICES = [SelectChoice(role.value, label) for role, label in ROLE_LABELS.items()]
 HINTS = {
     Role.DESK.value: "Sees the queue, answers requests for materials",
     Role.PHARMACIST.value: "Answers consultations too",

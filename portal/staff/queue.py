@@ -14,10 +14,9 @@ from portal.clock import now
 from portal.desk import search as queue
 from portal.desk.search import ALL_WORD, LATE_WORD, OPEN_WORD, SORT_ANSWER_BY, SORT_NEWEST, Filters
 from portal.intake.models import KIND_LABELS, STATUS_LABELS, Kind, Request, Status
-from portal.people import service as accounts
-from portal.people.models import Role
+from portal.people import accounts
+from portal.people.models import Role, User
 from portal.signin.gate import current, guarded
-from portal.signin.members import Member
 from portal.staff.casefile import line
 from portal.staff.forms import FilterForm, choices
 
@@ -151,14 +150,14 @@ def _tab(view: View, is_current: bool, counts: queue.Counts) -> dict[str, Any]:
     }
 
 
-def _owner_choices(by: Member, chosen: str) -> dict[str, str]:
+def _owner_choices(by: User, chosen: str) -> dict[str, str]:
     """Nobody, me, and everybody else who works here; who left is still named while chosen."""
     names = {str(user.id): user.name for user in accounts.people() if user.active or str(user.id) == chosen}
     names.pop(str(by.id), None)
     return {"": "Anyone", "none": "Nobody", "me": "Me"} | names
 
 
-def _filter_form(filters: Filters, by: Member) -> FilterForm:
+def _filter_form(filters: Filters, by: User) -> FilterForm:
     """The filters as chosen; the default of each is the empty value, which leaves it out of the address."""
     form = FilterForm(
         data={
@@ -179,7 +178,7 @@ def _blank(word: str, default: str) -> str:
     return "" if word == default else word
 
 
-def _active(filters: Filters, by: Member) -> list[tuple[str, str]]:
+def _active(filters: Filters, by: User) -> list[tuple[str, str]]:
     """What narrows the list: the words, and the address without it."""
     args = filters.args()
     words = {
@@ -208,6 +207,6 @@ def _columns(filters: Filters, may_claim: bool) -> list[Any]:
     return [*columns, {"label": "Act", "hidden": True}] if may_claim else columns
 
 
-def _next_due(by: Member, at: datetime) -> Request | None:
+def _next_due(by: User, at: datetime) -> Request | None:
     rows = queue.listing(Filters(), by=by, at=at, limit=1).rows
     return rows[0].request if rows else None

@@ -21,8 +21,6 @@ HOLES = tuple(f"{address.root}/" for address in addresses.ALL if address.root !=
 # Spelt once more, with the reason.
 ALLOWED = {
     "templates/errors/standalone.html",  # what is sent when nothing else can be, so it stands on nothing
-    # Two folders that are being rewritten; their literals go with that.
-    *("portal/signin/", "templates/security/"),
 }
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from werkzeug.routing import Rule
 
 from portal.db import db
-from portal.signin import security
+from portal.signin import gate
 from portal.web import SECURITY_HEADERS
 from tests.pages import Visitor, check_page
 
@@ -34,7 +34,7 @@ PUBLIC = {
     "ops",
 }
 # The staff face's own doors: signing in, and the invitation that makes an account.
-STAFF_DOORS = security.PUBLIC
+STAFF_DOORS = gate.PUBLIC
 # Posts that no form of ours sends: RFC 8058 one-click, and the JSON sign-up (N44).
 WITHOUT_FORM = {"newsletter.unsubscribe", "newsletter.api"}
 

@@ -94,7 +94,7 @@ def staff(app: Flask, name: str = "Grace Hall", role: str = "pharmacist") -> Use
             name=name,
             role=role,
             email=f"{name.split()[0].lower()}.{role}@pharmacy.example",
-            fs_uniquifier=f"{name}/{role}",
+            session_key=f"{name}/{role}",
             active=True,
             created_at=LONG_AGO,
         )

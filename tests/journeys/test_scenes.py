@@ -21,7 +21,7 @@ from portal import clock
 from portal.db import db, transaction
 from portal.intake.models import Request
 from portal.mail.models import Body
-from portal.people import service as accounts
+from portal.people import invitations, notices
 from portal.people.models import User
 from tests.browser_tools import nu
 from tests.figures import Figure, is_full
@@ -241,14 +241,14 @@ def test_every_kind_of_mail_is_valid_html(
     with house.staff.app_context(), transaction():
         grace, ada = (db.session.get(User, number) for number in (1, 2))
         assert grace and ada
-        token = accounts.invite(
+        token = invitations.invite(
             email="lou@pharmacy.example", role="desk", name="Lou", by=grace, at=clock.now()
         )
-        accounts.send_link("lou@pharmacy.example", token, renews=False, by=grace, at=clock.now())
-        accounts.send_link(
-            ada.email, accounts.renew(ada, by=grace, at=clock.now()), renews=True, by=grace, at=clock.now()
+        invitations.send("lou@pharmacy.example", token, renews=False, by=grace, at=clock.now())
+        invitations.send(
+            ada.email, invitations.renew(ada, by=grace, at=clock.now()), renews=True, by=grace, at=clock.now()
         )
-        accounts.notify(ada, accounts.PASSWORD_CHANGED, at=clock.now())
+        notices.notify(ada, notices.PASSWORD_CHANGED, at=clock.now())
 
     mails = house.mails()
 

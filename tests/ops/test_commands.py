@@ -18,7 +18,7 @@ from portal.intake.models import Request, Status
 from portal.mail import promise as mail
 from portal.mail.models import Delivery, State
 from portal.mail.transport import FileTransport, RelayDown
-from portal.people import service as accounts
+from portal.people import accounts
 from portal.people.models import ROLES, Invite, User
 from portal.worker import Worker
 from tests.conftest import START

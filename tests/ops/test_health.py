@@ -22,7 +22,7 @@ from portal.mail import promise as mail
 from portal.mail.models import Delivery, State
 from portal.ops import checks
 from portal.ops.checks import Finding
-from portal.people import service as accounts
+from portal.people import invitations
 from portal.people.models import User
 from tests.conftest import START, Clock
 from tests.pages import Visitor
@@ -73,9 +73,7 @@ def promise(state: State = State.QUEUED, **values: Any) -> None:
 def employ(role: str = "manager") -> None:
     with transaction():
         db.session.add(
-            User(
-                email="g@b.example", name="Grace", role=role, fs_uniquifier="u", active=True, created_at=START
-            )
+            User(email="g@b.example", name="Grace", role=role, session_key="u", active=True, created_at=START)
         )
 
 
@@ -368,6 +366,6 @@ def test_texts_that_nobody_signed_are_named(context: Flask, monkeypatch: pytest.
 
 def test_the_first_manager_counts_as_nobody_until_the_link_is_used(context: Flask) -> None:
     with transaction():
-        accounts.invite_first_manager(at=now())
+        invitations.invite_first_manager(at=now())
 
     assert not check("staff").ok

@@ -66,7 +66,7 @@ WRONG = {
     "/es/boletin": {"email": "quokka"},
 }
 
-ENDS_THE_SESSION = {"security.logout"}
+ENDS_THE_SESSION = {"signin.logout"}
 
 
 class Lines(logging.Handler):
@@ -109,7 +109,7 @@ def logs(app: Flask) -> Iterator[Lines]:
 @pytest.fixture
 def manager(signed_in: Callable[..., Colleague], monkeypatch: pytest.MonkeyPatch) -> Colleague:  # noqa: F811
     """Somebody who may open every page of the staff."""
-    monkeypatch.setattr("portal.signin.security.is_fresh", lambda: True)
+    monkeypatch.setattr("portal.signin.gate.is_fresh", lambda: True)
     return signed_in("manager")
 
 

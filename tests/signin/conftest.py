@@ -14,9 +14,9 @@ from sqlalchemy import select, update
 from portal.audit import AuditEntry
 from portal.clock import now
 from portal.db import db, transaction
-from portal.people import service
+from portal.people import invitations
 from portal.people.models import StaffSession, User
-from portal.signin import passwords
+from portal.signin import codes, passwords
 from tests import totp
 from tests.conftest import Clock
 from tests.pages import Page, Visitor
@@ -69,9 +69,8 @@ def make_person(app: Flask, staff_app: Flask, clock: Clock) -> Callable[..., Per
     def make(role: str = "desk", name: str = "") -> Person:
         name = name or f"Person {next(numbers)}"
         email = f"{name.lower().replace(' ', '.')}@pharmacy.example"
-        totps = staff_app.extensions["security"].totp_factory
         with staff_app.app_context():
-            secret = totps.generate_totp_secret()
+            secret = codes.new_secret()
             with transaction():
                 user = User(
                     email=email,
@@ -79,15 +78,14 @@ def make_person(app: Flask, staff_app: Flask, clock: Clock) -> Callable[..., Per
                     role=role,
                     active=True,
                     password=PASSWORD_HASH,
-                    fs_uniquifier=f"{name}-{role}",
-                    tf_primary_method="authenticator",
-                    tf_totp_secret=secret,
+                    session_key=f"{name}-{role}",
+                    totp_secret=secret,
                     created_at=now(),
                 )
                 db.session.add(user)
                 db.session.flush()
                 user_id = user.id
-            return Person(user_id, email, name, totps.get_totp_pretty_key(secret), clock)
+            return Person(user_id, email, name, codes.key(secret), clock)
 
     return make
 
@@ -140,7 +138,7 @@ def link(app: Flask) -> Callable[..., str]:
 
     def make(email: str = "new.person@pharmacy.example", role: str = "desk", name: str = "") -> str:
         with app.app_context(), transaction():
-            return service.invite(email=email, role=role, name=name, by=None, at=now())
+            return invitations.invite(email=email, role=role, name=name, by=None, at=now())
 
     return make
 

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from portal.clock import now
 from portal.db import db, transaction
 from portal.errors import Expired, NotFound, PortalError, Refused
-from portal.people import service
+from portal.people import accounts, credentials, invitations
 from portal.people.models import Invite, User
 from portal.signin import passwords
 from tests.conftest import Clock
@@ -29,7 +29,7 @@ def accept(app: Flask) -> Callable[..., int]:
 
     def spend(token: str, **values: str) -> int:
         with app.app_context(), transaction():
-            made = service.accept(
+            made = invitations.accept(
                 token, **{"name": "Grace Hall", "password_hash": PASSWORD_HASH, **values}, at=now()
             )
             return made.id
@@ -110,14 +110,14 @@ def test_a_newer_link_voids_the_one_before(link: Link, accept: Callable[..., int
 )
 def test_what_is_no_address_is_refused(app: Flask, email: str) -> None:
     with app.app_context(), pytest.raises(Refused) as refused, transaction():
-        service.invite(email=email, role="desk", by=None, at=now())
+        invitations.invite(email=email, role="desk", by=None, at=now())
 
     assert refused.value.field == "email"
 
 
 def test_a_role_that_is_none_is_refused(app: Flask) -> None:
     with app.app_context(), pytest.raises(Refused) as refused, transaction():
-        service.invite(email="a@b.example", role="root", by=None, at=now())
+        invitations.invite(email="a@b.example", role="root", by=None, at=now())
 
     assert refused.value.field == "role"
 
@@ -127,13 +127,13 @@ def test_a_manager_cannot_invite_who_is_there_but_the_command_line_renews(
 ) -> None:
     manager, person = make_person("manager"), make_person("pharmacist")
     with app.app_context(), pytest.raises(Refused), transaction():
-        service.invite(email=person.email, role="desk", by=service.get(manager.id), at=now())
+        invitations.invite(email=person.email, role="desk", by=accounts.get(manager.id), at=now())
 
     with app.app_context(), transaction():
-        token = service.invite(email=person.email, role="desk", by=None, at=now())
+        token = invitations.invite(email=person.email, role="desk", by=None, at=now())
 
     assert user(person.id).password is None
-    assert user(person.id).tf_totp_secret is None
+    assert user(person.id).totp_secret is None
     assert accept(token, name="New Name") == person.id
     assert (user(person.id).role, user(person.id).name) == ("pharmacist", "New Name")
 
@@ -142,20 +142,20 @@ def test_there_is_no_first_manager_once_there_is_anybody(
     app: Flask, make_person: MakePerson, accept: Callable[..., int]
 ) -> None:
     with app.app_context(), transaction():
-        token = service.invite_first_manager(at=now())
+        token = invitations.invite_first_manager(at=now())
     make_person()
 
     with pytest.raises(Expired):
         accept(token, email="late@pharmacy.example")
     with app.app_context(), pytest.raises(Refused), transaction():
-        service.invite_first_manager(at=now())
+        invitations.invite_first_manager(at=now())
 
 
 def test_a_fresh_portal_has_nobody(app: Flask) -> None:
     with app.app_context():
-        assert not service.has_staff()
-        assert service.people() == []
-        assert service.notice_addresses() == []
+        assert not accounts.has_staff()
+        assert accounts.people() == []
+        assert accounts.notice_addresses() == []
 
 
 def test_notices_go_to_the_active(app: Flask, make_person: MakePerson, change: Callable[..., None]) -> None:
@@ -163,8 +163,8 @@ def test_notices_go_to_the_active(app: Flask, make_person: MakePerson, change: C
     change(ada.id, active=False)
 
     with app.app_context():
-        assert service.notice_addresses() == [grace.email]
-        assert [person.name for person in service.people()] == ["Grace", "Ada"]
+        assert accounts.notice_addresses() == [grace.email]
+        assert [person.name for person in accounts.people()] == ["Grace", "Ada"]
 
 
 @pytest.mark.parametrize("act", ["disable", "change_role"])
@@ -174,13 +174,13 @@ def test_the_last_manager_stays(
     manager, other = make_person("manager"), make_person("desk")
 
     with app.app_context(), pytest.raises(Refused) as refused, transaction():
-        whom, by = service.get(manager.id), service.get(other.id)
+        whom, by = accounts.get(manager.id), accounts.get(other.id)
         if act == "disable":
-            service.disable(whom, by=by, at=now())
+            accounts.disable(whom, by=by, at=now())
         else:
-            service.change_role(whom, "desk", by=by, at=now())
+            accounts.change_role(whom, "desk", by=by, at=now())
 
-    assert refused.value.message == service.LAST_MANAGER
+    assert refused.value.message == accounts.LAST_MANAGER
     assert user(manager.id).active
     assert user(manager.id).role == "manager"
 
@@ -193,8 +193,8 @@ def test_two_managers_who_disable_each_other_leave_one(app: Flask, make_person: 
         gate.wait()
         try:
             with app.app_context(), transaction():
-                by, whom = service.get(pair[number].id), service.get(pair[1 - number].id)
-                service.disable(whom, by=by, at=now())
+                by, whom = accounts.get(pair[number].id), accounts.get(pair[1 - number].id)
+                accounts.disable(whom, by=by, at=now())
             outcomes.append("done")
         except Refused:
             outcomes.append("refused")
@@ -214,14 +214,14 @@ def test_nobody_acts_on_their_own_account(app: Flask, make_person: MakePerson) -
 
     with app.app_context():
         for act in (
-            service.disable,
-            service.renew,
-            lambda user, **by: service.change_role(user, "desk", **by),
+            accounts.disable,
+            invitations.renew,
+            lambda user, **by: accounts.change_role(user, "desk", **by),
         ):
             with pytest.raises(Refused) as refused, transaction():
-                user = service.get(me.id)
+                user = accounts.get(me.id)
                 act(user, by=user, at=now())
-            assert refused.value.message == service.NOT_YOURSELF
+            assert refused.value.message == accounts.NOT_YOURSELF
 
 
 def test_a_link_of_somebody_disabled_opens_nothing(
@@ -229,9 +229,9 @@ def test_a_link_of_somebody_disabled_opens_nothing(
 ) -> None:
     person = make_person()
     with app.app_context(), transaction():
-        token = service.renew(service.get(person.id), by=None, at=now())
+        token = invitations.renew(accounts.get(person.id), by=None, at=now())
     with app.app_context(), transaction():
-        service.disable(service.get(person.id), by=None, at=now())
+        accounts.disable(accounts.get(person.id), by=None, at=now())
 
     with pytest.raises(NotFound):
         accept(token)
@@ -243,17 +243,17 @@ def test_used_and_old_links_are_forgotten_after_a_month(app: Flask, link: Link, 
     link("b@pharmacy.example")
 
     with app.app_context(), transaction():
-        assert service.purge(at=now()) == 1
+        assert invitations.purge(at=now()) == 1
         assert db.session.scalars(select(Invite.email)).all() == ["b@pharmacy.example"]
 
 
 def test_get_and_find_do_as_they_are_called(app: Flask) -> None:
     with app.app_context():
-        assert service.find_by_email("nobody@pharmacy.example") is None
+        assert accounts.find_by_email("nobody@pharmacy.example") is None
         with pytest.raises(NotFound):
-            service.get_by_email("nobody@pharmacy.example")
+            accounts.get_by_email("nobody@pharmacy.example")
         with pytest.raises(NotFound):
-            service.get(99)
+            accounts.get(99)
 
 
 ABOUT = ("Grace Hall", "grace.hall@pharmacy.example", "Linden Test Pharmacy")
@@ -299,5 +299,5 @@ def test_a_flood_of_sign_ins_is_turned_away(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_lifetimes_are_those_we_state() -> None:
-    assert timedelta(hours=24) == service.LINK_LIFETIME
-    assert timedelta(minutes=30) == service.IDLE
+    assert timedelta(hours=24) == invitations.LINK_LIFETIME
+    assert timedelta(minutes=30) == credentials.IDLE

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -15,10 +14,9 @@ from portal import audit, tokens
 from portal.clock import now
 from portal.db import db, transaction
 from portal.errors import Unavailable
-from portal.people import service
+from portal.people import accounts, credentials
 from portal.people.models import StaffSession
 from portal.signin import sessions as session_store
-from portal.signin.security import pinned
 from tests.conftest import Clock
 from tests.pages import Visitor
 from tests.signin.conftest import PASSWORD, Person, cookie_of, give_password, is_signed_in, sign_in
@@ -46,8 +44,8 @@ def test_the_cookie_of_who_looks_can_hold_nothing_but_the_form_secret(
 ) -> None:
     person = make_person("manager")
     with staff_app.app_context():
-        forged = session_store._signer(staff_app).dumps(
-            {"_user_id": f"{person.name}-manager", "second_factor": person.id, "csrf_token": "x"}
+        forged = session_store._signer().dumps(
+            {"key": f"{person.name}-manager", "user": person.id, "csrf_token": "x"}
         )
     visitor.client.set_cookie("staff", forged, domain="localhost")
 
@@ -116,11 +114,15 @@ def test_the_cookie_is_guarded(make_person: MakePerson, visitor: Visitor, staff_
     assert "Domain" not in line
 
 
-def test_behind_https_the_cookies_are_host_cookies(staff_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = pinned(replace(staff_app.extensions["settings"], BASE_URL="https://portal.example"))
+def test_behind_https_the_cookies_are_host_cookies(
+    visitor: Visitor, change_settings: Callable[..., None]
+) -> None:
+    change_settings(BASE_URL="https://localhost:8000")
 
-    assert found["SESSION_COOKIE_NAME"] == "__Host-staff"
-    assert found["SESSION_COOKIE_SECURE"] is True
+    [line] = visitor.get("/staff/login").headers.getlist("Set-Cookie")
+
+    assert line.startswith("__Host-staff=")
+    assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(line.split("; "))
 
 
 @pytest.mark.parametrize(("minutes", "alive"), [(29, True), (31, False)])
@@ -191,7 +193,7 @@ def test_a_disabled_person_is_out_at_once(
 ) -> None:
     visitor, half = signed_in(), signed_in()
     with app.app_context(), transaction():
-        service.disable(service.get(visitor.person.id), by=None, at=now())
+        accounts.disable(accounts.get(visitor.person.id), by=None, at=now())
 
     assert not is_signed_in(visitor)
     change(half.person.id, active=False)  # whatever way it came about
@@ -204,22 +206,23 @@ def test_a_sign_in_begun_before_the_end_cannot_be_finished(
     person = make_person()
     page = give_password(visitor, person)
     with app.app_context(), transaction():
-        service.end_sessions(service.get(person.id), by=None, at=now())
+        credentials.end_sessions(accounts.get(person.id), by=None, at=now())
 
     page.fill("Code", person.next_code()).press("Continue", wait=0)
 
     assert not is_signed_in(visitor)
 
 
-def test_a_session_without_the_second_factor_is_no_session(
+def test_a_session_that_is_not_wholly_its_persons_is_no_session(
     signed_in: SignedIn, app: Flask, sessions: Rows
 ) -> None:
-    """Should the library ever sign somebody in by another way, the gate still wants our own mark."""
-    visitor = signed_in("manager")
-    for mark in (None, visitor.person.id + 1):
+    """The row must say whose it is, and hold the key that is theirs now."""
+    visitor, other = signed_in("manager"), signed_in("manager")
+    row_id, own = sessions()[0].id, f"{visitor.person.name}-manager"
+    for user_id, key in ((None, own), (visitor.person.id, "an earlier key"), (other.person.id, own)):
         with app.app_context(), transaction():
-            row = db.session.get(StaffSession, sessions()[0].id)
-            row.data = {**row.data, "second_factor": mark}
+            row = db.session.get(StaffSession, row_id)
+            row.user_id, row.data = user_id, {**row.data, "key": key, "user": visitor.person.id}
 
         assert not is_signed_in(visitor)
 
@@ -274,7 +277,7 @@ def stale(app: Flask) -> Callable[[Visitor], None]:
     def age(visitor: Visitor) -> None:
         with app.app_context(), transaction():
             row = db.session.query(StaffSession).filter_by(digest=tokens.digest(cookie_of(visitor))).one()
-            row.data = {**row.data, "fs_paa": row.data["fs_paa"] - 11 * 60}
+            row.data = {**row.data, "password_at": row.data["password_at"] - 11 * 60}
 
     return age
 
@@ -324,7 +327,7 @@ def test_old_rows_are_swept_and_live_ones_stay(
     clock.tick(minutes=20)
 
     with app.app_context(), transaction():
-        gone = service.purge(at=now())
+        gone = credentials.purge_sessions(at=now())
 
     assert gone == 1
     assert [row.user_id for row in sessions()] == [live.person.id]

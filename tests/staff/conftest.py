@@ -78,15 +78,14 @@ def signed_in(app: Flask, clock: Clock) -> Callable[..., Colleague]:
                 role=role,
                 active=True,
                 password="no password at all",
-                fs_uniquifier=secrets.token_hex(32),
+                session_key=secrets.token_hex(32),
                 created_at=now(),
             )
             db.session.add(user)
             db.session.flush()
             data = {
-                "_user_id": user.fs_uniquifier,
-                "second_factor": user.id,
-                "fs_paa": now().timestamp(),
+                "key": user.session_key,
+                "password_at": now().timestamp(),
                 "csrf_token": secrets.token_hex(20),
             }
             db.session.add(

@@ -17,7 +17,7 @@ from portal.db import db, transaction
 from portal.desk.acts import ROOM_ACTS
 from portal.mail import promise as mail
 from portal.mail.letters import LETTERS
-from portal.people import service as accounts
+from portal.people import accounts, invitations
 from portal.staff import oversight
 from tests.pages import Page, words
 from tests.staff.conftest import Colleague
@@ -108,8 +108,8 @@ def test_a_link_in_the_trail_says_for_whom_it_was(app: Flask, signed_in: SignedI
     grace = signed_in("manager", "Grace Hall")
     with app.app_context(), transaction():
         by = accounts.get(grace.user_id)
-        accounts.invite(email="tom@pharmacy.example", name="Tom Oneill", role="desk", by=by, at=now())
-        accounts.invite(email="una@pharmacy.example", role="manager", by=by, at=now())
+        invitations.invite(email="tom@pharmacy.example", name="Tom Oneill", role="desk", by=by, at=now())
+        invitations.invite(email="una@pharmacy.example", role="manager", by=by, at=now())
 
     assert told(grace.open("/staff/audit")) == [
         ["Grace Hall", "One-use link made", "una@pharmacy.example", "Manager"],

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from portal.audit import AuditEntry
 from portal.db import db
 from portal.intake.models import Status
-from portal.people import service
+from portal.people import accounts, invitations
 from portal.people.models import StaffSession, User
 from tests.pages import Visitor
 from tests.staff.conftest import Colleague
@@ -49,7 +49,7 @@ def acts(app: Flask, user_id: int) -> list[str]:
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everybody here gave their password a moment ago; `tests/signin/test_sessions.py` shows what else happens."""
-    monkeypatch.setattr("portal.signin.security.is_fresh", lambda: True)
+    monkeypatch.setattr("portal.signin.gate.is_fresh", lambda: True)
 
 
 def test_only_managers_look_after_people(signed_in: SignedIn) -> None:
@@ -98,7 +98,7 @@ def test_an_invitation_goes_out_by_mail_and_makes_an_account(
     page = visitor.open(link.removeprefix("http://localhost:8000"))
     page.fill("Password", PASSWORD).press("Set password", status=303)
     with app.app_context():
-        made = service.get_by_email("tom@pharmacy.example")
+        made = accounts.get_by_email("tom@pharmacy.example")
         assert (made.name, made.role) == ("Tom Oneill", "pharmacist")
 
 
@@ -112,7 +112,7 @@ def test_an_invitation_says_what_is_missing_and_what_is_taken(
     assert page.errors == {"email": "Enter their email address", "role-0": "Select a role"}
     page = page.fill("Email", "ada.okafor@pharmacy.example").fill("Desk").press("Send the link", status=422)
 
-    assert page.errors == {"email": service.ADDRESS_TAKEN}
+    assert page.errors == {"email": invitations.ADDRESS_TAKEN}
     assert outbox() == []
 
 
@@ -188,7 +188,7 @@ def test_nobody_can_be_acted_on_twice_over_or_against_the_rules(
     answer = manager.post(f"/staff/people/{manager.user_id}/disable", data={"csrf_token": token})
 
     assert answer.status_code == 422
-    assert service.NOT_YOURSELF in answer.text
+    assert accounts.NOT_YOURSELF in answer.text
     assert user(manager.user_id).active
     assert manager.post("/staff/people/9999/disable", data={"csrf_token": token}).status_code == 404
 
