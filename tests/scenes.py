@@ -407,7 +407,7 @@ scene("staff account, password changed", "account.account")(
 )
 
 
-@scene("staff session over", "request.note", status=401)
+@scene("staff session over", "case.do", status=401)
 def _(stage: Stage) -> None:
     open_request(stage, "Ada", status=Status.IN_PROGRESS).fill(**{"note-text": "They prefer to be called."})
     stage.wait(hours=13).press("Save note")
@@ -466,47 +466,47 @@ def open_request(stage: Stage, staff: str, **having: object) -> Stage:
 
 
 CONSULTATION = {"kind": "consultation"}
-scene("staff request, new", "request.show")(
+scene("staff request, new", "case.show")(
     lambda stage: open_request(stage, "Ada", **CONSULTATION, status=Status.NEW)
 )
-scene("staff request, mine", "request.show", pictures="request dark")(
+scene("staff request, mine", "case.show", pictures="request dark")(
     lambda stage: open_request(stage, "Ada", **CONSULTATION, status=Status.IN_PROGRESS)
 )
-scene("staff request of somebody else", "request.show")(
+scene("staff request of somebody else", "case.show")(
     lambda stage: open_request(stage, "Grace", **CONSULTATION, status=Status.IN_PROGRESS)
 )
-scene("staff request that the desk may not read", "request.show")(
+scene("staff request that the desk may not read", "case.show")(
     lambda stage: open_request(stage, "Dee", **CONSULTATION, status=Status.NEW)
 )
-scene("staff request for materials", "request.show")(
+scene("staff request for materials", "case.show")(
     lambda stage: open_request(stage, "Dee", kind="resource", status=Status.IN_PROGRESS)
 )
-scene("staff request, answered", "request.show")(
+scene("staff request, answered", "case.show")(
     lambda stage: open_request(stage, "Ada", **CONSULTATION, status=Status.ANSWERED)
 )
-scene("staff request, closed", "request.show")(
+scene("staff request, closed", "case.show")(
     lambda stage: open_request(stage, "Ada", **CONSULTATION, status=Status.CLOSED)
 )
-scene("staff request, spam", "request.show")(lambda stage: open_request(stage, "Ada", status=Status.SPAM))
-scene("staff request that may repeat another", "request.show")(
+scene("staff request, spam", "case.show")(lambda stage: open_request(stage, "Ada", status=Status.SPAM))
+scene("staff request that may repeat another", "case.show")(
     lambda stage: open_request(stage, "Ada", name="Mei-Ling Zhao", status=Status.NEW)
 )
-scene("staff request that may name a patient", "request.show")(
+scene("staff request that may name a patient", "case.show")(
     lambda stage: open_request(stage, "Ada", name="Björn Åkesson", status=Status.NEW)
 )
 
 
-@scene("staff answer that is empty", "request.answer", status=422)
+@scene("staff answer that is empty", "case.do", status=422)
 def _(stage: Stage) -> None:
     open_request(stage, "Ada", **CONSULTATION, status=Status.IN_PROGRESS).press("Send answer to", exact=False)
 
 
-@scene("staff note that is empty", "request.note", status=422)
+@scene("staff note that is empty", "case.do", status=422)
 def _(stage: Stage) -> None:
     open_request(stage, "Ada", **CONSULTATION, status=Status.IN_PROGRESS).press("Save note")
 
 
-@scene("staff answer after somebody else was first", "request.answer", status=409, pictures="conflict")
+@scene("staff answer after somebody else was first", "case.do", status=409, pictures="conflict")
 def _(stage: Stage) -> None:
     open_request(stage, "Ada", **CONSULTATION, status=Status.IN_PROGRESS)
     stage.fill(**{"answer-text": "At least 7 to 10 days. The label says so."})
@@ -516,7 +516,7 @@ def _(stage: Stage) -> None:
     stage.press("Send answer to", exact=False)
 
 
-scene("staff request of nobody", "request.show", status=404)(
+scene("staff request of nobody", "case.show", status=404)(
     lambda stage: stage.as_staff("Ada").open("/staff/requests/LDN-BCDF-GHJK")
 )
 
@@ -583,7 +583,7 @@ NO_PAGE = {
     "account.root": "redirects to the queue",
     "queue.home": "redirects to the queue",
     "signin.picture": "a picture",
-    "request.back": "redirects to the request",
+    "case.back": "redirects to the request",
     "signin.logout": "redirects to the sign-in page",
 }
 # Buttons: done, they redirect to a page that has its scenes; refused, they show that same page with a notice.
@@ -594,13 +594,6 @@ BUTTONS = {
     "people.enable",
     "people.end_sessions",
     "people.send_link",
-    "request.claim",
-    "request.close",
-    "request.not_spam",
-    "request.release",
-    "request.reopen",
-    "request.spam",
-    "request.take_over",
 }
 
 

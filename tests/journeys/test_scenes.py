@@ -21,7 +21,7 @@ from portal import clock
 from portal.db import db, transaction
 from portal.intake.models import Request
 from portal.mail.models import Body
-from portal.people import invitations, notices
+from portal.people import accounts, invitations, notices
 from portal.people.models import User
 from tests.browser_tools import nu
 from tests.figures import Figure, is_full
@@ -239,8 +239,8 @@ def test_every_kind_of_mail_is_valid_html(
     open_request(played, "Ada", kind="consultation", status="in_progress")
     played.fill(**{"answer-text": "At least 7 to 10 days. The label says so."}).press("Send answer and close")
     with house.staff.app_context(), transaction():
-        grace, ada = (db.session.get(User, number) for number in (1, 2))
-        assert grace and ada
+        grace, ada, dee = (db.session.get(User, number) for number in (1, 2, 3))
+        assert grace and ada and dee
         token = invitations.invite(
             email="lou@pharmacy.example", role="desk", name="Lou", by=grace, at=clock.now()
         )
@@ -249,6 +249,8 @@ def test_every_kind_of_mail_is_valid_html(
             ada.email, invitations.renew(ada, by=grace, at=clock.now()), renews=True, by=grace, at=clock.now()
         )
         notices.notify(ada, notices.PASSWORD_CHANGED, at=clock.now())
+        accounts.change_role(dee, "pharmacist", by=grace, at=clock.now())
+        accounts.change_role(ada, "desk", by=grace, at=clock.now())  # her questions go back, and Dee is told
 
     mails = house.mails()
 

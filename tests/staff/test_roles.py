@@ -1,0 +1,168 @@
+"""Who may what on the staff face: every rule, every role and nobody, by GET and by POST, held to one small table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from flask import Flask
+from werkzeug.routing import Rule
+from werkzeug.test import TestResponse
+
+from portal import tokens
+from portal.desk.acts import ACTS, ANSWER, CLAIM, NOTE, Act
+from portal.people.models import ROLES
+from tests.pages import Visitor
+from tests.staff.conftest import Colleague
+
+ALL = frozenset({"desk", "pharmacist", "manager"})
+# By blueprint, written by hand: a new one stands here before it is served.
+MAY = {
+    "account": ALL,
+    "case": ALL,
+    "gallery": ALL,
+    "queue": ALL,
+    "mail": {"pharmacist", "manager"},
+    "audit": {"manager"},
+    "people": {"manager"},
+}
+# The rooms of signing in itself: their doors are tested page by page in `tests/signin`.
+SIGNING_IN = {"security", "signin", "accounts"}
+# The acts that a role may not do with a request that just came, though it be theirs. The rest is for `tests/desk`.
+MAY_NOT = {
+    ("consultation", "desk"): {"take-over", "answer", "close", "reopen"},
+    ("consultation", "manager"): {"answer"},
+    ("resource", "desk"): {"take-over", "close", "reopen"},
+}
+# What nobody has, by the name of the hole in an address.
+NOBODYS = {"reference": "LDN-BCDF-GHJK", "user_id": "999", "session_id": "999", "act": "no-such-act"}
+
+
+Trail = Callable[[str], list[str]]
+
+
+def rules(staff_app: Flask) -> Iterator[Rule]:
+    """Every rule behind the sign-in page."""
+    for rule in staff_app.url_map.iter_rules():
+        if rule.endpoint != "static" and rule.endpoint.partition(".")[0] not in SIGNING_IN:
+            yield rule
+
+
+def address(rule: Rule, holes: dict[str, str]) -> str:
+    """The rule's own address."""
+    return re.sub(r"<(?:\w+:)?(\w+)>", lambda hole: holes[hole[1]], rule.rule)
+
+
+def said(answer: TestResponse) -> str:
+    """A body without what differs from one time to the next."""
+    return re.sub(r'value="[^"]*"', "", answer.text)
+
+
+@pytest.fixture
+def there(ask: Callable[..., str], signed_in: Callable[..., Colleague]) -> dict[str, str]:
+    """What there is: a request, and somebody with a session."""
+    somebody = signed_in("pharmacist", "Somebody Else")
+    return {"reference": ask(), "user_id": str(somebody.user_id), "session_id": "1", "act": "claim"}
+
+
+def test_every_blueprint_stands_in_the_table(staff_app: Flask) -> None:
+    assert {rule.endpoint.partition(".")[0] for rule in rules(staff_app)} == set(MAY)
+    assert set(ROLES) == ALL
+
+
+@pytest.mark.parametrize("role", sorted(ALL))
+def test_a_role_reaches_what_the_table_says(
+    role: str, staff_app: Flask, there: dict[str, str], signed_in: Callable[..., Colleague]
+) -> None:
+    colleague = signed_in(role)
+    token = csrf_token(colleague)
+    refusals = set()
+    walked = 0
+
+    for rule in rules(staff_app):
+        may = role in MAY[rule.endpoint.partition(".")[0]]
+        for method in sorted({"GET", "POST"} & rule.methods):
+            for what, holes in (("there", there), ("nobody's", NOBODYS)):
+                place = f"{method} {address(rule, holes)} ({what})"
+                answer = colleague.client.open(
+                    address(rule, holes),
+                    method=method,
+                    data={"csrf_token": token} if method == "POST" else None,
+                    environ_base=colleague.environ,
+                    base_url="http://localhost:8000",
+                )
+                walked += 1
+                if not may:
+                    assert answer.status_code == 403, f"{place}: {answer.status_code}"
+                    refusals.add(said(answer))
+                elif rule.arguments and what == "nobody's":
+                    assert answer.status_code in (302, 303, 404), f"{place}: {answer.status_code}"
+                elif method == "GET":
+                    assert answer.status_code in (200, 302, 303), f"{place}: {answer.status_code}"
+                else:  # sent empty: done, lost its form's token, stale or at fault, and never for want of a right
+                    assert answer.status_code in (303, 400, 409, 422), f"{place}: {answer.status_code}"
+
+    assert walked >= 20
+    assert len(refusals) == (0 if role == "manager" else 1), "one refusal for what is there and what is not"
+
+
+@pytest.mark.parametrize("role", sorted(ALL))
+@pytest.mark.parametrize("kind", ["consultation", "resource"])
+def test_an_act_is_refused_to_whom_its_line_does_not_name(
+    kind: str, role: str, ask: Callable[..., str], signed_in: Callable[..., Colleague], trail: Trail
+) -> None:
+    colleague = signed_in(role)
+    refused = set()
+
+    for act in ACTS:
+        reference = ask(kind)
+        version = 1
+        if act.owner == "mine":
+            assert (
+                colleague.post(f"/staff/requests/{reference}/claim", whole(colleague, CLAIM)).status_code
+                == 303
+            )
+            version += 1
+        answer = colleague.post(f"/staff/requests/{reference}/{act.word}", whole(colleague, act, version))
+        assert answer.status_code in (303, 403, 409), f"{act.word}: {answer.status_code}"
+        if answer.status_code == 403:
+            refused.add(act.word)
+            assert act.audit not in trail(reference)
+
+    assert refused == MAY_NOT.get((kind, role), set())
+
+
+def whole(colleague: Colleague, act: Act, version: int = 1) -> dict[str, str]:
+    """A post of that act with nothing at fault in it, whether or not the page offers it to them."""
+    purpose = {NOTE.word: "NoteForm", ANSWER.word: "AnswerForm"}.get(
+        act.word, "ReasonForm" if act.reasons else ""
+    )
+    keys = colleague.client.application.extensions["settings"].keys
+    sent = {
+        "csrf_token": csrf_token(colleague),
+        "version": str(version),
+        "text": "Words that are long enough.",
+        "reason": str(next(iter(act.reasons), "")),
+        "form_token": tokens.stamp(keys[0], purpose, at=colleague.clock().timestamp() - 10),
+    }
+    return {f"{act.word}-{name}" if purpose else name: value for name, value in sent.items()}
+
+
+def csrf_token(colleague: Colleague) -> str:
+    """What the forms of this session carry."""
+    return str(colleague.open("/staff/account").soup.find(attrs={"name": "csrf_token"})["value"])
+
+
+def test_nobody_reaches_any(staff_app: Flask, there: dict[str, str], visitor: Visitor) -> None:
+    for rule in rules(staff_app):
+        for holes in (there, NOBODYS):
+            place = address(rule, holes)
+            if "GET" in rule.methods:
+                answer = visitor.get(place)
+                assert (answer.status_code, answer.headers["Location"].partition("?")[0]) == (
+                    302,
+                    "/staff/login",
+                ), place
+            if "POST" in rule.methods:
+                assert visitor.post(place, data={}).status_code in (400, 401), place
