@@ -9,7 +9,7 @@
 # Matters:  browsers send back, byte for byte, whatever cookie another service set for the parent domain. One such cookie
 #           in UTF-8 (a city's or a person's name) and that visitor has no cookie of ours either: each form is "stale" for
 #           ever and staff cannot stay signed in, with nothing in the log. Look for it before blaming the form tokens.
-# Source:   this run; RFC 9110, 5.5 (obs-text is allowed in field values); PEP 3333, "Unicode Issues".
+# Source:   this run; granian issue 335 (closed: will not be changed); RFC 9110, 5.5 (obs-text); PEP 3333, "Unicode Issues".
 set -euo pipefail
 work=$(mktemp -d); server=
 trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; wait; rm -rf "$work"' EXIT; cd "$work"
