@@ -14,8 +14,7 @@ from alembic import context
 from alembic.operations.ops import AddColumnOp
 from alembic.util import CommandError
 from flask import current_app
-from sqlalchemy import Boolean, Column, Integer, LargeBinary, String, false, text
-from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy import Boolean, Column, DefaultClause, Integer, LargeBinary, String, false, text
 
 from portal.db import db, writes_allowed
 
@@ -24,7 +23,7 @@ def _fill_what_may_not_be_empty(_context: object, _revision: object, directives:
     for script in directives:
         for added in _added(script.upgrade_ops):
             if not added.column.nullable and added.column.server_default is None:
-                added.column.server_default = _of_old_rows(added.column)
+                added.column.server_default = DefaultClause(_of_old_rows(added.column))
 
 
 def _added(operation: Any) -> Iterator[AddColumnOp]:
@@ -34,7 +33,7 @@ def _added(operation: Any) -> Iterator[AddColumnOp]:
         yield from _added(inner)
 
 
-def _of_old_rows(column: Column[Any]) -> str | ColumnElement[Any]:
+def _of_old_rows(column: Column[Any]) -> Any:
     """What the model gives by itself, or the empty value of that kind."""
     default = getattr(column.default, "arg", None)
     if isinstance(default, str):

@@ -18,7 +18,7 @@ from flask.sessions import SessionInterface
 from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from portal import addresses, audit, cli, jobs, keeping, library, site, web
+from portal import addresses, audit, cli, failures, jobs, keeping, library, site, web
 from portal.db import db, prepare_engine
 from portal.desk import letters as desk_letters
 from portal.desk import perform
@@ -30,7 +30,7 @@ from portal.intake import models as intake_models
 from portal.intake import views as intake_views
 from portal.intake.kinds import KINDS, ROOM_KINDS
 from portal.jobs import JOBS
-from portal.library import pages
+from portal.library import loading, pages
 from portal.mail import jobs as mail_jobs
 from portal.mail import models as mail_models
 from portal.mail.letters import LETTERS
@@ -93,7 +93,7 @@ def create_app(config: Settings) -> Flask:
         raise CodeFaults(faults)
     public = _core("portal.public", config)
     public.session_interface = NoSession()
-    public.extensions["library"] = pages.load(CONTENT)
+    public.extensions["library"] = loading.load(CONTENT)
     public.extensions["foreign_posts"] = newsletter_views.FOREIGN_POSTS
     for blueprint in PUBLIC:
         public.register_blueprint(blueprint)
@@ -111,7 +111,7 @@ def create_app(config: Settings) -> Flask:
 
     def refresh() -> None:
         try:
-            public.extensions["library"] = pages.load(CONTENT)
+            public.extensions["library"] = loading.load(CONTENT)
         except pages.ContentError as error:
             for fault in error.faults:  # our own words on our own texts
                 logger.error("a text has a fault", extra={"reason": fault})
@@ -170,6 +170,7 @@ def _core(name: str, config: Settings) -> Flask:
     log.set_up(app)
     db.init_app(app)
     web.set_up(app)
+    failures.set_up(app)
     with app.app_context():
         prepare_engine(db.engine)
     return app

@@ -12,11 +12,42 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from portal import addresses, audit
 from portal.clock import now
 from portal.db import db, transaction
+from portal.demo import (
+    ADVERTISER,
+    ADVERTISING,
+    ANA,
+    ANSWER,
+    ANSWERED,
+    BJORN,
+    CHAPTERS,
+    DIEGO,
+    HANA,
+    LACTOSE,
+    LEE,
+    LIQUID,
+    MEI,
+    NAMED,
+    NOOR,
+    NOTE,
+    PRIYA,
+    QUESTIONS,
+    SAMIRA,
+    SENT,
+    SLEEP,
+    STAFF,
+    START,
+    SURGERY,
+    TOM,
+    TRAMADOL,
+    TRIALS,
+    WALTER,
+    WORDING,
+)
 from portal.desk import acts, perform
 from portal.desk.acts import Act
 from portal.errors import Refused
@@ -31,87 +62,13 @@ from portal.newsletter.models import Means, Signup, Source
 from portal.newsletter.models import State as SubscriberState
 from portal.npi import number
 from portal.people import accounts, invitations
-from portal.people.models import Role, User
+from portal.people.models import User
 from portal.settings import settings
 
-STAFF = (
-    ("grace@pharmacy.example", "Grace Lindqvist", Role.MANAGER),
-    ("ada@pharmacy.example", "Ada Okafor, PharmD", Role.PHARMACIST),
-    ("dee@pharmacy.example", "Dee Ramos", Role.DESK),
-)
-# Who asks: name, credential, practice, state, address, NPI without its check digit.
-PRESCRIBERS = (
-    ("Ana Ruiz", "NP", "Diablo Family Practice", "CA", "ana.ruiz@diablofamily.example", "123456789"),
-    ("Lee Park", "MD", "Bay Rheumatology Group", "CA", "lee.park@bayrheum.example", "199399999"),
-    ("Samira Haddad", "DO", "Iron Horse Pain Clinic", "CA", "s.haddad@ironhorse.example", "145678912"),
-    ("Tom O’Neill", "PA", "Alcosta Internal Medicine", "CA", "toneill@alcosta.example", "178912345"),
-    ("Mei-Ling Zhao", "MD", "Crow Canyon Neurology", "CA", "mzhao@crowcanyon.example", "132435465"),
-    ("Björn Åkesson", "MD", "Sierra Gastroenterology", "NV", "bakesson@sierragi.example", "165432198"),
-    ("Priya Natarajan", "MD", "Dougherty Valley Clinic", "CA", "priya.n@dvclinic.example", "110022334"),
-    ("Walter Osei", "DDS", "Bollinger Dental", "CA", "wosei@bollinger.example", "187654321"),
-    ("Noor Rahman", "NP", "Twin Creeks Pediatrics", "CA", "nrahman@twincreeks.example", "119283746"),
-    ("Diego Castellanos", "MD", "Norris Canyon Medical", "CA", "dcast@norriscanyon.example", "156473829"),
-    ("Hana Kim", "DNP", "Windemere Women’s Health", "CA", "hkim@windemere.example", "138271605"),
-)
-ANA, LEE, SAMIRA, TOM, MEI, BJORN, PRIYA, WALTER, NOOR, DIEGO, HANA = PRESCRIBERS
-ADVERTISER = ("Rank Partners", "", "", "", "offers@rank.example", "176543219")
-
-START = (["dosing"], "What starting dose do you usually see, and how fast do prescribers step it up?")
-TRAMADOL = (
-    ["interactions"],
-    "An adult in my practice takes tramadol as needed. How long an opioid-free interval do you advise?",
-)
-LACTOSE = (
-    ["formulation", "compounding"],
-    "Can you make 0.5 mg capsules without lactose, and which filler would you use instead?",
-)
-SLEEP = (
-    ["safety"],
-    "Sleep is disturbed at 3 mg taken at bedtime. Is a morning dose reasonable, or a step down to 1.5 mg?",
-)
-TRIALS = (
-    ["evidence"],
-    "Which placebo-controlled trials are larger than 50 people? I would like the references.",
-)
-LIQUID = (
-    ["dosing", "other"],
-    "Is a liquid at 1 mg/mL practical for titration in 0.25 mg steps, and how long does it keep?",
-)
-SURGERY = (
-    ["safety", "interactions"],
-    "Elective knee surgery is planned with opioids afterwards. When should the dose be held?",
-)
-WORDING = (["compounding"], "What exactly should the prescription say so that you need not call back?")
-# Invented, like everything here; the guard against patient data finds a birth date in it.
-NAMED = (
-    ["dosing", "interactions"],
-    "Woman born 3/14/1961 on levothyroxine 75 mcg. Would you start at 0.5 mg, and recheck TSH when?",
-)
-ADVERTISING = (
-    ["other"],
-    "We bring pharmacies to page one. https://rank.example https://rank.example/offer www.rank.example",
-)
-QUESTIONS = (START, TRAMADOL, LACTOSE, SLEEP, TRIALS, LIQUID, SURGERY, WORDING)
-# Which chapter answers a topic: the demo's answers send people there, and say nothing of their own about medicine.
-CHAPTERS = {
-    "dosing": "dosing",
-    "interactions": "safety",
-    "safety": "safety",
-    "formulation": "compounding",
-    "compounding": "compounding",
-    "evidence": "evidence",
-}
-ANSWER = (
-    "Thank you for your question.\n\nWhat is known, and what is not, is in our chapter on {chapter}, with its "
-    "sources: {link}\n\nCall us if you want to talk about it."
-)
-SENT = "Thank you for asking. What you asked for is on its way to you."
-NOTE = "Called the practice; they prefer an answer by email."
-
-CONFIRMED = 9  # of the sign-ups; the rest signed up today, so that nobody is due a reminder
-STEP = timedelta(minutes=30)
-# Who was answered on which working day, the last first; whoever still waits for something alike comes late.
-ANSWERED = (LEE, TOM, PRIYA, BJORN, HANA, NOOR, DIEGO, SAMIRA, MEI, WALTER, ANA, TOM, LEE, BJORN)
+CONFIRMED, STEP = (
+    9,
+    timedelta(minutes=30),
+)  # of the sign-ups: the rest came today, so nobody is due a reminder
 
 
 def plant() -> Iterator[str]:
@@ -125,7 +82,7 @@ def plant() -> Iterator[str]:
         _requests(at, pharmacist, clerk)
         links = [(person, invitations.renew(person, by=None, at=at)) for person in staff]
         mail.settle(at)
-    yield f"{len(STAFF)} members of staff, {_count()} requests."
+    yield f"{len(STAFF)} members of staff, {db.session.scalar(select(func.count(Request.id)))} requests."
     for person, token in links:
         yield f"  {person.name} ({person.role}) signs in first here: {link(addresses.STAFF_INVITE.of(token=token))}"
     yield f"{_subscribers(at)} newsletter sign-ups in every state."
@@ -199,8 +156,8 @@ class _World:
 
     def happen(self) -> None:
         """Let everything happen."""
-        for _, act in sorted(self.todo, key=lambda one: one[0]):
-            act()
+        for _, do in sorted(self.todo, key=lambda one: one[0]):
+            do()
 
 
 def _requests(at: datetime, pharmacist: User, clerk: User) -> None:
@@ -325,21 +282,13 @@ def _send(
 
 
 def _identity(who: tuple[str, ...]) -> dict[str, str]:
-    name, credential, practice, state, email, nine = who
-    digit = next(last for last in "0123456789" if number.is_valid(nine + last))
-    return {
-        "name": name,
-        "credential": credential,
-        "npi": nine + digit,
-        "practice": practice,
-        "state": state,
-        "email": email,
-    }
+    *given, nine = who
+    npi = next(nine + last for last in "0123456789" if number.is_valid(nine + last))
+    return {**dict(zip(("name", "credential", "practice", "state", "email"), given, strict=True)), "npi": npi}
 
 
 def _subscribers(at: datetime) -> int:
     """Sign-ups of made-up people, most of them confirmed, in both languages."""
-    keys = settings().keys
     with transaction():
         newsletter.sign_up(
             *(
@@ -358,12 +307,11 @@ def _subscribers(at: datetime) -> int:
                 for index in range(12)
             )
         )
-    newsletter.answer_signups(keys=keys, at=at)
+    newsletter.answer_signups(keys=settings().keys, at=at)
     with transaction():
         mail.settle(at)
-        for index, signup in enumerate(db.session.scalars(select(Signup).order_by(Signup.id)).all()):
-            if index >= CONFIRMED:
-                continue
+        confirmed = select(Signup).order_by(Signup.id).limit(CONFIRMED)
+        for index, signup in enumerate(db.session.scalars(confirmed).all()):
             moment = at - timedelta(days=2, hours=index)
             subscriber = subscriptions.enrol(
                 signup.address, signup.language, at=moment, state=SubscriberState.ACTIVE
@@ -373,7 +321,3 @@ def _subscribers(at: datetime) -> int:
             if index == 8:
                 subscriptions.leave(subscriber, means=Means.PAGE, network="198.51.8.0/24", at=moment)
     return 12
-
-
-def _count() -> int:
-    return len(db.session.scalars(select(Request.id)).all())

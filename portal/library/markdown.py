@@ -17,7 +17,6 @@ copy. HTML in the source is printed, not obeyed, and what is rendered passes nh3
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import nh3
 from markdown_it import MarkdownIt
@@ -25,11 +24,11 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from mdit_py_plugins.attrs import attrs_plugin
 from mdit_py_plugins.container import container_plugin
 
-from portal.library import tables, typography
+from portal.library import renderers, tables, typography
 from portal.library.tables import Grid
 
 NOTICES = {
@@ -83,13 +82,13 @@ def parse(source: str, language: str = "en", grids: Mapping[str, Grid] | None = 
     """Parse `source`; never raises for what an author wrote: that is what `faults` is for."""
     notes = _Notes(language, grids or {})
     tokens = _MARKDOWN.parse(source, {"notes": notes})
-    below = _end_of_box(tokens)
+    below = renderers.end_of_box(tokens)
     for twice in sorted({anchor for anchor in notes.ids if notes.ids.count(anchor) > 1}):
         notes.faults.append(f"the id {twice!r} is given twice")
     return Document(
         lead=_render(tokens[:below], notes),
         html=_render(tokens[below:], notes),
-        text="\n".join(_plain(token) for token in tokens if token.type == "inline"),
+        text="\n".join(renderers.plain(token) for token in tokens if token.type == "inline"),
         contents=tuple(notes.contents),
         cited={key: tuple(marks) for key, marks in notes.cited.items()},
         links=tuple(notes.links),
@@ -249,34 +248,7 @@ def _list_contents(state: StateCore) -> None:
     """The headings of level 2 that are not a box's, in order."""
     for opening, inline in zip(state.tokens, state.tokens[1:], strict=False):
         if opening.type == "heading_open" and opening.tag == "h2" and opening.attrs.get("id"):
-            _notes(state).contents.append((str(opening.attrs["id"]), _plain(inline)))
-
-
-# Rendering
-
-
-def _render_citation(html: RendererHTML, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
-    word = env["notes"].words["reference"]
-    marks = [
-        f'<a href="#ref-{key}" id="{mark}"><span class="vh">{word} </span>{number}</a>'
-        for number, key, mark in tokens[place].meta["marks"]
-    ]
-    is_alone = len(tokens) == 1  # in a cell of its own it needs no raising
-    return " ".join(marks) if is_alone else f"<sup>{' '.join(marks)}</sup>"
-
-
-def _render_leaves(html: RendererHTML, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
-    return f'<span class="vh"> ({escape(tokens[place].content)})</span>'
-
-
-def _render_box(html: RendererHTML, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
-    return html.renderToken(tokens, place, options, env)  # without the class of the plug-in's own
-
-
-def _render_heading(html: RendererHTML, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
-    opening = html.renderToken(tokens, place, options, env)
-    level = env["notes"].words.get(tokens[place].meta.get("level", ""))
-    return f'{opening}<span class="vh">{level}: </span>' if level else opening
+            _notes(state).contents.append((str(opening.attrs["id"]), renderers.plain(inline)))
 
 
 # Helpers
@@ -284,14 +256,6 @@ def _render_heading(html: RendererHTML, tokens: Sequence[Token], place: int, opt
 
 def _render(tokens: Sequence[Token], notes: _Notes) -> str:
     return _CLEANER.clean(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {"notes": notes}))
-
-
-def _end_of_box(tokens: Sequence[Token]) -> int:
-    """Where the box that the text begins with ends; 0 if it begins otherwise."""
-    if not tokens or not tokens[0].type.startswith("container_"):
-        return 0
-    closing = tokens[0].type.replace("_open", "_close")
-    return next(place for place, token in enumerate(tokens, 1) if token.type == closing)
 
 
 def _notes(state: StateCore) -> _Notes:
@@ -306,21 +270,12 @@ def _families(state: StateCore) -> Iterator[list[Token]]:
             yield token.children
 
 
-def _plain(inline: Token) -> str:
-    """The words alone, as they are read."""
-    return "".join(
-        " " if child.type.endswith("break") else child.content
-        for child in inline.children or ()
-        if child.type in ("text", "code_inline", "softbreak", "hardbreak")
-    )
-
-
 def _machine() -> MarkdownIt:
     markdown = MarkdownIt("commonmark", {"html": False, "typographer": True})
     markdown.enable(["table", "smartquotes"]).disable(["image", "html_inline"])
     attrs_plugin(markdown, spans=True, allowed=["lang"])
     for name in NOTICES:
-        container_plugin(markdown, name, render=_render_box)
+        container_plugin(markdown, name, render=renderers.box)
     markdown.inline.ruler.before("link", "citation", _citation)
     for name, rule in (("headings", _headings), ("notices", _notices), ("tables", _tables)):
         markdown.core.ruler.before("inline", name, rule)
@@ -331,9 +286,9 @@ def _machine() -> MarkdownIt:
         ("list_contents", _list_contents),
     ):
         markdown.core.ruler.push(name, rule)
-    markdown.add_render_rule("citation", _render_citation)
-    markdown.add_render_rule("leaves", _render_leaves)
-    markdown.add_render_rule("heading_open", _render_heading)
+    markdown.add_render_rule("citation", renderers.citation)
+    markdown.add_render_rule("leaves", renderers.leaves)
+    markdown.add_render_rule("heading_open", renderers.heading)
     return markdown
 
 

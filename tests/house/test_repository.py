@@ -17,6 +17,7 @@ from config import ROOT
 from portal.desk.acts import ROOM_ACTS
 from portal.intake.kinds import ROOM_KINDS
 from portal.staff import casefile
+from tests.figures import Figure
 
 TEMPLATES = ROOT / "templates"
 # Spelt in two parts, so that this file does not find itself.
@@ -247,3 +248,17 @@ def test_every_mail_has_its_three_parts_and_is_sent() -> None:
             assert f"mail/{message}.{part}" in templates()
         said = {value for path, values in constants().items() if room in path.parts for value in values}
         assert {message, name} & said, f"nobody sends {message}"
+
+
+# ---- Nothing that has outgrown its room
+
+LONGEST = 320  # lines that are read in one sitting
+LISTS = {"patient_data.py"}  # of data
+BEFORE = 14_269  # lines of the portal's code in version 0.1.0
+
+
+def test_a_file_is_read_in_one_sitting(figure: Figure) -> None:
+    lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in constants()}
+    figure("lines of the portal's code", sum(lines.values()), f"where version 0.1.0 had {BEFORE:,}")
+
+    assert [path.name for path, count in lines.items() if count > LONGEST and path.name not in LISTS] == []

@@ -13,7 +13,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from portal.forms import EMAIL_FORMAT
-from portal.intake import forms
+from portal.intake import fields, forms
 from portal.intake.catalogue import CATALOGUE
 from portal.npi.number import MESSAGES, MESSAGES_WHEN_OPTIONAL, Fault
 from tests.intake.samples import ADDRESS, ANSWERS, how_many, the_request
@@ -244,13 +244,13 @@ def test_an_answer_given_twice_is_refused(refuses: Callable[..., None], kind: st
     ("kind", "field", "one"), [("consultation", "topics", "dosing"), ("resource", "items", "opioid-card")]
 )
 def test_an_option_is_selected_once(refuses: Callable[..., None], kind: str, field: str, one: str) -> None:
-    refuses(kind, field, forms.SELECT_ONCE, **{field: [one, one]})
+    refuses(kind, field, fields.SELECT_ONCE, **{field: [one, one]})
     refuses(kind, field, CHOICES[kind][field], **{field: [one, "nonsense"]})
 
 
 @pytest.mark.parametrize("field", ["on_behalf", "leave_message"])
 def test_a_box_is_ticked_or_not(refuses: Callable[..., None], field: str) -> None:
-    refuses("consultation", field, forms.TICK_OR_LEAVE, **{field: "perhaps"})
+    refuses("consultation", field, fields.TICK_OR_LEAVE, **{field: "perhaps"})
 
 
 def test_no_is_never_read_as_a_tick(app: Flask, visitor: Visitor) -> None:
@@ -267,7 +267,7 @@ def test_no_is_never_read_as_a_tick(app: Flask, visitor: Visitor) -> None:
 def test_a_phone_number_is_one_that_could_be_called(
     refuses: Callable[..., None], kind: str, value: str
 ) -> None:
-    refuses(kind, "phone", forms.PHONE_FORMAT, phone=value)
+    refuses(kind, "phone", fields.PHONE_FORMAT, phone=value)
 
 
 @pytest.mark.parametrize(

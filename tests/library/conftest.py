@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from portal.library import pages
+from portal.library import loading, pages
 from portal.library.pages import Library
 from tests.pages import Visitor
 
@@ -48,7 +48,7 @@ def write_page(
 @pytest.fixture(scope="session")
 def library() -> Library:
     """The portal's own texts."""
-    return pages.load(FOLDER)
+    return loading.load(FOLDER)
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def faults(folder: Path) -> Callable[[], tuple[str, ...]]:
 
     def load() -> tuple[str, ...]:
         with pytest.raises(pages.ContentError) as raised:
-            pages.load(folder)
+            loading.load(folder)
         return raised.value.faults
 
     return load

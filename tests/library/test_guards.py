@@ -7,7 +7,8 @@ import pytest
 from flask import Flask
 
 from portal.library import doses, words
-from portal.library.pages import ELSEWHERE, Library
+from portal.library.loading import ELSEWHERE
+from portal.library.pages import Library
 from tests.pages import Page, Visitor
 
 SHEETS = ("/prescribers/summary", "/prescribers/dose-plan", "/prescribers/evidence?condition=crps")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from portal.library import pages
+from portal.library import loading, pages
 from tests.library.conftest import write_page
 
 Faults = Callable[[], tuple[str, ...]]
@@ -18,7 +18,7 @@ def test_a_good_page_is_typed(folder: Path) -> None:
         folder, "## One {#one}\n\nWords [@known2020].\n", gated="yes", section="prescribers", order="3"
     )
 
-    page = pages.load(folder).pages["/a-page"]
+    page = loading.load(folder).pages["/a-page"]
 
     assert (page.gated, page.order, page.updated_on) == (True, 3, date(2026, 1, 15))
     assert page.contents == (("one", "One"),)
@@ -115,7 +115,7 @@ def test_a_faulty_text_is_named(folder: Path, faults: Faults, body: str, fault: 
 def test_a_gated_page_may_name_conditions(folder: Path) -> None:
     write_page(folder, "Studies of fibromyalgia.\n", gated="yes")
 
-    assert pages.load(folder).pages["/a-page"].gated
+    assert loading.load(folder).pages["/a-page"].gated
 
 
 def test_two_pages_cannot_have_one_path(folder: Path, faults: Faults) -> None:
@@ -141,14 +141,14 @@ def test_a_signed_review_is_typed(folder: Path) -> None:
         folder, review="signed", reviewer="Test Person", reviewed_on="2026-01-20", next_review_on="2026-07-10"
     )
 
-    page = pages.load(folder).pages["/a-page"]
+    page = loading.load(folder).pages["/a-page"]
 
     assert (page.reviewer, page.reviewed_on, page.next_review_on) == (
         "Test Person",
         date(2026, 1, 20),
         date(2026, 7, 10),
     )
-    library = pages.load(folder)
+    library = loading.load(folder)
     assert library.overdue(date(2026, 7, 10)) == ()
     assert [late.path for late in library.overdue(date(2026, 7, 11))] == ["/a-page"]
 
@@ -157,7 +157,7 @@ def test_chapters_stand_in_order_and_know_their_neighbours(folder: Path) -> None
     for order in ("2", "1", "3"):
         write_page(folder, name=f"{order}.md", path=f"/p{order}", order=order)
 
-    library = pages.load(folder)
+    library = loading.load(folder)
     first, second, third = library.chapters("about")
 
     assert [page.path for page in (first, second, third)] == ["/p1", "/p2", "/p3"]
@@ -169,14 +169,14 @@ def test_the_full_bibliography_says_where_each_work_is_cited(folder: Path) -> No
     write_page(folder, "Words [@known2020].\n", name="a.md", path="/a", short="First")
     write_page(folder, name="b.md", path="/b", references="all")
 
-    entry = pages.load(folder).pages["/b"].bibliography[0]
+    entry = loading.load(folder).pages["/b"].bibliography[0]
 
     assert (entry.work.id, entry.cited_on) == ("known2020", (("/a#ref-known2020", "First"),))
 
 
 def test_a_change_on_disk_changes_the_stamp(folder: Path) -> None:
     write_page(folder)
-    library = pages.load(folder)
+    library = loading.load(folder)
     assert library.stamp() == library.loaded == pages.stamp(folder)
 
     later = (folder / "page.md").stat().st_mtime_ns + 1_000_000

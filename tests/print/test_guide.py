@@ -22,7 +22,7 @@ from markdown_it.token import Token
 from pypdf import PageObject, PdfReader
 from pypdf.generic import DictionaryObject
 
-from portal.library import pages
+from portal.library import loading
 from portal.library.pages import Library
 from portal.library.typography import typeset
 from portal.ops import checks
@@ -81,7 +81,7 @@ def small(folder: Path) -> Callable[..., Library]:
 
     def load(body: str = "## One {#one}\n\nWords [@known2020].\n", **front: str) -> Library:
         write_page(folder, body, **{**CHAPTER, **front})
-        return pages.load(folder)
+        return loading.load(folder)
 
     return load
 
@@ -289,7 +289,7 @@ def test_what_an_author_writes_is_never_code(folder: Path) -> None:
         f"Table: {escaped} {{#two}}\n\n| {escaped} |\n|---|\n| {escaped} |\n\n```` {plain} ````\n"
     )
     write_page(folder, body, **CHAPTER)
-    library = pages.load(folder)
+    library = loading.load(folder)
     (chapter,) = library.pages.values()
     library = replace(library, pages={chapter.path: replace(chapter, title=plain, description=plain)})
     org = Organisation(name=plain, address=plain)

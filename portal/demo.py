@@ -1,0 +1,85 @@
+"""The people, questions and answers of the demo world: lists of data, all made up (example domains).
+
+The NPI numbers get the right check digit and belong to nobody we know.
+"""
+
+from __future__ import annotations
+
+from portal.people.models import Role
+
+STAFF = (
+    ("grace@pharmacy.example", "Grace Lindqvist", Role.MANAGER),
+    ("ada@pharmacy.example", "Ada Okafor, PharmD", Role.PHARMACIST),
+    ("dee@pharmacy.example", "Dee Ramos", Role.DESK),
+)
+# Who asks: name, credential, practice, state, address, NPI without its check digit.
+PRESCRIBERS = (
+    ("Ana Ruiz", "NP", "Diablo Family Practice", "CA", "ana.ruiz@diablofamily.example", "123456789"),
+    ("Lee Park", "MD", "Bay Rheumatology Group", "CA", "lee.park@bayrheum.example", "199399999"),
+    ("Samira Haddad", "DO", "Iron Horse Pain Clinic", "CA", "s.haddad@ironhorse.example", "145678912"),
+    ("Tom O’Neill", "PA", "Alcosta Internal Medicine", "CA", "toneill@alcosta.example", "178912345"),
+    ("Mei-Ling Zhao", "MD", "Crow Canyon Neurology", "CA", "mzhao@crowcanyon.example", "132435465"),
+    ("Björn Åkesson", "MD", "Sierra Gastroenterology", "NV", "bakesson@sierragi.example", "165432198"),
+    ("Priya Natarajan", "MD", "Dougherty Valley Clinic", "CA", "priya.n@dvclinic.example", "110022334"),
+    ("Walter Osei", "DDS", "Bollinger Dental", "CA", "wosei@bollinger.example", "187654321"),
+    ("Noor Rahman", "NP", "Twin Creeks Pediatrics", "CA", "nrahman@twincreeks.example", "119283746"),
+    ("Diego Castellanos", "MD", "Norris Canyon Medical", "CA", "dcast@norriscanyon.example", "156473829"),
+    ("Hana Kim", "DNP", "Windemere Women’s Health", "CA", "hkim@windemere.example", "138271605"),
+)
+ANA, LEE, SAMIRA, TOM, MEI, BJORN, PRIYA, WALTER, NOOR, DIEGO, HANA = PRESCRIBERS
+ADVERTISER = ("Rank Partners", "", "", "", "offers@rank.example", "176543219")
+
+START = (["dosing"], "What starting dose do you usually see, and how fast do prescribers step it up?")
+TRAMADOL = (
+    ["interactions"],
+    "An adult in my practice takes tramadol as needed. How long an opioid-free interval do you advise?",
+)
+LACTOSE = (
+    ["formulation", "compounding"],
+    "Can you make 0.5 mg capsules without lactose, and which filler would you use instead?",
+)
+SLEEP = (
+    ["safety"],
+    "Sleep is disturbed at 3 mg taken at bedtime. Is a morning dose reasonable, or a step down to 1.5 mg?",
+)
+TRIALS = (
+    ["evidence"],
+    "Which placebo-controlled trials are larger than 50 people? I would like the references.",
+)
+LIQUID = (
+    ["dosing", "other"],
+    "Is a liquid at 1 mg/mL practical for titration in 0.25 mg steps, and how long does it keep?",
+)
+SURGERY = (
+    ["safety", "interactions"],
+    "Elective knee surgery is planned with opioids afterwards. When should the dose be held?",
+)
+WORDING = (["compounding"], "What exactly should the prescription say so that you need not call back?")
+# Invented, like everything here; the guard against patient data finds a birth date in it.
+NAMED = (
+    ["dosing", "interactions"],
+    "Woman born 3/14/1961 on levothyroxine 75 mcg. Would you start at 0.5 mg, and recheck TSH when?",
+)
+ADVERTISING = (
+    ["other"],
+    "We bring pharmacies to page one. https://rank.example https://rank.example/offer www.rank.example",
+)
+QUESTIONS = (START, TRAMADOL, LACTOSE, SLEEP, TRIALS, LIQUID, SURGERY, WORDING)
+# Which chapter answers a topic: the demo's answers send people there, and say nothing of their own about medicine.
+CHAPTERS = {
+    "dosing": "dosing",
+    "interactions": "safety",
+    "safety": "safety",
+    "formulation": "compounding",
+    "compounding": "compounding",
+    "evidence": "evidence",
+}
+ANSWER = (
+    "Thank you for your question.\n\nWhat is known, and what is not, is in our chapter on {chapter}, with its "
+    "sources: {link}\n\nCall us if you want to talk about it."
+)
+SENT = "Thank you for asking. What you asked for is on its way to you."
+NOTE = "Called the practice; they prefer an answer by email."
+
+# Who was answered on which working day, the last first; whoever still waits for something alike comes late.
+ANSWERED = (LEE, TOM, PRIYA, BJORN, HANA, NOOR, DIEGO, SAMIRA, MEI, WALTER, ANA, TOM, LEE, BJORN)
