@@ -18,7 +18,7 @@ from flask.sessions import SessionInterface
 from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from portal import addresses, cli, library, site, web
+from portal import addresses, audit, cli, jobs, keeping, library, site, web
 from portal.db import db, prepare_engine
 from portal.desk import letters as desk_letters
 from portal.desk import perform
@@ -26,21 +26,25 @@ from portal.desk.acts import ACTS, ROOM_ACTS
 from portal.errors import CodeFaults
 from portal.intake import kinds
 from portal.intake import letters as intake_letters
+from portal.intake import models as intake_models
 from portal.intake import views as intake_views
 from portal.intake.kinds import KINDS, ROOM_KINDS
 from portal.jobs import JOBS
 from portal.library import pages
 from portal.mail import jobs as mail_jobs
+from portal.mail import models as mail_models
 from portal.mail.letters import LETTERS
 from portal.newsletter import jobs as newsletter_jobs
 from portal.newsletter import letters as newsletter_letters
+from portal.newsletter import models as newsletter_models
 from portal.newsletter import views as newsletter_views
 from portal.newsletter.door import Door
+from portal.ops import jobs as ops_jobs
 from portal.ops import log
 from portal.ops import views as ops_views
-from portal.people import jobs as people_jobs
 from portal.people import leaving
 from portal.people import letters as people_letters
+from portal.people import models as people_models
 from portal.ready import Assets, ReadyPages
 from portal.resource import views as resource_views
 from portal.settings import Settings
@@ -56,7 +60,8 @@ CONTENT = Path(library.__file__).resolve().parent / "pages"
 MIGRATIONS = ROOT / "migrations"
 
 # Mail last: a worker that does all once sends what the others promised.
-ROOMS_JOBS = (people_jobs, newsletter_jobs, mail_jobs)
+ROOMS_JOBS = (ops_jobs, newsletter_jobs, mail_jobs)
+ROOMS_KEPT = (jobs, audit, mail_models, people_models, intake_models, newsletter_models)
 PUBLIC = (site.bp, resource_views.bp, intake_views.bp, newsletter_views.bp, ops_views.bp)
 LEAVING = (perform.hand_back,)
 STAFF = (
@@ -82,6 +87,8 @@ def create_app(config: Settings) -> Flask:
     faults += KINDS.fill(ROOM_KINDS) or kinds.faults()
     faults += ACTS.fill(ROOM_ACTS)
     faults += leaving.STEPS.fill(LEAVING)
+    faults += keeping.KEPT.fill(kept for room in ROOMS_KEPT for kept in room.KEPT)
+    faults += keeping.faults(db.metadata)
     if faults:
         raise CodeFaults(faults)
     public = _core("portal.public", config)

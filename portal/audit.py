@@ -14,6 +14,7 @@ from sqlalchemy import String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.db import Base, UTCDateTime, db
+from portal.keeping import Kept
 
 
 class Actor(Protocol):
@@ -74,3 +75,13 @@ def trail(subject: str) -> Sequence[AuditEntry]:
     """Every entry about one thing, oldest first."""
     query = select(AuditEntry).where(AuditEntry.subject == subject).order_by(AuditEntry.id)
     return db.session.scalars(query).all()
+
+
+KEPT = (
+    Kept(
+        table="audit_entry",
+        personal=("actor_name",),
+        rule="7 years (append-only; the portal does not end it yet)",
+        hidden="who did what is kept to answer for it, and holds no word that anybody typed",
+    ),
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import signal
 import sys
@@ -18,7 +19,7 @@ from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy import select
 
-from portal import addresses, jobs, seed, serve
+from portal import addresses, jobs, keeping, seed, serve
 from portal.clock import now
 from portal.db import db, transaction
 from portal.errors import PortalError, Refused, Unavailable
@@ -37,6 +38,7 @@ from portal.worker import Worker
 BAD_INPUT = 2
 
 staff_group = AppGroup("staff", help="Who may sign in.")
+person_group = AppGroup("person", help="One person's data.")
 requests_group = AppGroup("requests", help="What prescribers asked.")
 npi_group = AppGroup("npi", help="National Provider Identifiers.")
 jobs_group = AppGroup("jobs", help="What the worker does.")
@@ -50,6 +52,7 @@ def register(app: Flask) -> None:
     app.cli.add_command(staff_group)
     app.cli.add_command(npi_group)
     app.cli.add_command(requests_group)
+    app.cli.add_command(person_group)
     app.cli.add_command(content_group)
     app.cli.add_command(jobs_group)
 
@@ -211,6 +214,15 @@ def staff_disable(email: str) -> None:
         person = accounts.get_by_email(email)
         accounts.disable(person, by=None, at=now())
     click.echo(f"{email} can no longer sign in.")
+
+
+@person_group.command("export")
+@click.argument("email")
+def person_export(email: str) -> None:
+    """Print all that is kept about whoever has this address, as JSON by table."""
+    click.echo(
+        json.dumps(keeping.export(email.strip()), default=keeping.as_text, ensure_ascii=False, indent=2)
+    )
 
 
 @requests_group.command("export")

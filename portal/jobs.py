@@ -19,6 +19,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.db import Base, UTCDateTime, db, transaction
+from portal.keeping import Kept
 from portal.register import Register
 
 FIRST_REST, LONGEST_REST = timedelta(seconds=5), timedelta(minutes=15)
@@ -90,6 +91,7 @@ class JobRow(Base):
     lease_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
 
+KEPT = (Kept(table="job", rule="always; how the portal's own work goes"),)
 JOBS: Register[Job] = Register("jobs", lambda job: job.name)
 
 

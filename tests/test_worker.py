@@ -206,7 +206,10 @@ def test_two_jobs_of_one_name_stop_the_start(app: Flask, monkeypatch: pytest.Mon
     finally:
         jobs.JOBS.fill(job for room in ROOMS_JOBS for job in room.JOBS)
 
-    assert raised.value.faults == ["two entries of jobs are called people.purge"]
+    assert raised.value.faults == [
+        "two entries of jobs are called keeping.forget",
+        "two entries of jobs are called ops.integrity",
+    ]
 
 
 def test_of_several_workers_one_runs_a_periodic_job_in_a_period(

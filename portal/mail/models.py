@@ -10,6 +10,7 @@ from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, St
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.db import Base, UTCDateTime
+from portal.keeping import Kept
 
 
 class State(StrEnum):
@@ -83,3 +84,20 @@ class Delivery(Base):
     digest: Mapped[str | None] = mapped_column(String(64))  # SHA-256 of the bytes that were sent
 
     body: Mapped[Body] = relationship()
+
+
+KEPT = (
+    Kept(
+        table="mail_body",
+        personal=("facts", "content"),
+        rule="what it says: 30 days after its last delivery was over, 90 after a failure (`mail.retire`)",
+        hidden="a body may be many people's; what was mailed to a person is in mail_delivery",
+    ),
+    Kept(
+        table="mail_delivery",
+        personal=("recipient", "recipient_key", "headers"),
+        rule="as long as what it tells of; its headers go with the body",
+        whose=("recipient",),
+        exported=("recipient", "cause", "state", "created_at", "over_at"),
+    ),
+)

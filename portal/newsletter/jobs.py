@@ -24,14 +24,8 @@ def _remind(_hand: Hand) -> bool:
     return service.remind(keys=settings().keys, at=now())
 
 
-def _forget(_hand: Hand) -> bool:
-    service.forget(at=now())
-    return False
-
-
 JOBS = (
     Job(name="newsletter.end-pauses", label="Ending pauses", step=_end_pauses, every=HOUSEKEEPING),
     Job(name="newsletter.remind", label="Reminders to confirm", step=_remind, every=HOUSEKEEPING),
-    Job(name="newsletter.forget", label="Forgetting old sign-ups", step=_forget, every=HOUSEKEEPING),
     Job(name="newsletter.answer", label="Answering sign-ups", step=_answer),
 )

@@ -7,13 +7,14 @@ things. A *consent event* is evidence and append-only; it names nobody but by a 
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.db import Base, UTCDateTime
+from portal.keeping import Kept
 
 
 class State(StrEnum):
@@ -141,8 +142,6 @@ class Signup(Base):
     answer: Mapped[Answer | None] = mapped_column(String(10))
     reminded_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
-    personal_fields = ("address", "address_key", "network")
-
 
 class Subscriber(Base):
     """A person on, or once on, the list. `handle` is a secret: the links in every mail are made from it."""
@@ -173,8 +172,6 @@ class Subscriber(Base):
     subscriptions: Mapped[list[Subscription]] = relationship(
         cascade="all, delete-orphan", order_by="Subscription.id", passive_deletes=True
     )
-
-    personal_fields = ("address", "address_key", "handle", "leave_digest", "preferences_digest")
 
     @property
     def topics(self) -> list[Topic]:
@@ -258,6 +255,57 @@ class Tombstone(Base):
     reason: Mapped[Reason] = mapped_column(String(12))
     at: Mapped[datetime] = mapped_column(UTCDateTime)
     until: Mapped[datetime | None] = mapped_column(UTCDateTime)  # NULL = for ever
+
+
+MONTH = timedelta(days=30)
+KEPT = (
+    Kept(
+        table="signup",
+        personal=("address", "address_key", "network"),
+        rule="30 days after it was answered; a confirmed one's evidence has its own place",
+        after=MONTH,
+        since="answered_at",
+        whose=("address",),
+        exported=("address", "language", "topics", "source", "page", "network", "at", "answered_at"),
+    ),
+    Kept(
+        table="subscriber",
+        personal=("address", "address_key", "handle", "leave_digest", "preferences_digest"),
+        rule="until the person erases it; one that was never confirmed, 30 days",
+        after=MONTH,
+        since="created_at",
+        only=("state", (State.PENDING,)),
+        whose=("address",),
+        exported=("address", "state", "language", "created_at", "confirmed_at", "paused_until", "left_at"),
+    ),
+    Kept(
+        table="subscription",
+        rule="as long as its subscriber",
+        of=("subscriber_id", "subscriber"),
+        exported=("topic", "state", "changed_at"),
+    ),
+    Kept(
+        table="consent_event",
+        personal=("subject", "network"),
+        rule="while subscribed and 5 years (append-only); it names nobody but by a hash",
+        hidden="the person's own record page shows it; from here the hash leads to nobody",
+    ),
+    Kept(
+        table="newsletter_token",
+        rule="30 days; only its hash",
+        after=MONTH,
+        since="created_at",
+        of=("subscriber_id", "subscriber"),
+    ),
+    Kept(
+        table="tombstone",
+        personal=("address_hash",),
+        rule="until its end, if it has one; a keyed hash",
+        after=timedelta(0),
+        since="until",
+        hidden="a keyed hash leads from here to nobody",
+    ),
+)
 
 
 def key_of(address: str) -> str:

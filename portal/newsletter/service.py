@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Table, delete, func, insert, select, update
+from sqlalchemy import Table, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from portal import addresses, tokens
@@ -41,7 +41,6 @@ log = logging.getLogger(__name__)
 
 LINK_LIFETIME = timedelta(days=7)
 REMIND_AFTER = timedelta(hours=48)
-FORGET_AFTER = timedelta(days=30)
 BATCH = 50
 REST_AFTER_FAULT = timedelta(minutes=15)
 
@@ -146,12 +145,6 @@ def remind(*, keys: Sequence[str], at: datetime) -> bool:
     """Remind one address that asked two days ago and has not pressed the button; whether there may be more."""
     with transaction():
         return _remind_next(keys, at)
-
-
-def forget(*, at: datetime) -> None:
-    """Let go what was not confirmed in time."""
-    with transaction():
-        _forget(at)
 
 
 def _next_due(at: datetime) -> Signup | None:
@@ -290,14 +283,3 @@ def _remind_next(keys: Sequence[str], at: datetime) -> bool:
     if not (reminded or used or barred or is_done):
         _mail_link(signup, "reminder", at=at, lane=Lane.SOON)
     return True
-
-
-def _forget(at: datetime) -> None:
-    """Sign-ups leave after 30 days: a confirmed one's evidence has its own place, the rest nobody needs."""
-    old = at - FORGET_AFTER
-    db.session.execute(delete(MailedToken).where(MailedToken.created_at <= old))
-    db.session.execute(delete(Signup).where(Signup.answered_at <= old))
-    db.session.execute(
-        delete(Subscriber).where(Subscriber.state == State.PENDING, Subscriber.created_at <= old)
-    )
-    tombstones.forget_ended(at)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import or_, select
 
 from portal import tokens
 from portal.db import db
@@ -46,11 +46,6 @@ def reasons(address: str, *, keys: Sequence[str], at: datetime) -> set[Reason]:
         or_(Tombstone.until.is_(None), Tombstone.until > at),
     )
     return {Reason(reason) for reason in db.session.scalars(query)}
-
-
-def forget_ended(at: datetime) -> None:
-    """Delete those whose time is over."""
-    db.session.execute(delete(Tombstone).where(Tombstone.until <= at))
 
 
 def _find(address: str, reason: Reason, keys: Sequence[str]) -> Tombstone | None:

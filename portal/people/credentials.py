@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, CursorResult, delete, func, or_, select, update
 from sqlalchemy.sql.dml import Delete, Update
@@ -19,9 +19,8 @@ from portal.audit import Actor
 from portal.db import db
 from portal.errors import Conflict
 from portal.people import notices
-from portal.people.models import RecoveryCode, StaffSession, User
+from portal.people.models import IDLE, RecoveryCode, StaffSession, User
 
-IDLE = timedelta(minutes=30)
 RECOVERY_CODES = 10
 CODE_GROUPS, CODE_GROUP = 6, 4  # 24 of 32 signs: 120 bits, so that a plain hash keeps them (ASVS 6.5.2)
 CODE_SIGNS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: nothing that looks like something else
@@ -167,13 +166,6 @@ def sign_out(user: User) -> None:
     """End all sessions of somebody; the new key voids whatever sign-in they were in the middle of."""
     user.session_key = new_session_key()
     _count(delete(StaffSession).where(StaffSession.user_id == user.id))
-
-
-def purge_sessions(*, at: datetime) -> int:
-    """Forget sessions that are over; returns how many."""
-    return _count(
-        delete(StaffSession).where(or_(StaffSession.expires_at <= at, StaffSession.seen_at <= at - IDLE))
-    )
 
 
 def _change(user: User, *guards: ColumnElement[bool], **values: object) -> bool:

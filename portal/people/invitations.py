@@ -18,7 +18,6 @@ from portal.people import accounts, credentials
 from portal.people.models import ROLES, Invite, Role, User
 
 LINK_LIFETIME = timedelta(hours=24)
-KEEP_USED_LINKS = timedelta(days=30)
 
 NO_SUCH_LINK = "This link is not one of ours. Check that you copied all of it."
 LINK_IS_OVER = "This link was used already, or is more than 24 hours old. Ask a manager for a new one."
@@ -166,11 +165,6 @@ def send(email: str, token: str, *, renews: bool, by: Actor, at: datetime) -> No
         cause=f"user:{by.id}",
         at=at,
     )
-
-
-def purge(*, at: datetime) -> int:
-    """Forget links a month after their end; returns how many."""
-    return _changed(db.session.execute(delete(Invite).where(Invite.expires_at <= at - KEEP_USED_LINKS)))
 
 
 def _changed(result: object) -> int:

@@ -6,7 +6,7 @@ with a key made from SECRET_KEY, and of links, codes and session ids the databas
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -14,6 +14,7 @@ from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.db import Base, UTCDateTime
+from portal.keeping import Kept
 
 
 class Role(StrEnum):
@@ -29,6 +30,7 @@ ROLE_LABELS = {Role.DESK: "Desk", Role.PHARMACIST: "Pharmacist", Role.MANAGER: "
 _ROLE_CHECK = "role IN ('desk', 'pharmacist', 'manager')"
 
 NAME_MAX = 128
+IDLE = timedelta(minutes=30)  # a session without a page
 EMAIL_MAX = 254
 
 
@@ -53,8 +55,6 @@ class User(Base):
     # The last 30-second step whose code was used (RFC 6238, 5.2).
     totp_counter: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
-
-    personal_fields = ("email", "name")
 
     @property
     def subject(self) -> str:
@@ -95,8 +95,6 @@ class Invite(Base):
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
     used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
-    personal_fields = ("email", "name")
-
 
 class StaffSession(Base):
     """One browser: signed in when it has a user, else between the password and the second factor."""
@@ -112,3 +110,33 @@ class StaffSession(Base):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     seen_at: Mapped[datetime] = mapped_column(UTCDateTime)
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
+
+
+KEPT = (
+    Kept(
+        table="user",
+        personal=("email", "name"),
+        rule="as long as the account; disabled, it stays, because requests and the audit trail name it",
+        whose=("email",),
+        exported=("email", "name", "role", "active", "created_at"),
+    ),
+    Kept(table="recovery_code", rule="until it is used or made anew; only its hash", of=("user_id", "user")),
+    Kept(
+        table="invite",
+        personal=("email", "name"),
+        rule="30 days after its end",
+        after=timedelta(days=30),
+        since="expires_at",
+        whose=("email",),
+        exported=("email", "name", "role", "created_at", "expires_at", "used_at"),
+    ),
+    Kept(
+        table="staff_session",
+        personal=("browser",),
+        rule="30 minutes after its last use",
+        after=IDLE,
+        since="seen_at",
+        of=("user_id", "user"),
+        exported=("browser", "created_at", "seen_at", "expires_at"),
+    ),
+)

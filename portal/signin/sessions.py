@@ -30,8 +30,7 @@ from portal import tokens
 from portal.clock import now
 from portal.db import db, is_storage_fault, transaction
 from portal.errors import Conflict, Unavailable
-from portal.people.credentials import IDLE
-from portal.people.models import StaffSession, User
+from portal.people.models import IDLE, StaffSession, User
 from portal.settings import settings
 
 log = logging.getLogger(__name__)

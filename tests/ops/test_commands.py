@@ -280,7 +280,7 @@ def test_each_job_is_listed(run: Run, app: Flask) -> None:
     lines = run("jobs", "list").output.splitlines()
 
     assert [line.split()[0] for line in lines] == [job.name for job in jobs.JOBS]
-    assert "people.purge" in lines[0]
+    assert "keeping.forget" in lines[0]
     assert "ran 2026-01-15 18:00 UTC, due 2026-01-15 18:10 UTC" in lines[0]
 
 
