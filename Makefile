@@ -17,13 +17,12 @@ run: $(VENV)/ready ## Set up what is missing, then serve pages and send mail unt
 	@$(BIN)/flask db upgrade 2>/dev/null || $(BIN)/flask db upgrade
 	@exec $(BIN)/flask serve
 
-test: $(VENV)/ready-dev browser ## Run every test
-	@$(BIN)/pytest -n 2 --dist loadgroup tests
+test: tests ## Run every test
 
 test-fast: $(VENV)/ready-dev ## Run the tests that need no browser and kill no process
 	@$(BIN)/pytest -n 2 --dist loadgroup -m "not browser and not kill" tests
 
-faults: $(VENV)/ready-dev ## The long form: kills and made-up inputs, ten times as many as in the suite
+faults: $(VENV)/ready-dev ## The long form: kills and made-up inputs, ten times as many as in the suite or more
 	@$(BIN)/pytest --full -n 2 --dist loadgroup -m "kill or faults" tests
 
 browsers: $(VENV)/ready-dev browser ## The long form: every scene in every light at every width, and in Firefox where there is one
@@ -33,14 +32,37 @@ browsers: $(VENV)/ready-dev browser ## The long form: every scene in every light
 test-postgres: $(VENV)/ready-dev ## Run the same tests on a PostgreSQL of their own (Debian's packages)
 	@$(BIN)/python -m tests.postgres
 
-check: $(VENV)/ready-dev ## The one gate: format, lint, types, architecture, tests
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports --no-cache
-	$(BIN)/djlint templates --lint --quiet
+check: $(VENV)/ready-dev ## The one gate: format, lint, types, architecture, tests, side by side
+	@$(MAKE) --no-print-directory --keep-going --jobs 2 static tests
+
+STATIC := check-format check-lint check-types check-imports check-templates check-pins
+.PHONY: static tests $(STATIC)
+
+# (part of check) All that runs nothing of ours. What it says comes in one piece, between the lines of the tests.
+static: $(VENV)/ready-dev
+	@said=$$($(MAKE) --no-print-directory --keep-going $(STATIC) 2>&1) || { printf '%s\n' "$$said"; exit 1; }
+	@echo "format, lint, types, imports, templates, pins: nothing wrong"
+
+tests: $(VENV)/ready-dev browser
+	@$(BIN)/pytest -n 2 --dist loadgroup tests
+
+check-format:
+	@$(BIN)/ruff format --check --quiet .
+
+check-lint:
+	@$(BIN)/ruff check --quiet .
+
+check-types:
+	@$(BIN)/mypy --no-error-summary
+
+check-imports:
+	@$(BIN)/lint-imports --no-cache
+
+check-templates:
+	@$(BIN)/djlint templates --lint --quiet
+
+check-pins:
 	@! grep -nE '://|--(extra-)?index|find-links' requirements*.txt
-	@$(MAKE) --no-print-directory test
 
 format: $(VENV)/ready-dev ## Put the code in its usual form
 	$(BIN)/ruff check --fix --quiet . || true
