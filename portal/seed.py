@@ -14,40 +14,9 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from portal import addresses, audit
+from portal import addresses, audit, demo
 from portal.clock import now
 from portal.db import db, transaction
-from portal.demo import (
-    ADVERTISER,
-    ADVERTISING,
-    ANA,
-    ANSWER,
-    ANSWERED,
-    BJORN,
-    CHAPTERS,
-    DIEGO,
-    HANA,
-    LACTOSE,
-    LEE,
-    LIQUID,
-    MEI,
-    NAMED,
-    NOOR,
-    NOTE,
-    PRIYA,
-    QUESTIONS,
-    SAMIRA,
-    SENT,
-    SLEEP,
-    STAFF,
-    START,
-    SURGERY,
-    TOM,
-    TRAMADOL,
-    TRIALS,
-    WALTER,
-    WORDING,
-)
 from portal.desk import acts, perform
 from portal.desk.acts import Act
 from portal.errors import Refused
@@ -77,12 +46,12 @@ def plant() -> Iterator[str]:
     if accounts.has_staff() or db.session.scalar(select(Request.id).limit(1)):
         raise Refused("The portal is not empty: nothing was changed.")
     with transaction():
-        staff = [_employ(email, name, role, at) for email, name, role in STAFF]
+        staff = [_employ(email, name, role, at) for email, name, role in demo.STAFF]
         _manager, pharmacist, clerk = staff
         _requests(at, pharmacist, clerk)
         links = [(person, invitations.renew(person, by=None, at=at)) for person in staff]
         mail.settle(at)
-    yield f"{len(STAFF)} members of staff, {db.session.scalar(select(func.count(Request.id)))} requests."
+    yield f"{len(demo.STAFF)} members of staff, {db.session.scalar(select(func.count(Request.id)))} requests."
     for person, token in links:
         yield f"  {person.name} ({person.role}) signs in first here: {link(addresses.STAFF_INVITE.of(token=token))}"
     yield f"{_subscribers(at)} newsletter sign-ups in every state."
@@ -171,31 +140,31 @@ def _requests(at: datetime, pharmacist: User, clerk: User) -> None:
         return at - timedelta(hours=hours)
 
     late = _received(CONSULTATION, ago(2))
-    world.ask(late, SAMIRA, SURGERY)
-    world.ask(late - STEP, WALTER, SLEEP, by=pharmacist, note=NOTE)
+    world.ask(late, demo.SAMIRA, demo.SURGERY)
+    world.ask(late - STEP, demo.WALTER, demo.SLEEP, by=pharmacist, note=demo.NOTE)
     next_due = _received(CONSULTATION, at) + STEP
-    world.ask(next_due, LEE, TRAMADOL, call=True)
-    world.ask(next_due + 2 * STEP, ANA, START, by=pharmacist)
-    world.ask(_received(RESOURCE, at) + STEP, PRIYA, None, by=clerk)
-    world.ask(ago(9), ANA, None)
-    world.ask(ago(7.5), HANA, WORDING, by=pharmacist)
-    world.ask(ago(6.2), MEI, TRIALS)
-    world.ask(ago(4.6), DIEGO, LIQUID, signals=["quick"])
-    world.ask(ago(3.1), NOOR, LACTOSE, delegate=True)
-    world.ask(ago(2.3), TOM, None)
-    world.ask(ago(1.7), BJORN, NAMED)
-    world.ask(ago(0.4), MEI, TRIALS)  # the second time today: a possible duplicate
-    world.ask(ago(5), ADVERTISER, ADVERTISING, signals=["honeypot"])
-    world.ask(ago(48), ADVERTISER, ADVERTISING, by=clerk, spam=SpamReason.ADVERTISING)
-    for index, (who, opening) in enumerate(zip(ANSWERED, _openings_before(at), strict=False)):
+    world.ask(next_due, demo.LEE, demo.TRAMADOL, call=True)
+    world.ask(next_due + 2 * STEP, demo.ANA, demo.START, by=pharmacist)
+    world.ask(_received(RESOURCE, at) + STEP, demo.PRIYA, None, by=clerk)
+    world.ask(ago(9), demo.ANA, None)
+    world.ask(ago(7.5), demo.HANA, demo.WORDING, by=pharmacist)
+    world.ask(ago(6.2), demo.MEI, demo.TRIALS)
+    world.ask(ago(4.6), demo.DIEGO, demo.LIQUID, signals=["quick"])
+    world.ask(ago(3.1), demo.NOOR, demo.LACTOSE, delegate=True)
+    world.ask(ago(2.3), demo.TOM, None)
+    world.ask(ago(1.7), demo.BJORN, demo.NAMED)
+    world.ask(ago(0.4), demo.MEI, demo.TRIALS)  # the second time today: a possible duplicate
+    world.ask(ago(5), demo.ADVERTISER, demo.ADVERTISING, signals=["honeypot"])
+    world.ask(ago(48), demo.ADVERTISER, demo.ADVERTISING, by=clerk, spam=SpamReason.ADVERTISING)
+    for index, (who, opening) in enumerate(zip(demo.ANSWERED, _openings_before(at), strict=False)):
         received = opening + timedelta(minutes=35 + 97 * index % 240)
-        question = QUESTIONS[index % len(QUESTIONS)] if index % 3 else None
+        question = demo.QUESTIONS[index % len(demo.QUESTIONS)] if index % 3 else None
         world.ask(
             received,
             who,
             question,
             by=pharmacist if question else clerk,
-            note=NOTE if index % 5 == 1 else "",
+            note=demo.NOTE if index % 5 == 1 else "",
             answered=received + timedelta(minutes=60 + 41 * index % 120),
             closes=index % 3 != 1,
             call=index % 4 == 1,
@@ -205,9 +174,9 @@ def _requests(at: datetime, pharmacist: User, clerk: User) -> None:
 
 def _answer(question: tuple[list[str], str] | None) -> str:
     if question is None:
-        return SENT
-    chapter = CHAPTERS[question[0][0]]
-    return ANSWER.format(chapter=chapter, link=link(f"{addresses.PRESCRIBERS}/{chapter}"))
+        return demo.SENT
+    chapter = demo.CHAPTERS[question[0][0]]
+    return demo.ANSWER.format(chapter=chapter, link=link(f"{addresses.PRESCRIBERS}/{chapter}"))
 
 
 def _received(kind: Kind, promised: datetime) -> datetime:

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from portal import seed
+from portal import demo, seed
 from portal.audit import AuditEntry
 from portal.db import db
 from portal.errors import Refused
@@ -109,7 +109,7 @@ def test_its_history_is_in_the_order_of_time(app: Flask, planted: str) -> None:
 
 
 def test_nothing_of_it_is_mailed_and_staff_get_one_use_links(app: Flask, planted: str) -> None:
-    assert planted.count("/staff/invite/") == len(seed.STAFF)
+    assert planted.count("/staff/invite/") == len(demo.STAFF)
     with app.app_context():
         assert db.session.scalars(select(Delivery).where(Delivery.state == State.QUEUED)).all() == []
 
