@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -11,6 +12,7 @@ from wtforms.validators import StopValidation, ValidationError
 
 from portal.forms import TextField
 
+_WORD = re.compile(r"\(?\b(?!ext\b|extension\b)[a-z]{3,}", re.IGNORECASE)
 PHONE_FORMAT = "Enter a phone number, like 925-555-0100"
 SELECT_ONCE = "Select each option once only"
 TICK_OR_LEAVE = "Tick the box, or leave it empty"
@@ -83,9 +85,11 @@ def is_phone(form: Form, field: Field) -> None:
     """A number one could dial from the United States, with its area code; kept as it was typed."""
     if field.errors:
         return
+    # The library takes three letters or more for keys to press: a word after the number is not part of it.
+    number = _WORD.split(field.data, maxsplit=1)[0]
     try:
-        number = phonenumbers.parse(field.data, "US")
+        found = phonenumbers.parse(number if sum(map(str.isdigit, number)) >= 7 else field.data, "US")
     except phonenumbers.NumberParseException as error:
         raise ValidationError(PHONE_FORMAT) from error
-    if phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE:
+    if phonenumbers.is_possible_number_with_reason(found) != phonenumbers.ValidationResult.IS_POSSIBLE:
         raise ValidationError(PHONE_FORMAT)

@@ -135,8 +135,6 @@ BAD = {
     "no address": ({"email": "anna"}, "like name@example.com"),
     "too long": ({"email": "a" * 250 + "@mail.example"}, "like name@example.com"),
     "line break": ({"email": "anna@mail.example\r\nBcc: x@mail.example"}, "like name@example.com"),
-    "NUL": ({"email": "an\0na@mail.example"}, "like name@example.com"),
-    "bidi": ({"email": "anna\u202e@mail.example"}, "like name@example.com"),
     "two addresses": ({"email": ["anna@mail.example", "ben@mail.example"]}, "Give one answer only"),
     "no topic": ({"topics": []}, "Select at least one topic"),
     "wrong topic": ({"topics": ["news", "pain"]}, "Select topics from the list"),

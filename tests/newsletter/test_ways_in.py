@@ -101,7 +101,6 @@ BAD: dict[str, Any] = {
     "a number for an address": {**GOOD, "email": 7},
     "two addresses": {**GOOD, "email": [ADDRESS, ADDRESS]},
     "a malformed address": {**GOOD, "email": "anna"},
-    "a NUL": {**GOOD, "email": "an\0na@mail.example"},
     "a lone surrogate": {**GOOD, "email": "an\ud800na@mail.example"},
     "no topics": {**GOOD, "topics": []},
     "a wrong topic": {**GOOD, "topics": ["pain"]},

@@ -180,7 +180,7 @@ def test_empty_filters_are_dropped_from_the_address(signed_in: SignedIn) -> None
 
 
 @pytest.mark.parametrize(
-    "query", ["status=nonsense", "kind=x", "owner=%D9%A3", "owner=99999999999", "sort=name", "q=a%00b"]
+    "query", ["status=nonsense", "kind=x", "owner=%D9%A3", "owner=99999999999", "sort=name", "q=" + "x" * 101]
 )
 def test_a_filter_that_is_none_is_left_out_and_named(ask: Ask, signed_in: SignedIn, query: str) -> None:
     reference = ask()

@@ -520,7 +520,7 @@ def test_an_empty_form_says_what_is_missing(
 
 
 @pytest.mark.parametrize(
-    "typed", ["x" * (forms.ANSWER_MAX + 1), "a\x00b", "tab \u202e turned"], ids=["long", "nul", "bidi"]
+    "typed", ["x" * (forms.ANSWER_MAX + 1), "\x00\u202e"], ids=["long", "nothing to be seen"]
 )
 def test_words_that_cannot_be_kept_come_back_with_a_reason(
     app: Flask, ask: Ask, signed_in: SignedIn, typed: str
