@@ -19,8 +19,8 @@ run: $(VENV)/ready ## Set up what is missing, then serve pages and send mail unt
 
 test: tests ## Run every test
 
-test-fast: $(VENV)/ready-dev ## Run the tests that need no browser and kill no process
-	@$(BIN)/pytest -n 2 --dist loadgroup -m "not browser and not kill" tests
+test-fast: $(VENV)/ready-dev ## Run the tests that need no browser, kill no process and change no copy of the tree
+	@$(BIN)/pytest -n 2 --dist loadgroup -m "not browser and not kill and not recipe" tests
 
 faults: $(VENV)/ready-dev ## The long form: kills and made-up inputs, ten times as many as in the suite or more
 	@$(BIN)/pytest --full -n 2 --dist loadgroup -m "kill or faults" tests

@@ -33,7 +33,7 @@ from portal.ops import checks
 from portal.people import accounts, invitations
 from portal.people.models import ROLES
 from portal.settings import settings
-from portal.worker import Worker
+from portal.worker import FAULTS, Worker
 
 BAD_INPUT = 2
 
@@ -149,7 +149,7 @@ def jobs_run(name: str) -> None:
     except NotNow as error:
         click.echo(f"{name} has to wait: {error}.", err=True)
         sys.exit(1)
-    except Exception as error:
+    except FAULTS as error:
         click.echo(f"{name} failed: {jobs.place(error)}.", err=True)
         sys.exit(1)
     click.echo(f"{name} has nothing more to do.")

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
 from sqlalchemy import CursorResult, String, or_, select, update
@@ -24,6 +25,8 @@ from portal.register import Register
 
 FIRST_REST, LONGEST_REST = timedelta(seconds=5), timedelta(minutes=15)
 ERROR_MAX = 300
+HERE = Path(__file__).parent
+PASSED_BY_ALL = {HERE / "worker.py", HERE / "db.py"}  # a fault that arose there is the step's
 
 
 class NotNow(Exception):
@@ -163,10 +166,15 @@ def end(job: Job, *, worker: str, at: datetime) -> None:
         db.session.execute(mine.values(due_at=at + job.every, ran_at=at, **rest))
 
 
-def fail(job: Job, error: str, *, at: datetime) -> None:
-    """Let it rest, longer each time, and keep why: a type and places, never what somebody typed."""
+def fail(job: Job, error: str, *, at: datetime, worker: str = "") -> None:
+    """Let it rest, longer each time, and keep why: a type and a place, never what somebody typed.
+
+    A `worker` whose lease ran out meanwhile says nothing about the step of the one who has it now.
+    """
     with transaction():
         row = _get(job, at)
+        if _is_anothers(row, worker):
+            return
         row.failures += 1
         rest = min(FIRST_REST * 2 ** min(row.failures - 1, 20), LONGEST_REST)
         row.due_at = at + rest * random.uniform(0.8, 1.2)  # noqa: S311 - spreads retries, guards nothing
@@ -188,6 +196,8 @@ def put_off(job: Job, reason: str, *, worker: str, at: datetime) -> None:
         return
     with transaction():
         row = _get(job, at)
+        if _is_anothers(row, worker):
+            return
         row.last_error = reason[:ERROR_MAX]
         row.lease_by = row.lease_until = None
 
@@ -201,10 +211,15 @@ def recover() -> None:
 
 
 def place(error: BaseException) -> str:
-    """An error's type and where it arose; its text may hold what somebody typed."""
+    """An error's type and where in our code it arose; its text may hold what somebody typed."""
     frames = traceback.extract_tb(error.__traceback__)
-    where = [f"{frame.filename.rpartition('/portal/')[2]}:{frame.lineno} {frame.name}" for frame in frames]
-    return f"{type(error).__name__} at {where[-1]}" if where else type(error).__name__
+    paths = [Path(frame.filename) for frame in frames]
+    ours = [n for n, path in enumerate(paths) if HERE in path.parents and path not in PASSED_BY_ALL]
+    if not frames:
+        return type(error).__name__
+    at = ours[-1] if ours else -1
+    file = paths[at].relative_to(HERE) if ours else paths[at].name
+    return f"{type(error).__name__} at {file}:{frames[at].lineno} {frames[at].name}"
 
 
 def _make_row(job: Job, at: datetime) -> None:
@@ -221,6 +236,10 @@ def _get(job: Job, at: datetime) -> JobRow:
         row = JobRow(name=job.name, due_at=at, failures=0, last_error="")
         db.session.add(row)
     return row
+
+
+def _is_anothers(row: JobRow, worker: str) -> bool:
+    return bool(worker and row.lease_by) and row.lease_by != worker
 
 
 def _set(job: Job, **values: Any) -> bool:

@@ -123,10 +123,11 @@ class _Child:
     def __init__(self, command: Sequence[str], env: Mapping[str, str] | None) -> None:
         self.command, self.env = list(command), env
         self.deaths: list[float] = []
+        self.pause = 0.0
         self.start()
 
     def start(self) -> None:
-        self.rests_until = 0.0
+        self.rests_until, self.started = 0.0, time.monotonic()
         self.process = subprocess.Popen(  # noqa: S603 - our own two commands
             self.command, env=self.env, preexec_fn=_die_with_parent
         )
@@ -142,9 +143,11 @@ class _Child:
         log.error("a process ended and is started again", extra={"reason": self.command[2]})
 
     def rest(self) -> None:
-        """Not at once when it just died: it may need what is not there yet."""
-        pause = min(FIRST_REST * 2 ** (len(self.deaths) - 1), LONGEST_REST)
-        self.rests_until = time.monotonic() + pause
+        """Longer each time, until it has lived for a while: it may need what is not there yet."""
+        at = time.monotonic()
+        lived = at - self.started >= DEATHS_WINDOW
+        self.pause = FIRST_REST if lived or not self.pause else min(self.pause * 2, LONGEST_REST)
+        self.rests_until = at + self.pause
 
     def kill_group(self) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):

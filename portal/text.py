@@ -1,28 +1,30 @@
-"""The one door for text that people type: of a known length, free of characters that deceive or break.
+"""The one door for text that people type or paste: what has no meaning in a field is gone, what is left is kept.
 
-Refused: control characters, bidirectional controls, lone surrogates, non-characters. Kept: every letter,
-accent, apostrophe, hyphen and emoji, with the joiners (ZWJ, ZWNJ) that emoji and several scripts need.
+Pasting brings what nobody sees: controls, marks of direction, zero-width and soft hyphens, non-characters. They are
+dropped before anything is judged, never stored, and never a reason to refuse; what stands for a blank or a line
+break becomes one. Kept: every letter, accent, apostrophe, hyphen and emoji, with the joiners (ZWJ, ZWNJ) that emoji
+and several scripts need. Refused: half a character (a lone surrogate), and a line break where one line is asked for.
 """
 
 import re
 import unicodedata
 from urllib.parse import unquote_to_bytes
 
-# U+2028 and U+2029 are what word processors paste for a line break; NEL (U+0085) is a control, refused.
-_LINE_ENDINGS = re.compile("\r\n|[\r\u2028\u2029]")
-
-# What may stand around a value unseen: spaces, line breaks, zero-width space, word joiner, byte order mark.
-_EDGES = (
-    " \t\n\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
-    "\u200b\u2060\ufeff"
-)
-
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_TAB = re.compile("\t")
-_BIDI_CONTROL = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+# What ends a line elsewhere: VT, FF, NEL, and what word processors paste (U+2028, U+2029).
+_OTHER_LINE_ENDINGS = re.compile("[\x0b\x0c\x85\u2028\u2029]")
+_LINE_ENDINGS = re.compile("\r\n|\r")
+# Every blank of Unicode that is not the plain one: no-break, figure, thin, ideographic, ... spaces.
+_BLANK = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 # The last two code points of each of the 17 planes are non-characters.
 _PLANE_ENDS = "".join(chr(plane + end) for plane in range(0, 0x110000, 0x10000) for end in (0xFFFE, 0xFFFF))
-_NO_CHARACTER = re.compile(f"[\ud800-\udfff\ufdd0-\ufdef{_PLANE_ENDS}]")
+_MEANINGLESS = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f"  # controls
+    "\u00ad\u180e\u200b\u2060-\u2064\ufeff"  # soft hyphen, zero-width space, joiners that only hold a line
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # marks that turn the direction of writing
+    "\u206a-\u206f\ufff9-\ufffb"  # withdrawn controls, marks of annotations
+    f"\ufdd0-\ufdef{_PLANE_ENDS}]"  # what Unicode keeps for no character
+)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 _UNSEEN = frozenset({"Cc", "Cf", "Mn", "Me", "Zs", "Zl", "Zp"})
 
@@ -40,19 +42,30 @@ class TextFault(ValueError):
 
 
 def check(value: str, *, max_length: int, multiline: bool = False) -> str:
-    """The text in Unicode NFC, trimmed, its line endings \\n, of at most max_length code points.
+    """The text as `clean` leaves it, in Unicode NFC, of at most max_length code points.
 
     A text with nothing visible in it comes back empty. Raises TextFault with a message that says what to do.
     """
-    text = _LINE_ENDINGS.sub("\n", value).strip(_EDGES)
+    text = clean(value, multiline=multiline)
     # Before composing, because that takes quadratic time on a long run of accents.
     if len(text) > max_length * _MOST_COMPOSED:
         raise _too_long(len(text), max_length)
-    _refuse_characters(text, multiline)
+    if found := _SURROGATE.search(text):
+        code = f"U+{ord(found.group()):04X}"
+        raise TextFault(f"has a character that cannot be stored ({code}). Delete it and type it again")
+    if not multiline and "\n" in text:
+        raise TextFault("must be on one line. Remove the line break")
     text = unicodedata.normalize("NFC", text)
     if len(text) > max_length:
         raise _too_long(len(text), max_length)
     return text if any(map(_is_visible, text)) else ""
+
+
+def clean(value: str, *, multiline: bool = False) -> str:
+    """The text without what nobody can see, blanks as plain ones, line endings as \\n, trimmed; judges nothing."""
+    text = _MEANINGLESS.sub("", _LINE_ENDINGS.sub("\n", value))
+    text = _BLANK.sub(" ", _OTHER_LINE_ENDINGS.sub("\n" if multiline else " ", text))
+    return (text if multiline else text.replace("\t", " ")).strip(" \t\n")
 
 
 def is_utf8_form(body: bytes) -> bool:
@@ -67,28 +80,8 @@ def is_utf8_form(body: bytes) -> bool:
     return True
 
 
-def _refuse_characters(text: str, multiline: bool) -> None:
-    if found := _NO_CHARACTER.search(text):
-        raise TextFault(
-            f"has a character that cannot be stored ({_code(found)}). Delete it and type it again"
-        )
-    if not multiline and "\n" in text:
-        raise TextFault("must be on one line. Remove the line break")
-    if found := _CONTROL.search(text) or (None if multiline else _TAB.search(text)):
-        raise TextFault(f"has a hidden control character ({_code(found)}). Delete the text and type it again")
-    if found := _BIDI_CONTROL.search(text):
-        raise TextFault(
-            f"has a hidden character that turns the direction of writing ({_code(found)}). "
-            "Delete the text and type it again"
-        )
-
-
 def _too_long(length: int, max_length: int) -> TextFault:
     return TextFault(f"must be {max_length:,} characters or less. You have {length:,}")
-
-
-def _code(found: re.Match[str]) -> str:
-    return f"U+{ord(found.group()):04X}"
 
 
 def _is_visible(char: str) -> bool:

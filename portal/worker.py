@@ -33,6 +33,7 @@ REST_SECONDS = 10.0
 STORAGE_SECONDS = 2.0
 WATCH_SECONDS = 0.2
 GRACE_SECONDS = 8.0  # for the steps in hand
+FAULTS = (Exception, SystemExit)  # what a step may raise without ending its thread
 
 
 class Worker:
@@ -42,30 +43,36 @@ class Worker:
         self.name = f"{socket.gethostname()[:30]}-{os.getpid()}-{secrets.token_hex(3)}"
         self._app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
         self._stop = threading.Event()
+        self._told = False
         self._lock: IO[str] | None = None
         self._began: dict[str, float] = {}  # the steps in hand, since when
 
     def stop(self) -> None:
-        """Finish the steps in hand, then end."""
+        """Finish the steps in hand, then end for good."""
+        self._told = True
         self._stop.set()
 
     def run(self) -> list[str]:
-        """Work until told to stop. Returns the jobs whose step never ended: only a new process is rid of them."""
+        """Work until told to stop, or until a step never ends.
+
+        Returns the jobs of such steps, unless told to stop: only a new process is rid of them.
+        """
         log.info("worker started", extra={"worker": self.name})
         self._free_dead_leases()
         threads = {job.name: threading.Thread(target=self._work, args=(job,), daemon=True) for job in JOBS}
         for thread in threads.values():
             thread.start()
-        while not self._stop.wait(WATCH_SECONDS) and not self._hung():
-            pass
+        hung: list[str] = []
+        while not hung and not self._stop.wait(WATCH_SECONDS):
+            hung = self._hung()
         self._stop.set()
         end = time.monotonic() + GRACE_SECONDS
         for name, thread in threads.items():
-            if name not in self._hung():
+            if name not in hung:
                 thread.join(max(0.0, end - time.monotonic()))
         self._let_go()
         log.info("worker stopped", extra={"worker": self.name})
-        return self._hung()
+        return [] if self._told else hung
 
     def run_once(self) -> int:
         """Do all that is due now, one job after the other; returns how many mails were handed over or given up.
@@ -80,7 +87,7 @@ class Worker:
                 count += self.run_job(job)
             except NotNow as error:
                 down = error
-            except Exception as error:
+            except FAULTS as error:
                 log.error("a job failed", extra={"job": job.name, "reason": jobs.place(error)})
         self._let_go()
         if down is not None:
@@ -90,26 +97,34 @@ class Worker:
     def run_job(self, job: Job, *, resting: bool = False) -> int:
         """Run one job until it has nothing more to do, also before its time, and with `resting` though it rests.
 
-        Returns how many mails that were. Raises what the job raises.
+        Returns how many mails that were. Raises what the job raises, and NotNow when with `resting` another worker
+        is at it.
         """
-        hand = Hand(self.name, self._stop.wait)
+        hand, begun = Hand(self.name, self._stop.wait), False
         try:
             while jobs.begin(job, worker=self.name, at=now(), early=True, resting=resting):
+                begun = True
                 if not job.step(hand):
                     jobs.end(job, worker=self.name, at=now())
                     break
-        except Exception as error:
+        except FAULTS as error:
             self._failed(job, error)
             raise
         finally:
             hand.close()
+        if resting and not begun:
+            raise NotNow("another worker is at it")
         return hand.handled
 
     def _work(self, job: Job) -> None:
         hand = Hand(self.name, self._stop.wait)
         while not self._stop.is_set():
-            with self._app.app_context():
-                pause = self._round(job, hand)
+            pause = STORAGE_SECONDS
+            try:
+                with self._app.app_context():
+                    pause = self._round(job, hand)
+            except Exception as error:  # to give a broken connection back can fail too; the job goes on
+                log.warning("the database cannot be used now", extra={"reason": type(error).__name__})
             self._stop.wait(pause)
         hand.close()
 
@@ -124,22 +139,22 @@ class Worker:
             if not more:
                 jobs.end(job, worker=self.name, at=now())
             return 0.0 if more else idle
-        except Exception as error:
+        except FAULTS as error:
             return self._failed(job, error)
         finally:
             self._began.pop(job.name, None)
 
-    def _failed(self, job: Job, error: Exception) -> float:
+    def _failed(self, job: Job, error: BaseException) -> float:
         """Keep what went wrong where it is to be kept; returns the seconds to wait."""
-        db.session.rollback()
         try:
+            db.session.rollback()
             if isinstance(error, NotNow):
                 log.warning("a job has to wait", extra={"job": job.name, "reason": str(error)})
                 jobs.put_off(job, str(error), worker=self.name, at=now())
                 return REST_SECONDS
             if not _is_storage(error):
                 log.error("a job failed", extra={"job": job.name, "reason": jobs.place(error)})
-                jobs.fail(job, jobs.place(error), at=now())
+                jobs.fail(job, jobs.place(error), worker=self.name, at=now())
                 return IDLE_SECONDS
         except Exception as another:
             error = another
@@ -174,5 +189,5 @@ class Worker:
             jobs.recover()
 
 
-def _is_storage(error: Exception) -> bool:
+def _is_storage(error: BaseException) -> bool:
     return isinstance(error, Unavailable) or (isinstance(error, DBAPIError) and is_storage_fault(error))

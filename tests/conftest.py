@@ -24,6 +24,7 @@ from portal import clock as portal_clock
 from portal.app import create_app
 from portal.db import db
 from portal.worker import Worker
+from tests import world
 from tests.figures import (  # noqa: F401 - a fixture and hooks
     figure,
     pytest_addoption,
@@ -35,11 +36,8 @@ from tests.rendering import nothing_is_rendered_in_a_transaction  # noqa: F401 -
 
 START = datetime(2026, 1, 15, 18, 0, tzinfo=UTC)  # a Thursday, 10 am in San Ramon
 SETTINGS = {
-    "SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyzABCDEF",
-    "ORG_NAME": "Linden Test Pharmacy",
-    "ORG_PHONE": "925-555-0100",
+    **world.SETTINGS,
     "ORG_HOLIDAYS": "2026-01-19",
-    "MAIL_FROM": "portal@pharmacy.example",
     "BASE_URL": "http://localhost:8000",
     "WEB_WORKERS": "1",
 }

@@ -19,6 +19,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from portal import serve
+from tests.world import SETTINGS
 
 ROOT = Path(__file__).resolve().parent.parent
 STARTS_WITHIN = 60  # seconds, generous: the machine may be busy
@@ -55,10 +56,7 @@ class Live:
             **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
             "INSTANCE_DIR": str(folder),
             "PORT": str(self.port),
-            "SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyzABCDEF",
-            "ORG_NAME": "Linden Test Pharmacy",
-            "ORG_PHONE": "925-555-0100",
-            "MAIL_FROM": "portal@pharmacy.example",
+            **SETTINGS,
             "PYTHONUNBUFFERED": "1",
             **settings,
         }

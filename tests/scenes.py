@@ -17,6 +17,7 @@ from sqlalchemy import delete, select
 from portal import clock
 from portal.db import db, transaction
 from portal.intake.models import Message, Request, Status
+from portal.jobs import JobRow
 from portal.mail.models import Delivery, State
 from portal.newsletter import letters, subscriptions
 from portal.newsletter.models import Language, Means
@@ -552,6 +553,20 @@ def _(stage: Stage) -> None:
     with stage.house.app.app_context(), transaction():
         for row in db.session.scalars(select(Delivery).order_by(Delivery.id).limit(2)):
             row.state, row.attempts, row.last_error = State.DEAD, 9, "550"
+    stage.open("/staff/mail")
+
+
+@scene("staff mail, work in trouble", "mail.mail")
+def _(stage: Stage) -> None:
+    stage.as_staff("Grace")
+    with stage.house.app.app_context(), transaction():
+        for name, failures, error in (
+            ("newsletter.answer", 3, "IntegrityError at newsletter/service.py:210 _answer"),
+            ("mail.now", 0, "the mail server cannot be reached: ConnectionRefusedError"),
+            ("registry.import", 0, ""),
+        ):
+            row = JobRow(name=name, due_at=clock.now(), failures=failures, last_error=error)
+            db.session.merge(row)
     stage.open("/staff/mail")
 
 

@@ -7,7 +7,6 @@ are the browser's own; only the time and the data are ours. Before each scene th
 
 from __future__ import annotations
 
-import secrets
 import shutil
 import threading
 from collections.abc import Iterable, Iterator
@@ -28,13 +27,13 @@ from sqlalchemy import Connection, event, select
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from config import Config
-from portal import clock, seed, tokens
+from portal import clock, seed
 from portal.app import create_app
 from portal.db import db, transaction
-from portal.people.models import StaffSession, User
+from portal.people.models import User
 from portal.signin import codes, passwords
 from portal.worker import Worker
-from tests import totp
+from tests import totp, world
 from tests.browser_tools import axe
 from tests.conftest import no_sync
 from tests.live import ROOT, free_port
@@ -47,12 +46,10 @@ NOW = datetime(2026, 11, 18, 18, 0, tzinfo=UTC)
 PASSWORD = "seven quiet herons wade at dawn"  # of a portal that is thrown away
 READING = 5  # seconds on our clock between seeing a form and sending it
 SETTINGS = {
-    "SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyzABCDEF",
+    **world.SETTINGS,
     "ORG_NAME": "San Ramon Compounding",
-    "ORG_PHONE": "925-555-0100",
     "ORG_FAX": "925-555-0101",
     "ORG_HOLIDAYS": "2026-11-26,2026-12-25,2027-01-01",
-    "MAIL_FROM": "portal@pharmacy.example",
 }
 
 
@@ -137,25 +134,9 @@ class Theatre:
 
     def session_of(self, name: str, **more: Any) -> tuple[str, str]:
         """The cookie of a member of staff, by first name, who is signed in with both factors."""
-        value = secrets.token_urlsafe(32)
         with self.staff.app_context(), transaction():
             user = db.session.scalars(select(User).where(User.name.startswith(name))).one()
-            signed_in = {
-                "key": user.session_key,
-                "password_at": self.at.timestamp(),
-                "csrf_token": secrets.token_hex(20),
-            }
-            db.session.add(
-                StaffSession(
-                    digest=tokens.digest(value),
-                    user_id=user.id,
-                    data=signed_in | more,
-                    browser="Firefox on Linux",
-                    created_at=self.at,
-                    seen_at=self.at,
-                    expires_at=self.at + timedelta(hours=12),
-                )
-            )
+            value = world.sign_in(user, **more)
         return self.staff.session_interface.get_cookie_name(self.staff), value  # type: ignore[attr-defined]
 
     def code_of(self, name: str) -> str:

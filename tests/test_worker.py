@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import select, text, update
+from sqlalchemy import select, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from portal import jobs
 from portal.app import ROOMS_JOBS, create_app
@@ -56,6 +61,16 @@ def integrity_error(_hand: Hand) -> bool:
 def row(name: str) -> JobRow:
     db.session.expire_all()
     return db.session.get_one(JobRow, name)
+
+
+def run(worker: Worker) -> list[str]:
+    """Let it work until a step tells it to stop; a test that waits in vain fails."""
+    late = threading.Timer(SOON, worker.stop)
+    late.start()
+    try:
+        return worker.run()
+    finally:
+        late.cancel()
 
 
 class Mail:
@@ -152,7 +167,7 @@ def test_one_whose_step_never_ends_holds_up_nobody_else(
         Job(name="mail", label="Mail", step=step),
     )
     try:
-        hung = Worker().run()
+        hung = run(Worker())
         assert hung == ["a.hung"]
         assert gone_on.is_set()
     finally:
@@ -163,6 +178,126 @@ def test_one_whose_step_never_ends_holds_up_nobody_else(
     assert row("a.hung").last_error == "did not end its step within 0 s"
     assert not jobs.begin(next(iter(jobs.JOBS)), worker="w", at=START + timedelta(seconds=1))
     assert "a.hung" in checks.work().detail
+
+
+def test_a_step_that_never_ends_is_blamed_by_the_process_that_follows(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, sign_in_jobs: Callable[..., None]
+) -> None:
+    """As `flask worker` does it: what it becomes is told whose step that was, and lets that job rest."""
+    never, became = threading.Event(), []
+    hung = Job(name="a.hung", label="One", step=lambda _hand: never.wait(SOON), within=timedelta(seconds=0.3))
+    sign_in_jobs(hung)
+    monkeypatch.setattr(signal, "signal", lambda *_which: None)
+    monkeypatch.setattr(os, "execv", lambda _path, command: became.append(command))
+    try:
+        app.test_cli_runner().invoke(args=["worker"])
+        assert became[0][1:] == ["-m", "flask", "worker", "--hung", "a.hung"]
+
+        monkeypatch.setattr(Worker, "run", lambda _self: [])
+        assert app.test_cli_runner().invoke(args=became[0][3:]).exit_code == 0
+    finally:
+        never.set()
+
+    with app.app_context():
+        assert (row("a.hung").failures, row("a.hung").last_error) == (1, "did not end its step within 0 s")
+        assert "a.hung" in checks.work().detail
+
+
+def test_a_worker_that_is_told_to_stop_ends_though_a_step_does_not(
+    context: Flask, monkeypatch: pytest.MonkeyPatch, sign_in_jobs: Callable[..., None]
+) -> None:
+    never, worker = threading.Event(), Worker()
+    monkeypatch.setattr("portal.worker.GRACE_SECONDS", 0.3)
+
+    def step(_hand: Hand) -> bool:
+        worker.stop()
+        return never.wait(SOON)
+
+    sign_in_jobs(Job(name="a.hung", label="One", step=step, within=timedelta(seconds=0.1)))
+    try:
+        assert run(worker) == []
+    finally:
+        never.set()
+
+
+def test_a_step_that_ends_too_late_still_gets_its_worker_a_new_process(
+    context: Flask, sign_in_jobs: Callable[..., None]
+) -> None:
+    """The others have stopped already: nobody may be left with a worker that ended in silence."""
+    slow = Job(name="a.slow", label="One", step=lambda hand: hand.wait(SOON), within=timedelta(seconds=0.1))
+    sign_in_jobs(slow)
+
+    assert run(Worker()) == ["a.slow"]
+
+
+def test_a_step_that_would_end_the_process_ends_nothing(
+    context: Flask, sign_in_jobs: Callable[..., None]
+) -> None:
+    """Its thread goes on, and the job rests like any other that fails."""
+    worker = Worker()
+
+    def stop(_hand: Hand) -> bool:
+        if row("a.exits").failures:
+            worker.stop()
+        return False
+
+    def exits(_hand: Hand) -> bool:
+        raise SystemExit(3)
+
+    with transaction():
+        db.session.add(JobRow(name="a.exits", due_at=START, failures=0, last_error=""))
+    sign_in_jobs(
+        Job(name="a.exits", label="One that exits", step=exits), Job(name="b", label="Another", step=stop)
+    )
+
+    run(worker)
+
+    assert row("a.exits").last_error.startswith("SystemExit at ")
+    assert Worker().run_once() == 0
+
+
+def test_a_connection_that_cannot_be_given_back_ends_no_job(
+    context: Flask, monkeypatch: pytest.MonkeyPatch, sign_in_jobs: Callable[..., None]
+) -> None:
+    worker, rollback, steps, broken = Worker(), Session.rollback, [], []
+    monkeypatch.setattr("portal.worker.STORAGE_SECONDS", 0.01)
+
+    def gone(session: Session) -> None:
+        if len(steps) == 1 and broken.append(1) is None and len(broken) == 1:
+            raise OperationalError("ROLLBACK", {}, Exception("gone"))
+        rollback(session)
+
+    def step(_hand: Hand) -> bool:
+        steps.append(1)
+        if len(steps) == 1:
+            raise ValueError
+        worker.stop()
+        return False
+
+    monkeypatch.setattr(Session, "rollback", gone)
+    sign_in_jobs(Job(name="a.broken", label="One", step=step))
+
+    run(worker)
+
+    assert len(steps) == 2
+
+
+def test_what_is_kept_of_an_error_is_a_place_in_our_own_code(
+    context: Flask, sign_in_jobs: Callable[..., None]
+) -> None:
+    """Not the driver's line, which is the same for every refusal, nor a path of the machine."""
+
+    def step(_hand: Hand) -> bool:
+        with transaction():
+            jobs.recover()
+            db.session.add_all(JobRow(name="x", due_at=START, failures=0, last_error="") for _ in range(2))
+            return bool(jobs.standings())
+
+    sign_in_jobs(Job(name="a.faulty", label="One", step=step))
+
+    Worker().run_once()
+
+    assert re.fullmatch(r"IntegrityError at jobs\.py:\d+ standings", row("a.faulty").last_error)
 
 
 def test_what_waits_for_another_service_is_named_and_not_at_fault(
@@ -212,6 +347,18 @@ def test_two_jobs_of_one_name_stop_the_start(app: Flask, monkeypatch: pytest.Mon
     ]
 
 
+def test_the_process_exits_with_78_and_names_the_jobs(tmp_path: Path) -> None:
+    start = "import portal.app as app; app.ROOMS_JOBS += app.ROOMS_JOBS[:1]; import wsgi"
+    env = {"PATH": os.environ["PATH"], "INSTANCE_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", start], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 78
+    assert "  - two entries of jobs are called keeping.forget\n" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_of_several_workers_one_runs_a_periodic_job_in_a_period(
     app: Flask, clock: Clock, sign_in_jobs: Callable[..., None]
 ) -> None:
@@ -255,7 +402,28 @@ def test_the_lease_of_a_worker_that_is_gone_runs_out(
     assert not jobs.begin(job, worker="next", at=clock.tick(seconds=119))
     assert jobs.begin(job, worker="next", at=clock.tick(seconds=1))
     jobs.end(job, worker="gone", at=clock())
-    assert row("a.periodic").lease_by == "next", "who comes too late ends nothing"
+    jobs.fail(job, "ValueError", worker="gone", at=clock())
+    jobs.put_off(job, "down", worker="gone", at=clock())
+    kept = row("a.periodic")
+    assert (kept.lease_by, kept.failures, kept.last_error) == ("next", 0, ""), (
+        "who comes too late ends nothing"
+    )
+
+
+def test_a_job_in_another_workers_hands_is_not_said_to_be_done(
+    app: Flask, clock: Clock, sign_in_jobs: Callable[..., None]
+) -> None:
+    job = Job(name="a.periodic", label="One", step=lambda _hand: False, every=timedelta(hours=1))
+    sign_in_jobs(job)
+    with app.app_context():
+        assert jobs.begin(job, worker="other", at=clock())
+
+    result = app.test_cli_runner().invoke(args=["jobs", "run", "a.periodic"])
+
+    assert result.exit_code == 1
+    assert result.output == "a.periodic has to wait: another worker is at it.\n"
+    with app.app_context():
+        assert row("a.periodic").lease_by == "other"
 
 
 def test_a_continuous_job_writes_nothing_while_all_is_well(context: Flask) -> None:
@@ -290,7 +458,7 @@ with app.app_context():
 def test_a_worker_killed_in_the_middle_of_a_job_leaves_it_to_the_next(
     context: Flask, clock: Clock, settings: dict[str, str], sign_in_jobs: Callable[..., None]
 ) -> None:
-    """Inside a write, its lock held: the next one takes lock and lease, and ends it."""
+    """Inside a write, its lock held: the next one takes lock and lease at once, and ends it."""
     done: list[str] = []
     job = Job(
         name="a.killed", label="One", step=lambda hand: done.append("") or False, every=timedelta(hours=1)
@@ -308,8 +476,7 @@ def test_a_worker_killed_in_the_middle_of_a_job_leaves_it_to_the_next(
     worker.send_signal(signal.SIGKILL)
     worker.wait(SOON)
     worker.stdout.close()
-    with transaction():  # the other's clock is the machine's
-        db.session.execute(update(JobRow).values(lease_until=clock(), due_at=clock()))
+    assert row("a.killed").lease_by, "the lease of the dead is still there"
 
     Worker().run_once()
 

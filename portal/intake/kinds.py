@@ -25,6 +25,7 @@ from portal.intake.models import (
     KIND_LABELS,
     TOPIC_LABELS,
     ContactMethod,
+    Delivery,
     Request,
     Status,
 )
@@ -97,13 +98,17 @@ class Kind:
         return {fact.field: _blank(fact.field) for fact in self.facts}
 
 
-def is_by_phone(answers: Answers) -> bool:
+def _is_by_phone(answers: Answers) -> bool:
     """Whether a call is wanted."""
     return bool(answers.get("contact_method") == ContactMethod.PHONE)
 
 
 def _is_on_behalf(answers: Answers) -> bool:
     return bool(answers.get("on_behalf"))
+
+
+def _is_by_post(answers: Answers) -> bool:
+    return bool(answers.get("delivery") == Delivery.POST)
 
 
 def _npi(value: str) -> str:
@@ -146,12 +151,12 @@ CONSULTATION = Kind(
             field="contact_window",
             label="Best time to call",
             labels=CONTACT_WINDOW_LABELS,
-            applies=is_by_phone,
+            applies=_is_by_phone,
         ),
         Fact(
             field="leave_message",
             label="Message on the phone",
-            applies=is_by_phone,
+            applies=_is_by_phone,
             words=lambda _yes: "We may leave one",
         ),
     ),
@@ -169,7 +174,7 @@ RESOURCE = Kind(
     facts=(
         Fact(field="items", label="Materials", labels=catalogue.LABELS, asked=True),
         Fact(field="delivery", label="Delivery", labels=DELIVERY_LABELS),
-        Fact(field="address", label="Address", private=True),
+        Fact(field="address", label="Address", private=True, applies=_is_by_post),
         *WHO,
         EMAIL,
         PHONE,

@@ -7,14 +7,16 @@ Source: CMS, "Requirements for National Provider Identifier (NPI) and NPI Check 
 import re
 from enum import StrEnum
 
+from portal.text import clean
+
 LENGTH = 10
 
 # The check digit is Luhn's, over the NPI with the card-issuer prefix 80840 before it, which always adds 24.
 PREFIX_SUM = 24
 
 # Listed, not \s and \d: those also take control characters and the digits of other scripts.
-_SEPARATORS = re.compile("[ \t\u00a0\u2009\u202f.\u2010\u2011\u2012\u2013-]")
-_LABEL = re.compile(r"NPI[:#]?", re.IGNORECASE)
+_SEPARATORS = re.compile("[ \t.\u2010-\u2015\u2212-]")
+_LABEL = re.compile(r"\(?NPI\)?(?:Number|No|Nr)?[:#]*", re.IGNORECASE)
 _TEN_DIGITS = re.compile(r"[0-9]{10}")
 
 
@@ -22,6 +24,7 @@ class Fault(StrEnum):
     """What is wrong with a typed NPI; the first of these that applies."""
 
     EMPTY = "empty"
+    OTHER_DIGITS = "other_digits"
     NOT_TEN_DIGITS = "not_ten_digits"
     FIRST_DIGIT = "first_digit"
     CHECK_DIGIT = "check_digit"
@@ -29,6 +32,7 @@ class Fault(StrEnum):
 
 MESSAGES = {
     Fault.EMPTY: "Enter your 10-digit NPI",
+    Fault.OTHER_DIGITS: "NPI must be written with the digits 0 to 9. Other digits were seen",
     Fault.NOT_TEN_DIGITS: "NPI must be 10 digits",
     Fault.FIRST_DIGIT: "NPI must start with 1 or 2. Check it for a typing error",
     Fault.CHECK_DIGIT: "This NPI does not match its check digit. Check it for a typing error",
@@ -42,11 +46,12 @@ MESSAGES_WHEN_OPTIONAL = MESSAGES | {
 
 
 def normalise(text: str) -> str:
-    """The NPI without what people write around it: spaces, hyphens, dots, a leading "NPI" or "NPI:".
+    """The NPI without what people write or paste around it: blanks, hyphens, dots, "NPI", "NPI No.:", "(NPI)", and
+    what nobody can see.
 
     Everything else stays, so that a wrong character is a fault and not a silent repair.
     """
-    bare = _SEPARATORS.sub("", text.strip(" \t\r\n"))
+    bare = _SEPARATORS.sub("", clean(text))
     label = _LABEL.match(bare)
     return bare[label.end() :] if label else bare
 
@@ -56,6 +61,8 @@ def fault(text: str) -> Fault | None:
     number = normalise(text)
     if not number:
         return Fault.EMPTY
+    if any(char.isdecimal() and not char.isascii() for char in number):
+        return Fault.OTHER_DIGITS
     if not _TEN_DIGITS.fullmatch(number):
         return Fault.NOT_TEN_DIGITS
     if number[0] not in "12":

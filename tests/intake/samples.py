@@ -13,6 +13,7 @@ from portal.db import db, transaction
 from portal.intake import kinds, submissions
 from portal.intake.models import Request
 from portal.people.models import User
+from tests import world
 
 CONSULTATION: dict[str, Any] = {
     "name": "Ana Ruiz",
@@ -90,16 +91,8 @@ def submit_resource(app: Flask, token: str = "token-r", **changes: Any) -> str:
 def staff(app: Flask, name: str = "Grace Hall", role: str = "pharmacist") -> User:
     """A member of staff, usable outside any session."""
     with app.app_context(), transaction():
-        user = User(
-            name=name,
-            role=role,
-            email=f"{name.split()[0].lower()}.{role}@pharmacy.example",
-            session_key=f"{name}/{role}",
-            active=True,
-            created_at=LONG_AGO,
-        )
-        db.session.add(user)
-        db.session.flush()
+        email = f"{name.split()[0].lower()}.{role}@pharmacy.example"
+        user = world.employ(name, role, email=email, created_at=LONG_AGO)
         db.session.refresh(user)
         db.session.expunge(user)
     return user

@@ -32,15 +32,15 @@ SIGN_UP = {"email": "ana@clinic.example", "topics": "news", "language": "en"}
 FORMS: dict[str, tuple[int, str, dict[str, Any]]] = {
     # address: how many inputs (more where an answer costs little), what its token is for, and right answers
     "/requests/consultation": (
-        amount(220, 2200),
+        amount(110, 2200),
         "ConsultationForm",
         {**samples.CONSULTATION, "on_behalf": [], "confirmed": [], "change": []},
     ),
-    "/requests/resources": (amount(240, 2400), "ResourceForm", samples.RESOURCE),
-    "/newsletter": (amount(400, 4000), f"signup/{consent.current('en').name}", SIGN_UP),
-    "/es/boletin": (amount(300, 3000), f"signup/{consent.current('es').name}", SIGN_UP),
+    "/requests/resources": (amount(120, 2400), "ResourceForm", samples.RESOURCE),
+    "/newsletter": (amount(200, 4000), f"signup/{consent.current('en').name}", SIGN_UP),
+    "/es/boletin": (amount(150, 3000), f"signup/{consent.current('es').name}", SIGN_UP),
 }
-API_INPUTS = amount(900, 9_000)
+API_INPUTS = amount(450, 9_000)
 AT_ONCE = (
     10  # inputs in one example of Hypothesis, whose own work is done for each; shrinking simplifies every one
 )

@@ -36,9 +36,10 @@ def test_a_published_number_is_valid(typed: str, why: str) -> None:
         ("123456789", Fault.NOT_TEN_DIGITS),
         ("12345678930", Fault.NOT_TEN_DIGITS),
         ("12345A7893", Fault.NOT_TEN_DIGITS),
-        ("١٢٣٤٥٦٧٨٩٣", Fault.NOT_TEN_DIGITS),
-        ("1234567893\x00", Fault.NOT_TEN_DIGITS),
-        ("1234567893\x1c", Fault.NOT_TEN_DIGITS),
+        ("١٢٣٤٥٦٧٨٩٣", Fault.OTHER_DIGITS),
+        ("１２３４５６７８９３", Fault.OTHER_DIGITS),
+        ("123456789३", Fault.OTHER_DIGITS),
+        ("1234567893x", Fault.NOT_TEN_DIGITS),
         ("12345\n67893", Fault.NOT_TEN_DIGITS),
         ("NPI NPI 1234567893", Fault.NOT_TEN_DIGITS),
         ("", Fault.EMPTY),
@@ -66,6 +67,16 @@ def test_a_wrong_number_has_its_fault(typed: str, expected: Fault) -> None:
         "N.P.I. 1234567893",
         "1234\u00a0567\u2011893",
         "1234567893\t",
+        "NPI No. 1234567893",
+        "NPI Number: 1234567893",
+        "(NPI) 1234567893",
+        "NPI #: 1234567893",
+        "1234567893\u200b",
+        "\ufeff1234567893",
+        "\u202d1234567893\u202c",
+        "12\u200e34\u00ad56\u20607893",
+        "1234\u2007567\u2212893",
+        "1234567893\x00",
     ],
 )
 def test_what_people_write_around_a_number_is_dropped(typed: str) -> None:
@@ -95,6 +106,7 @@ def test_every_single_wrong_digit_is_refused() -> None:
 def test_each_fault_says_what_to_do() -> None:
     assert number.MESSAGES == {
         Fault.EMPTY: "Enter your 10-digit NPI",
+        Fault.OTHER_DIGITS: "NPI must be written with the digits 0 to 9. Other digits were seen",
         Fault.NOT_TEN_DIGITS: "NPI must be 10 digits",
         Fault.FIRST_DIGIT: "NPI must start with 1 or 2. Check it for a typing error",
         Fault.CHECK_DIGIT: "This NPI does not match its check digit. Check it for a typing error",

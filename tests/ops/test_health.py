@@ -23,7 +23,7 @@ from portal.mail.models import Delivery, State
 from portal.ops import checks
 from portal.ops.checks import Finding
 from portal.people import invitations
-from portal.people.models import User
+from tests import world
 from tests.conftest import START, Clock
 from tests.pages import Visitor
 
@@ -72,9 +72,7 @@ def promise(state: State = State.QUEUED, **values: Any) -> None:
 
 def employ(role: str = "manager") -> None:
     with transaction():
-        db.session.add(
-            User(email="g@b.example", name="Grace", role=role, session_key="u", active=True, created_at=START)
-        )
+        world.employ(role=role, created_at=START)
 
 
 # ---- For monitors

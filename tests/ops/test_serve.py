@@ -141,6 +141,26 @@ def test_the_web_server_lives_however_often_the_worker_dies(
     assert lives(pids(web)[0])
 
 
+def test_the_pause_grows_while_the_worker_dies_and_begins_anew_once_it_lived(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However long it goes on: what counts is how long it lived, not how often it died in a minute."""
+    at, pauses = [1000.0], []
+    monkeypatch.setattr(serve.time, "monotonic", lambda: at[0])
+    monkeypatch.setattr(serve.subprocess, "Popen", lambda *_what, **_more: None)
+    child = serve._Child(["worker"], None)
+    for lived in [1.0] * 20 + [serve.DEATHS_WINDOW]:
+        at[0] += lived
+        child.rest()
+        pauses.append(child.rests_until - at[0])
+        at[0] = child.rests_until
+        child.start()
+
+    assert pauses[:20] == sorted(pauses[:20])
+    assert pauses[8:20] == [pytest.approx(serve.LONGEST_REST)] * 12
+    assert pauses[20] == pytest.approx(serve.FIRST_REST)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
 def test_nothing_outlives_a_supervisor_that_is_killed(
     supervise: Callable[..., subprocess.Popen[bytes]], tmp_path: Path

@@ -17,7 +17,7 @@ from portal.db import db, transaction
 from portal.people import invitations
 from portal.people.models import StaffSession, User
 from portal.signin import codes, passwords
-from tests import totp
+from tests import totp, world
 from tests.conftest import Clock
 from tests.pages import Page, Visitor
 
@@ -72,18 +72,7 @@ def make_person(app: Flask, staff_app: Flask, clock: Clock) -> Callable[..., Per
         with staff_app.app_context():
             secret = codes.new_secret()
             with transaction():
-                user = User(
-                    email=email,
-                    name=name,
-                    role=role,
-                    active=True,
-                    password=PASSWORD_HASH,
-                    session_key=f"{name}-{role}",
-                    totp_secret=secret,
-                    created_at=now(),
-                )
-                db.session.add(user)
-                db.session.flush()
+                user = world.employ(name, role, password=PASSWORD_HASH, totp_secret=secret)
                 user_id = user.id
             return Person(user_id, email, name, codes.key(secret), clock)
 

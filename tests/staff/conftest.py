@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from datetime import timedelta
 from itertools import count
 from typing import Any
 
@@ -12,15 +11,14 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
-from portal import tokens
 from portal.audit import AuditEntry
-from portal.clock import now
 from portal.db import db, transaction
 from portal.intake import kinds, submissions
 from portal.intake.models import Request
 from portal.mail.models import Delivery, State
-from portal.people.models import StaffSession, User
+from tests import world
 from tests.conftest import Clock
+from tests.intake import samples
 from tests.pages import Visitor
 
 CONSULTATION = {
@@ -70,35 +68,9 @@ def signed_in(app: Flask, clock: Clock) -> Callable[..., Colleague]:
 
     def make(role: str, name: str = "") -> Colleague:
         name = name or f"{role.capitalize()} {next(numbers)}"
-        cookie = secrets.token_urlsafe(32)
         with staff.app_context(), transaction():
-            user = User(
-                email=f"{name.lower().replace(' ', '.')}@pharmacy.example",
-                name=name,
-                role=role,
-                active=True,
-                password="no password at all",
-                session_key=secrets.token_hex(32),
-                created_at=now(),
-            )
-            db.session.add(user)
-            db.session.flush()
-            data = {
-                "key": user.session_key,
-                "password_at": now().timestamp(),
-                "csrf_token": secrets.token_hex(20),
-            }
-            db.session.add(
-                StaffSession(
-                    digest=tokens.digest(cookie),
-                    user_id=user.id,
-                    data=data,
-                    browser="A browser",
-                    created_at=now(),
-                    seen_at=now(),
-                    expires_at=now() + timedelta(hours=12),
-                )
-            )
+            user = world.employ(name, role, password="no password at all")
+            cookie = world.sign_in(user, browser="A browser")
             user_id = user.id
         colleague = Colleague(app, clock)
         colleague.user_id, colleague.name = user_id, name
@@ -137,14 +109,9 @@ def ask_often(app: Flask, clock: Clock) -> Callable[[int], list[str]]:
 
 
 def _send(app: Flask, kind: str, *, patient_data: Any = (), signals: Any = (), **changes: Any) -> str:
-    circumstances: dict[str, Any] = {
-        "patient_data": patient_data,
-        "signals": signals,
-        "form_token": secrets.token_urlsafe(16),
-        "keys": (app.config["SECRET_KEY"],),
-        "org": app.config["ORG"],
-        "at": now(),
-    }
+    circumstances = samples.circumstances(
+        app, secrets.token_urlsafe(16), patient_data=patient_data, signals=signals
+    )
     if kind == "consultation":
         made, _ = submissions.submit(kinds.CONSULTATION, {**CONSULTATION, **changes}, **circumstances)
     else:

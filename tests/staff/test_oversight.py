@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import event
 
 from config import ROOT
-from portal import audit
+from portal import audit, jobs
 from portal.clock import now
 from portal.db import db, transaction
 from portal.desk.acts import ROOM_ACTS
@@ -201,6 +201,26 @@ def test_a_mail_that_was_given_up_is_shown_without_its_address(
 
     page.sees("Given up", reference, "the server said never").lacks("ana@clinic.example")
     page.follow(reference)
+
+
+def test_work_that_does_not_go_well_is_named_to_staff(app: Flask, signed_in: SignedIn) -> None:
+    ada = signed_in("pharmacist")
+    ada.open("/staff/mail").sees("All of it goes well")
+    with app.app_context():
+        job = jobs.JOBS.get("newsletter.answer")
+        assert job is not None
+        jobs.fail(job, "IntegrityError at newsletter/service.py:7 _answer", at=now())
+        with transaction():
+            row = jobs.JobRow(name="registry.import", due_at=now(), failures=0, last_error="")
+            db.session.add(row)
+
+    page = ada.open("/staff/mail").lacks("All of it goes well")
+
+    assert [words(each) for each in page.soup.select("tbody th")] == [job.label, "registry.import"]
+    failed, unknown = told(page)
+    assert (failed[0], failed[1]) == ("Not yet", "1")
+    assert failed[3] == "IntegrityError at newsletter/service.py:7 _answer"
+    assert unknown[2] == "Not by this version of the portal"
 
 
 def test_the_desk_opens_no_mail_page_and_only_managers_the_trail(signed_in: SignedIn) -> None:
