@@ -25,6 +25,7 @@ from portal.intake.models import (
     KIND_LABELS,
     TOPIC_LABELS,
     ContactMethod,
+    ContactWindow,
     Delivery,
     Request,
     Status,
@@ -56,9 +57,15 @@ class Fact:
     labels: Mapping[Any, str] = given(default_factory=dict)
     asked: bool = False
     private: bool = False
-    applies: Callable[[Answers], bool] = _always  # else it is left out where it is as it was at first
+    applies: Callable[[Answers], bool] = _always  # else it is left out where it is as at first
+    at_first: str = ""
     words: Callable[[Any], str] | None = None  # for staff, where the common words will not do
     hidden: Mapping[str, str] = given(default_factory=dict)
+
+    def is_given(self, answers: Answers) -> bool:
+        """Whether it was asked or, all the same, answered: nothing that somebody sent is shown to nobody."""
+        value = answers[self.field]
+        return self.applies(answers) or bool(value and value != self.at_first)
 
     def in_words(self, value: Any) -> str:
         """An answer as a person reads it; a stored word that no list holds any more stands for itself."""
@@ -152,6 +159,7 @@ CONSULTATION = Kind(
             label="Best time to call",
             labels=CONTACT_WINDOW_LABELS,
             applies=_is_by_phone,
+            at_first=ContactWindow.ANY,
         ),
         Fact(
             field="leave_message",

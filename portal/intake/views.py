@@ -154,9 +154,8 @@ def _rows(form: IntakeForm, kind: Kind) -> list[dict[str, str]]:
     """The answers in words, each with the name of the field that changes it; left out is what was never asked."""
     values, rows = form.values(), []
     for fact in kind.facts:
-        asked = form[fact.field]
-        if CHECK in fact.hidden or not (fact.applies(values) or (asked.data and asked.data != asked.default)):
+        if CHECK in fact.hidden or not fact.is_given(values):
             continue
-        key = str(asked.label.text).removesuffix("?")
+        key = str(form[fact.field].label.text).removesuffix("?")
         rows.append({"key": key, "value": fact.in_words(values[fact.field]), "change": fact.field})
     return rows

@@ -239,7 +239,7 @@ class CaseFile:
         return [
             (fact.label, fact.for_staff(answers[fact.field]))
             for fact in shown
-            if fact.applies(answers) and (self.may_read or not fact.private)
+            if fact.is_given(answers) and (self.may_read or not fact.private)
         ] + self._signal_facts()
 
     def _signal_facts(self) -> list[tuple[str, Any]]:

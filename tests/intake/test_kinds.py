@@ -7,6 +7,7 @@ import io
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -94,6 +95,30 @@ def test_every_fact_is_shown_in_each_place_or_hidden_with_a_reason(
             assert fact.for_staff(value) in staff, f"{fact.field} stands on the staff's page"
         assert row[fact.label] == fact.in_words(value)
         assert all(len(reason) > 10 for reason in fact.hidden.values())
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "shown"),
+    [
+        ("consultation", {"on_behalf": "", "contact_method": "email"}, ("Jo Delgado", "Morning")),
+        ("resource", {"delivery": "email"}, ("1 Quokka Street",)),
+    ],
+)
+def test_what_was_answered_without_being_asked_is_shown_too(
+    visitor: Visitor,
+    app: Flask,
+    signed_in: Callable[..., Visitor],
+    kind: str,
+    changes: dict[str, str],
+    shown: Any,
+) -> None:
+    given = {name: value for name, value in {**FULL[kind], **changes}.items() if value}
+    page = visitor.open(ADDRESS[kind]).set(**given).press("Continue").sees(*shown)
+    page.press(KINDS.get(kind).send, status=303)  # type: ignore[union-attr]
+
+    with app.app_context():
+        reference = db.session.scalars(select(Request.reference)).one()
+    signed_in("pharmacist").open(f"/staff/requests/{reference}").sees(*shown)
 
 
 @pytest.mark.parametrize("kind", ROOM_KINDS, ids=lambda kind: kind.word)
