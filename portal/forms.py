@@ -108,7 +108,11 @@ class BaseForm(FlaskForm):
                 settings().keys, self.token_purpose, self._sent_token(), at=now().timestamp()
             )
         if self.has_expired:
-            self.form_token.data = tokens.stamp(settings().keys[0], self.token_purpose, at=now().timestamp())
+            self.renew()
+
+    def renew(self) -> None:
+        """Let the page, shown again, be a form of its own."""
+        self.form_token.data = tokens.stamp(settings().keys[0], self.token_purpose, at=now().timestamp())
 
     @property
     def token_purpose(self) -> str:

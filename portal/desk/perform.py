@@ -29,6 +29,7 @@ from portal.people.models import Role, User
 NO_SUCH_REQUEST = "There is no request with this reference."
 NO_SUCH_ACT = "There is no such act."
 NOT_ALLOWED = "Your role does not allow this."
+SENT_BEFORE = "You have sent this form already, with other words. Press the button again to send these too."
 STALE = "This request changed while you were looking at it. Look at what is new, then try again."
 NAMED_AT_MOST = 20  # requests in one mail of a hand-over
 
@@ -61,13 +62,14 @@ def perform(
     """Do one act, by a person or by PORTAL; the request is then as stored.
 
     Asks for the right first (Forbidden), then for what was given (Refused, with its field), then whether the request
-    stands as its reader saw it (Conflict). The same `form_token` twice is the same act once.
+    stands as its reader saw it (Conflict). The same `form_token` twice is
+    the same act once; with other words it is a Conflict.
     """
-    if _was_done(given):
+    if _was_done(request, given):
         return request
     _permit(act, request, by)
     detail = _check(act, given)
-    if act.owner == "nobody" and request.owner_id == by.id:
+    if act.owner == "nobody" and request.owner_id == by.id and request.is_open:
         return request
     _need(act, request, by, version)
     if act.limit is not None:
@@ -80,7 +82,7 @@ def perform(
                 db.session.flush()
     except (Conflict, IntegrityError):
         # The other half of a double press may have been first.
-        if _was_done(given):
+        if _was_done(request, given):
             return request
         raise
     audit.record(None if isinstance(by, Portal) else by, act.audit, request.subject, at=at, detail=detail)
@@ -202,19 +204,22 @@ def _update(request: Request, *guards: Any, **values: Any) -> bool:
     return bool(cast("CursorResult[Any]", result).rowcount)
 
 
-def _was_done(given: Given) -> bool:
+def _was_done(request: Request, given: Given) -> bool:
+    """Whether these words were kept before; raises Conflict where others were sent by the same form."""
     token = given.get("form_token")
-    return (
-        bool(token) and db.session.scalar(select(Message.id).where(Message.form_token == token)) is not None
-    )
+    first = db.session.scalar(select(Message).where(Message.form_token == token)) if token else None
+    if first is not None and (first.request_id, first.text) != (request.id, given.get("text")):
+        raise Conflict(SENT_BEFORE)
+    return first is not None
 
 
 def _who_has_it(request: Request) -> str:
-    if request.owner_id is None:
+    if request.owner_id is None or not request.is_open:
         return _stands_at(request)
     owner = db.session.get(User, request.owner_id)
     return f"{owner.name if owner else 'Somebody else'} has this request."
 
 
 def _stands_at(request: Request) -> str:
-    return f"This request is now: {STATUS_LABELS[Status(request.status)]}."
+    label = STATUS_LABELS.get(request.status, request.status)
+    return f"This request is now: {label}."

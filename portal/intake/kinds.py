@@ -6,15 +6,16 @@ page; the check page, the desk and the export show it by themselves, or it says 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from dataclasses import field as given
 from typing import Any
 
-from sqlalchemy import JSON, Boolean
+from sqlalchemy import JSON, Boolean, or_, select
 
 from portal import addresses
 from portal.addresses import Address
+from portal.db import db
 from portal.intake import catalogue
 from portal.intake.forms import ConsultationForm, IntakeForm, ResourceForm
 from portal.intake.models import (
@@ -24,8 +25,10 @@ from portal.intake.models import (
     KIND_LABELS,
     TOPIC_LABELS,
     ContactMethod,
+    ContactWindow,
     Delivery,
     Request,
+    Status,
 )
 from portal.intake.models import Kind as KindWord
 from portal.npi import number
@@ -54,9 +57,15 @@ class Fact:
     labels: Mapping[Any, str] = given(default_factory=dict)
     asked: bool = False
     private: bool = False
-    applies: Callable[[Answers], bool] = _always  # else it is left out where it is as it was at first
+    applies: Callable[[Answers], bool] = _always  # else it is left out where it is as at first
+    at_first: str = ""
     words: Callable[[Any], str] | None = None  # for staff, where the common words will not do
     hidden: Mapping[str, str] = given(default_factory=dict)
+
+    def is_given(self, answers: Answers) -> bool:
+        """Whether it was asked or, all the same, answered: nothing that somebody sent is shown to nobody."""
+        value = answers[self.field]
+        return self.applies(answers) or bool(value and value != self.at_first)
 
     def in_words(self, value: Any) -> str:
         """An answer as a person reads it; a stored word that no list holds any more stands for itself."""
@@ -87,9 +96,9 @@ class Kind:
     hints: Mapping[str, str] = given(default_factory=dict)
 
     @property
-    def private(self) -> str:
-        """The field that is typed freely, where the guard against patient data looks."""
-        return next((fact.field for fact in self.facts if fact.private and fact.asked), "")
+    def typed(self) -> tuple[str, ...]:
+        """The fields that are typed freely, where the guard against patient data looks."""
+        return tuple(fact.field for fact in self.facts if fact.private and fact.asked)
 
     def blank(self) -> dict[str, Any]:
         """Every answer as it is when nothing was given."""
@@ -150,6 +159,7 @@ CONSULTATION = Kind(
             label="Best time to call",
             labels=CONTACT_WINDOW_LABELS,
             applies=_is_by_phone,
+            at_first=ContactWindow.ANY,
         ),
         Fact(
             field="leave_message",
@@ -181,14 +191,27 @@ RESOURCE = Kind(
 )
 KINDS: Register[Kind] = Register("kinds of request", lambda kind: kind.word)
 ROOM_KINDS = (CONSULTATION, RESOURCE)
+# After a roll-back: a request of a newer version rests. Nobody may answer it here, and it holds up nothing else.
+UNKNOWN = replace(
+    CONSULTATION, word="", label="Request", facts=(), answered_by=frozenset(), send="", hints={}
+)
 
 
 def of(request: Request) -> Kind:
-    """The kind of a stored request; raises KeyError for a word that this version does not know."""
-    found = KINDS.get(request.kind)
-    if found is None:
-        raise KeyError(request.kind)
-    return found
+    """The kind of a stored request; UNKNOWN where this version does not know its word."""
+    return KINDS.get(request.kind) or UNKNOWN
+
+
+def is_known(request: Request) -> bool:
+    """Whether this version knows its kind and its status."""
+    return KINDS.get(request.kind) is not None and request.status in set(Status)
+
+
+def strangers(limit: int) -> Sequence[str]:
+    """The references of the first requests whose kind or status this version does not know."""
+    unknown = or_(Request.kind.not_in([kind.word for kind in KINDS]), Request.status.not_in([*Status]))
+    query = select(Request.reference).where(unknown).order_by(Request.id).limit(limit)
+    return db.session.scalars(query).all()
 
 
 def answers_of(request: Request) -> dict[str, Any]:

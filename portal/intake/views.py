@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from portal import addresses, tokens, web
+from portal import addresses, web
 from portal.clock import now
 from portal.db import transaction
 from portal.intake import patient_data, receipts, submissions
@@ -59,9 +59,10 @@ def _ask(kind: Kind) -> ResponseReturnValue:
     if not is_good or CHANGE in request.form:
         _put_focus(form)
         return web.page(page, form=form, **context)
-    found = patient_data.find(form[kind.private].data or "")
+    signs = {name: patient_data.find(form[name].data or "") for name in kind.typed}
+    found = list(dict.fromkeys(sign for those in signs.values() for sign in those))
     if found and not _has_seen():
-        return _interrupt(form, kind.private, found)
+        return _interrupt(form, next(name for name in signs if signs[name]), found)
     if request.form.get(CONFIRMED) != "1":
         more = {CONFIRMED: "1"} | ({SEEN: "yes"} if found else {})
         return web.page("intake/check.html", form=form, more=more, rows=_rows(form, kind), **context)
@@ -75,11 +76,14 @@ def _ask(kind: Kind) -> ResponseReturnValue:
 def receipt(token: str) -> ResponseReturnValue:
     """How one request stands, for whoever has its address; nothing a person typed is shown."""
     asked = submissions.get(token, at=now())
+    status = asked.status
+    if status not in PUBLIC_STATUS:  # of a newer version, after a roll-back
+        status = Status.ANSWERED if asked.answered_at else Status.NEW
     response = web.page(
         "intake/receipt.html",
         asked=asked,
-        is_waiting=asked.is_open or asked.status in (Status.SPAM, Status.DUPLICATE),
-        status_words=PUBLIC_STATUS[Status(asked.status)],
+        is_waiting=status not in (Status.ANSWERED, Status.CLOSED),
+        status_words=PUBLIC_STATUS[Status(status)],
         kind_label=of(asked).label,
         is_consultation=asked.kind == KindWord.CONSULTATION,
         address=f"{settings().BASE_URL}{receipts.path_of(token)}",
@@ -123,7 +127,7 @@ def _sent_before(form: IntakeForm, page: str, context: dict[str, Any]) -> Respon
     has_faults = any(field.errors for field in form.answers())
     if not has_faults and submissions.is_same(first, form.values()):
         return redirect(url_for(".receipt", token=token), 303)
-    form.form_token.data = tokens.stamp(settings().keys[0], form.token_purpose, at=now().timestamp())
+    form.renew()
     path = receipts.path_of(token)
     return web.page(page, form=form, status=409, **{**context, "first_receipt": path})
 
@@ -150,9 +154,8 @@ def _rows(form: IntakeForm, kind: Kind) -> list[dict[str, str]]:
     """The answers in words, each with the name of the field that changes it; left out is what was never asked."""
     values, rows = form.values(), []
     for fact in kind.facts:
-        asked = form[fact.field]
-        if CHECK in fact.hidden or not (fact.applies(values) or (asked.data and asked.data != asked.default)):
+        if CHECK in fact.hidden or not fact.is_given(values):
             continue
-        key = str(asked.label.text).removesuffix("?")
+        key = str(form[fact.field].label.text).removesuffix("?")
         rows.append({"key": key, "value": fact.in_words(values[fact.field]), "change": fact.field})
     return rows

@@ -19,6 +19,7 @@ from portal import jobs
 from portal.clock import now
 from portal.db import db, transaction
 from portal.errors import Unavailable
+from portal.intake import kinds
 from portal.mail import lanes
 from portal.people import accounts
 from portal.settings import settings
@@ -151,6 +152,21 @@ def work() -> Finding:
     return Finding("jobs", True, f"{len(list(jobs.JOBS))} kinds, all well", serving=False)
 
 
+def requests() -> Finding:
+    """Every request is of a kind and a status that this version knows."""
+    try:
+        found = kinds.strangers(RESTING + 1)
+    except SQLAlchemyError as error:
+        return Finding(
+            "requests", False, type(error).__name__, "See the check named database.", serving=False
+        )
+    if found:
+        said = ", ".join(found[:RESTING]) + (" and more" if len(found) > RESTING else "")
+        remedy = "They rest until a version runs that knows their kind and status."
+        return Finding("requests", False, f"not of this version: {said}", remedy, serving=False)
+    return Finding("requests", True, "all of known kinds", serving=False)
+
+
 def staff() -> Finding:
     """Somebody can sign in."""
     try:
@@ -221,7 +237,7 @@ def processes() -> Finding:
 
 
 SERVING: tuple[Callable[[], Finding], ...] = (database, schema, disk)
-ALL = (*SERVING, integrity, instance, mail, work, staff, holidays, facts, content, processes, guide)
+ALL = (*SERVING, integrity, instance, mail, work, requests, staff, holidays, facts, content, processes, guide)
 
 
 def _existing(path: Path) -> Path:

@@ -67,6 +67,8 @@ def do(reference: str, act: str) -> ResponseReturnValue:
             form[refusal.field].errors = [refusal.message]
         except (Conflict, Forbidden):
             case.record_opening()
+            if isinstance(form, DeskForm):
+                form.renew()
             raise
         else:
             closes = "close" in form and form.close.data

@@ -78,8 +78,8 @@ def _subject(asked: Request, by: Staff) -> str:
         more = f" and {len(words) - 1} more" if len(words) > 1 else ""
         return f"{kind.label} · {words[0] if words else ''}{more}"
     parts = words[:1] or [kind.label]
-    if perform.may_read(by, asked) and not asked.patient_data:
-        typed = getattr(asked, kind.private)
+    if kind.typed and perform.may_read(by, asked) and not asked.patient_data:
+        typed = getattr(asked, kind.typed[0])
         parts.append(shorten(typed, SNIPPET, placeholder="\N{NO-BREAK SPACE}…", break_on_hyphens=False))
     return " · ".join(parts)
 
@@ -94,7 +94,7 @@ def _with_credential(asked: Request) -> str:
 
 
 def _flags(asked: Request) -> tuple[str, ...]:
-    flags = []
+    flags = [] if kinds.is_known(asked) else ["Not of this version"]
     if asked.signals and not asked.is_spam:
         flags.append("Possible spam")
     if asked.patient_data:
@@ -239,7 +239,7 @@ class CaseFile:
         return [
             (fact.label, fact.for_staff(answers[fact.field]))
             for fact in shown
-            if fact.applies(answers) and (self.may_read or not fact.private)
+            if fact.is_given(answers) and (self.may_read or not fact.private)
         ] + self._signal_facts()
 
     def _signal_facts(self) -> list[tuple[str, Any]]:

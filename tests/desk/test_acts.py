@@ -152,6 +152,13 @@ def test_a_closed_request_cannot_be_claimed(app: Flask, grace: User, reference: 
         claim(app, reference, grace)
 
 
+def test_ones_own_is_not_claimed_again_once_it_is_closed(app: Flask, grace: User, reference: str) -> None:
+    put(app, status=Status.CLOSED, owner_id=grace.id)
+
+    with pytest.raises(Conflict, match="This request is now: Closed"):
+        claim(app, reference, grace)
+
+
 def test_a_released_request_is_for_anybody(app: Flask, grace: User, ada: User, reference: str) -> None:
     claim(app, reference, grace)
     with work(app) as request:
@@ -211,6 +218,18 @@ def test_the_same_note_twice_is_one(app: Flask, ada: User, reference: str) -> No
 
     assert how_many(app, Message) == 1
     assert actions(app) == ["request.received", "request.noted"]
+
+
+def test_the_same_form_with_other_words_loses_neither(app: Flask, ada: User, reference: str) -> None:
+    other = submit_resource(app)
+    for where, text, token in ((reference, "Once.", "n-1"), (other, "Elsewhere.", "n-2")):
+        with app.app_context(), transaction():
+            do(acts.NOTE, perform.get(where), ada, text=text, form_token=token)
+
+    for text, token in (("Once, and more.", "n-1"), ("Elsewhere.", "n-2")):
+        with pytest.raises(Conflict, match="with other words"), app.app_context(), transaction():
+            do(acts.NOTE, perform.get(reference), ada, text=text, form_token=token)
+    assert how_many(app, Message) == 2
 
 
 def test_whoever_answers_sees_a_new_note_first(app: Flask, grace: User, ada: User, reference: str) -> None:

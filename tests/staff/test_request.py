@@ -283,6 +283,20 @@ def stamped(page: Page, act: str) -> str:
 # ---- Acts
 
 
+def test_a_form_sent_again_with_other_words_keeps_them_and_sends_them_with_one_more_press(
+    app: Flask, ask: Ask, signed_in: SignedIn
+) -> None:
+    """As by Back in a browser that kept the page."""
+    page = signed_in("desk").open(address(ask()))
+    page.fill("Note", "First words.").press("Save note", status=303)
+
+    again = page.fill("Note", "Second words.").press("Save note", status=409)
+
+    assert rows(app, Message) == 1
+    again.sees("with other words", "Second words.").press("Save note", status=303)
+    assert rows(app, Message) == 2
+
+
 def test_claiming_gives_it_to_one_person(ask: Ask, signed_in: SignedIn, stored: Stored, trail: Trail) -> None:
     reference = ask()
     colleague = signed_in("desk")
