@@ -63,6 +63,12 @@ def head(*, to: str, message_id: str, headers: Mapping[str, str]) -> bytes:
     )
 
 
+def refuse_line_ends(*values: str) -> None:
+    """Raise ValueError for a value that would bring a header of its own: what `head` refuses, at a fiftieth of it."""
+    if any("\r" in value or "\n" in value for value in values):
+        raise ValueError("a header's value has a line end in it")
+
+
 def whole(content: bytes, *, to: str, message_id: str, headers: Mapping[str, str] | None) -> bytes:
     """One mail as it is sent; without `headers` the body says it all itself (those of version 0.1)."""
     return content if headers is None else head(to=to, message_id=message_id, headers=headers) + content
