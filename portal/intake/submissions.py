@@ -112,16 +112,17 @@ def promise(kind: Kind, *, org: Organisation, at: datetime) -> datetime:
 def _insert(form_token: str, answers: Mapping[str, Any], **values: Any) -> tuple[Request, bool]:
     """The row of this form token, and whether it is new. Rests on the unique indexes, so it is right when raced."""
     for left in reversed(range(_TRIES)):
-        if first := find(form_token):
-            if first.kind != values["kind"] or not is_same(first, answers):
-                raise Conflict(SENT_BEFORE)
-            return first, False
         request = Request(reference=new_reference(), form_token=form_token, **values)
         try:
             with db.session.begin_nested():
                 db.session.add(request)
         except IntegrityError:
-            # Another post of this form was first, or the reference is taken: look again.
+            # Another post of this form was first, or the reference is taken. Most forms are new: who looks first
+            # of all would look in vain, and under the lock.
+            if first := find(form_token):
+                if first.kind != values["kind"] or not is_same(first, answers):
+                    raise Conflict(SENT_BEFORE) from None
+                return first, False
             if not left:
                 raise
             continue

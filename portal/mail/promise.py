@@ -49,6 +49,8 @@ def promise(
         raise ValueError(f"no room lists the letter {message}")
     own = {**({"Reply-To": reply_to} if reply_to else {}), **(headers or {})}
     recipients = [to] if isinstance(to, str) else list(to)
+    if not recipients:
+        return
     wire.refuse_line_ends(*recipients, message_id, *own.values())
     # Core, not the ORM: the lock that this is written under is everybody's (docs/performance.md).
     kept = insert(Body).values(message=message, language=language, facts=pack(facts), created_at=at, faults=0)
@@ -74,8 +76,7 @@ def promise(
         }
         for recipient in recipients
     ]
-    if rows:
-        db.session.execute(_INTO_DELIVERIES, rows)
+    db.session.execute(_INTO_DELIVERIES, rows)
 
 
 def withdraw(cause: str, *, at: datetime) -> int:
