@@ -114,8 +114,10 @@ class _Reader:
             rate = float(value)
         except ValueError:
             rate = -1.0
-        if not 0 <= rate < 1e6:
-            self.faults.append(f"{name} must be a number of messages a second, not {value!r}.")
+        if rate and not 1 / 60 <= rate < 1e6:
+            self.faults.append(
+                f"{name} must be messages a second, one a minute (0.017) or more, not {value!r}."
+            )
             return 0.0
         return rate
 

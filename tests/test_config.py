@@ -99,6 +99,7 @@ def test_production_refuses_a_weak_secret(secret: str, tmp_path: Path) -> None:
         ("ORG_HOURS", "whenever"),
         ("ORG_HOLIDAYS", "Christmas"),
         ("MAIL_RATE_PER_SECOND", "fast"),
+        ("MAIL_RATE_PER_SECOND", "0.001"),
         ("MAIL_FROM", "nobody"),
         ("PROFESSIONAL_GATE", "perhaps"),
         ("APP_ENV", "staging"),

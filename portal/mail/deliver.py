@@ -23,8 +23,8 @@ from portal.db import db, is_storage_fault, transaction
 from portal.jobs import place
 from portal.mail import lanes, wire
 from portal.mail.compose import compose
-from portal.mail.lanes import BACK_OFF, LEASE
-from portal.mail.models import Body, Lane, State
+from portal.mail.lanes import BACK_OFF
+from portal.mail.models import WAITING, Body, Delivery, Lane, State
 from portal.mail.transport import Deferred, DeliveryError, Rejected, RelayDown, Transport
 from portal.settings import settings
 
@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 
 # How many are marked at once, and so may be sent again after a kill.
 BATCH = {Lane.NOW: 1, Lane.SOON: 10, Lane.BULK: 50}
+# After this no further mail of a batch is begun: a worker whose step takes too long (`jobs.WITHIN`) is ended, and
+# what it had sent and not yet kept would be sent again. One mail may take a slow server 150 s.
+BATCH_TIME = timedelta(seconds=20)
 RELAY_REST = timedelta(seconds=30)
 
 
@@ -67,7 +70,8 @@ def deliver(lane: Lane, transport: Transport, *, worker: str, wait: Callable[[fl
 
 def write_all() -> dict[int, str]:
     """Write and keep every body that was not tried yet, due or not; returns what could not be written, and why."""
-    query = select(Body.id).where(Body.content.is_(None), Body.forgotten_at.is_(None), Body.faults == 0)
+    waits = select(Delivery.body_id).where(Delivery.state.in_(WAITING))
+    query = select(Body.id).where(Body.content.is_(None), Body.faults == 0, Body.id.in_(waits))
     written, faulty = _write(db.session.scalars(query).all())
     with transaction():
         lanes.keep_written(written)
@@ -81,7 +85,8 @@ def _write(body_ids: Collection[int]) -> tuple[dict[int, bytes], dict[int, str]]
     written, faulty = dict[int, bytes](), dict[int, str]()
     for body_id in sorted(body_ids):
         try:
-            written[body_id] = compose(db.session.get_one(Body, body_id))
+            if (body := db.session.get(Body, body_id)) is not None:  # else forgotten meanwhile
+                written[body_id] = compose(body)
         except Exception as error:
             if isinstance(error, DBAPIError) and is_storage_fault(error):
                 raise
@@ -99,9 +104,13 @@ def _hand_over(
     wait: Callable[[float], bool],
 ) -> None:
     rate, began = settings().MAIL_RATE_PER_SECOND if lane == Lane.BULK else 0, now()
+    pause = 1 / rate if rate else 0
     outcomes: list[dict[str, Any]] = []
     down: RelayDown | None = None
     for row in rows:
+        is_late = now() + timedelta(seconds=pause) > began + BATCH_TIME
+        if outcomes and (is_late or wait(pause)):
+            break
         try:
             outcomes.append(_outcome(row, _send(row, transport)))
         except RelayDown as error:
@@ -109,13 +118,14 @@ def _hand_over(
             outcomes.append(
                 _kept(row, attempts=row.attempts, due_at=now() + RELAY_REST, last_error=str(error))
             )
-        if down or wait(1 / rate if rate else 0) or now() - began > LEASE / 2:
             break
     with transaction():
         lanes.finish(worker, outcomes)
         lanes.give_back(worker, [row.id for row in rows[len(outcomes) :]])
     if down:
         raise down
+    if outcomes:
+        wait(pause)  # nothing is in hand now
 
 
 def _send(row: Any, transport: Transport) -> str | DeliveryError:

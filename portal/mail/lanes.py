@@ -62,7 +62,7 @@ def keep_written(contents: Mapping[int, bytes]) -> None:
 def rest(body_id: int, error: str, at: datetime) -> None:
     """Put off all that wait for a body that cannot be written, longer each time; nothing is ever given up."""
     found = update(Body).where(Body.id == body_id).values(faults=Body.faults + 1)
-    faults = db.session.scalars(found.returning(Body.faults)).one()
+    faults = db.session.scalar(found.returning(Body.faults)) or 1  # nothing, when it was forgotten meanwhile
     waiting = update(Delivery).where(Delivery.body_id == body_id, Delivery.state == State.QUEUED)
     pause = BACK_OFF[min(faults, len(BACK_OFF)) - 1]
     db.session.execute(waiting.values(due_at=at + pause, last_error=error))

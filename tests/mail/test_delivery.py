@@ -6,13 +6,14 @@ import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from hashlib import sha256
+from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import event, select
 
 from portal.db import db, transaction
-from portal.mail import deliver, lanes, promise
+from portal.mail import deliver, jobs, lanes, promise
 from portal.mail.letters import LETTERS, Letter
 from portal.mail.models import Body, Delivery, Lane, State
 from portal.mail.transport import Deferred, Rejected, RelayDown
@@ -196,13 +197,19 @@ def test_with_very_many_in_bulk_a_mail_that_somebody_waits_for_leaves_at_once(
     crowd(Lane.BULK)
     promised(not_before=START + timedelta(seconds=1))
     seen: list[str] = []
-    event.listen(db.engine, "before_cursor_execute", lambda *given: seen.append(given[2]))
     sink = Sink()
 
-    assert not hand_over(sink, Lane.NOW)
-    assert hand_over(sink, Lane.BULK) == deliver.BATCH[Lane.BULK] == 50
-    clock.tick(1)
-    assert hand_over(sink, Lane.NOW) == 1
+    def see(*given: Any) -> None:
+        seen.append(given[2])
+
+    event.listen(db.engine, "before_cursor_execute", see)
+    try:
+        assert not hand_over(sink, Lane.NOW)
+        assert hand_over(sink, Lane.BULK) == deliver.BATCH[Lane.BULK] == 50
+        clock.tick(1)
+        assert hand_over(sink, Lane.NOW) == 1
+    finally:
+        event.remove(db.engine, "before_cursor_execute", see)
 
     assert sink.recipients[-1] == "ana@clinic.example"
     assert len(seen) < 25, "no step asks more often because many wait"
@@ -249,6 +256,58 @@ def test_the_rate_is_kept_in_bulk_alone(context: Flask, promised: Promise, chang
             pass
 
     assert waits == {Lane.NOW: [0, 0], Lane.SOON: [0, 0], Lane.BULK: [0.25, 0.25]}
+
+
+@pytest.mark.parametrize("rate", [0, 4, 0.1, 1 / 60])
+def test_a_step_ends_in_time_and_keeps_what_it_sent_before_it_waits_long(
+    context: Flask, promised: Promise, clock: Clock, change_settings: Promise, rate: float
+) -> None:
+    """A step that took too long would be ended with its worker, and all that it had sent sent again."""
+    change_settings(MAIL_RATE_PER_SECOND=rate)
+    promised([f"reader{number}@mail.example" for number in range(60)], lane=Lane.BULK)
+    kept: list[bool] = []
+
+    class Slow(Sink):
+        def send(self, **order: Any) -> None:
+            clock.tick(6)
+            super().send(**order)
+
+    def wait(seconds: float) -> bool:
+        if seconds > 20:
+            kept.append(lanes.counts()["sent"] == len(sink.sent))
+        clock.tick(seconds)
+        return False
+
+    sink = Slow()
+    while lanes.counts()["queued"]:
+        before = clock.at
+        assert hand_over(sink, Lane.BULK, wait=wait)
+        assert clock.at - before < jobs.WITHIN / 2
+
+    assert len(sink.sent) == 60
+    assert all(kept)
+    assert clock.at - START >= timedelta(seconds=59 / rate if rate else 0)
+
+
+def test_a_body_that_is_forgotten_while_it_is_written_stops_nothing(
+    context: Flask, promised: Promise, monkeypatch: pytest.MonkeyPatch, letters: list[Letter]
+) -> None:
+    promised("anna@mail.example", lane=Lane.SOON)
+    promised("ben@mail.example", lane=Lane.SOON)
+    compose = deliver.compose
+
+    def erased_meanwhile(body: Body) -> bytes:
+        monkeypatch.setattr(deliver, "compose", compose)
+        with transaction():
+            promise.forget("anna@mail.example")
+        raise KeyError
+
+    monkeypatch.setattr(deliver, "compose", erased_meanwhile)
+    sink = Sink()
+
+    assert hand_over(sink, Lane.SOON)
+
+    assert sink.recipients == ["ben@mail.example"]
 
 
 def test_who_is_told_to_stop_gives_back_what_was_not_tried(context: Flask, promised: Promise) -> None:
