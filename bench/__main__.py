@@ -216,6 +216,7 @@ def run(live: Live, old: Live, folder: Path) -> None:
                 "front page": lambda one=one: get(one),
                 "sign-up form page": lambda one=one: get(one, "newsletter"),
                 "consultation form page": lambda one=one: get(one, "requests/consultation"),
+                "materials form page": lambda one=one: get(one, "requests/resources"),
                 "staff sign-in page": lambda one=one: get(one, "staff/login"),
                 "sign-up": lambda one=one, name=name: post(one, "newsletter", (name, "sign-up")),
                 "consultation, no staff": lambda one=one, name=name: consult(one, name, 0),

@@ -29,16 +29,14 @@ from wtforms.csrf.core import CSRF
 from wtforms.validators import ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
-from portal import text, tokens
+from portal import blank, text, tokens
+from portal.blank import Holes
 from portal.clock import now
 from portal.settings import settings
 
 FORM_LIFETIME = 24 * 60 * 60  # seconds; long, because a clinic's day is interrupted
 QUICKEST_PERSON = 2.0  # seconds between seeing a form and sending it
 EMAIL_MAX = 254  # RFC 5321, 4.5.3.1.3, less the brackets
-
-FORM_COOKIE_LENGTH = len(tokens.new_token())
-CSRF_PURPOSE = "csrf"
 
 STALE = _("This page was open a long time. Your answers are still here. Check them and send again.")
 GIVE_ONE = _("Give one answer only")
@@ -55,7 +53,7 @@ class CookieCSRF(CSRF):
 
     def generate_csrf_token(self, csrf_token_field: Field) -> str:
         """The token for this visitor's cookie, which is set with the answer when there is none."""
-        return tokens.derive(settings().keys[0], CSRF_PURPOSE, form_cookie())
+        return blank.csrf_token(settings(), form_cookie())
 
     def validate_csrf_token(self, form: Any, field: Field) -> None:
         """Refuse what was not made for the cookie that came with it."""
@@ -68,7 +66,7 @@ def csrf_holds(keys: tuple[str, ...], cookie: str, token: str) -> bool:
     """Whether this token was made for this cookie."""
     return bool(cookie) and any(
         hmac.compare_digest(
-            tokens.derive(key, CSRF_PURPOSE, cookie).encode(), token.encode("utf-8", "replace")
+            tokens.derive(key, blank.CSRF_PURPOSE, cookie).encode(), token.encode("utf-8", "replace")
         )
         for key in keys
     )
@@ -77,7 +75,7 @@ def csrf_holds(keys: tuple[str, ...], cookie: str, token: str) -> bool:
 def form_cookie() -> str:
     """What the visitor's form cookie holds; a new one is made, and set by `web.py`, when there is none of ours."""
     found = request.cookies.get(settings().form_cookie, "")
-    if len(found) == FORM_COOKIE_LENGTH and found.isascii():
+    if blank.is_cookie(found):
         return found
     if "new_form_cookie" not in g:
         g.new_form_cookie = tokens.new_token()
@@ -112,12 +110,19 @@ class BaseForm(FlaskForm):
 
     def renew(self) -> None:
         """Let the page, shown again, be a form of its own."""
-        self.form_token.data = tokens.stamp(settings().keys[0], self.token_purpose, at=now().timestamp())
+        self.form_token.data = blank.form_token(settings(), self.token_purpose)
 
     @property
     def token_purpose(self) -> str:
         """What its form tokens are for: one form's token does not open another's."""
         return type(self).__name__
+
+    @property
+    def holes(self) -> Holes:
+        """What the form's page holds of the visitor who asked for it."""
+        return Holes(
+            settings(), self.token_purpose, str(self.csrf_token.current_token), str(self.form_token.data)
+        )
 
     @property
     def has_expired(self) -> bool:

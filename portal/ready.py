@@ -23,6 +23,8 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 import brotli
 import rcssmin
 
+from portal.blank import HOLES, Blank
+
 log = logging.getLogger(__name__)
 
 GATE_COOKIE = "professional=yes"
@@ -110,7 +112,7 @@ class ReadyPages:
         self._ours: set[str] = set()  # Host headers that were found to be ours
         self._gate = gate
         self._stamp, self._refresh = stamp, refresh
-        self._pages = dict(self._assets)
+        self._pages: dict[str, Ready | Blank] = dict(self._assets)
         self._seen = stamp()
         self._next_look = 0.0
         self._lock = threading.Lock()
@@ -127,8 +129,9 @@ class ReadyPages:
             known is not None
             and (environ.get("HTTP_HOST") in self._ours or self._is_ours(environ))
             and (not (known.gated and self._gate) or _passed_gate(environ.get("HTTP_COOKIE", "")))
+            and (answer := known.answer(environ, start_response)) is not None
         ):
-            return known.answer(environ, start_response)
+            return answer
         return self._ask(environ, start_response, path)
 
     def drop(self) -> None:
@@ -148,14 +151,14 @@ class ReadyPages:
 
     def _ask(self, environ: WSGIEnvironment, start_response: StartResponse, path: str) -> Iterable[bytes]:
         pages = self._pages
-        marked: list[tuple[bool, Headers]] = []
+        marked: list[tuple[str, str, Headers]] = []
 
         def watch(status: str, headers: Headers, exc_info: Any = None) -> Callable[[bytes], object]:
             mark = next((value for name, value in headers if name == "X-Ready"), None)
             if mark is not None:
                 headers = [pair for pair in headers if pair[0] != "X-Ready"]
                 if status.startswith("200") and environ["REQUEST_METHOD"] == "GET":
-                    marked.append((mark == "gated", headers))
+                    marked.append((mark, status, headers))
                     return lambda data: None  # answered below, from the kept bytes
             return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
 
@@ -167,10 +170,18 @@ class ReadyPages:
         finally:
             if close := getattr(chunks, "close", None):
                 close()
-        gated, headers = marked[0]
-        made = Ready.make(headers, body, gated=gated)
-        pages[path] = made  # into the dict that was there when we asked: a drop meanwhile forgets it
-        return made.answer(environ, start_response)
+        mark, status, headers = marked[0]
+        made = (
+            Blank.cut(headers, body, environ[HOLES])
+            if mark == "form"
+            else Ready.make(headers, body, gated=mark == "gated")
+        )
+        if made is not None:
+            pages[path] = made  # into the dict that was there when we asked: a drop meanwhile forgets it
+            if (answer := made.answer(environ, start_response)) is not None:
+                return answer
+        start_response(status, headers)
+        return [body]
 
     def _look(self) -> None:
         """Drop all pages when the content changed on disk; a faulty change is logged and the old text stays."""

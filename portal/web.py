@@ -21,7 +21,8 @@ from markupsafe import Markup
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from wtforms import Form
 
-from portal import addresses, text, uploads
+from portal import addresses, blank, text, uploads
+from portal.blank import HOLES, Holes
 from portal.clock import now
 from portal.settings import Settings, settings
 from portal.throttle import Throttle, block_of
@@ -69,10 +70,16 @@ def private(response: Response) -> Response:
     return response
 
 
-def listed(response: Response) -> Response:
-    """Let search engines list the page of an empty form: nobody's answers stand in it yet."""
+def empty_form(template: str, form: Form, holes: Holes, **context: Any) -> Response:
+    """The page of an empty form: nobody's answers stand in it, so search engines may list it.
+
+    But for its two tokens it is everybody's, and so kept for the minute. An answer to a POST is neither.
+    """
+    response = page(template, form=form, **context)
     if request.method in ("GET", "HEAD"):
         response.headers.pop("X-Robots-Tag", None)
+        response.headers["X-Ready"] = "form"
+        request.environ[HOLES] = holes
     return response
 
 
@@ -241,11 +248,5 @@ def _finish(response: Response) -> Response:
     if "cache-control" not in there:
         headers.add("Cache-Control", "no-store" if addresses.is_staff(request.path) else "no-cache")
     if cookie := g.pop("new_form_cookie", None):
-        response.set_cookie(
-            settings().form_cookie,
-            cookie,
-            secure=settings().is_secure,
-            httponly=True,
-            samesite="Lax",
-        )
+        headers.add("Set-Cookie", blank.set_cookie(settings(), cookie))
     return response

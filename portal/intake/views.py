@@ -52,7 +52,7 @@ def _ask(kind: Kind) -> ResponseReturnValue:
     form, page, context = kind.form(), f"intake/{kind.page}.html", _context(kind)
     web.keep(page, form, **context)
     if not form.is_submitted():
-        return web.listed(web.page(page, form=form, **context))
+        return web.empty_form(page, form, form.holes, **context)
     is_good = form.validate()
     if (answer := _sent_before(form, page, context)) is not None:
         return answer

@@ -50,7 +50,7 @@ def signup() -> ResponseReturnValue:
     if form.validate_on_submit():
         _accept(form, words=form.words, source=Source.FORM)
         return redirect(addresses.CHECK_EMAIL.speaking(g.lang), 303)
-    return web.listed(web.page("newsletter/signup.html", form=form))
+    return web.empty_form("newsletter/signup.html", form, form.holes)
 
 
 for _language_there, _path in addresses.NEWSLETTER.twins.items():
