@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, cast
 
-from sqlalchemy import String, select
+from sqlalchemy import String, Table, insert, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.db import Base, UTCDateTime, db
@@ -51,24 +51,26 @@ APPEND_ONLY_POSTGRESQL = [
 ]
 
 
+_INTO_ENTRIES = insert(cast(Table, AuditEntry.__table__))
+
+
 def append_only_statements(table: str, dialect: str) -> list[str]:
     """The statements that make `table` refuse UPDATE and DELETE on that database."""
     statements = APPEND_ONLY_SQLITE if dialect == "sqlite" else APPEND_ONLY_POSTGRESQL
     return [statement.format(table=table) for statement in statements]
 
 
-def record(by: Actor | None, action: str, subject: str, *, at: datetime, detail: str = "") -> AuditEntry:
+def record(by: Actor | None, action: str, subject: str, *, at: datetime, detail: str = "") -> None:
     """Add one entry to the caller's transaction; `by` is None when the portal itself acts."""
-    entry = AuditEntry(
-        at=at,
-        actor_id=by.id if by else None,
-        actor_name=by.name if by else "the portal",
-        action=action,
-        subject=subject,
-        detail=detail,
-    )
-    db.session.add(entry)
-    return entry
+    entry = {
+        "at": at,
+        "actor_id": by.id if by else None,
+        "actor_name": by.name if by else "the portal",
+        "action": action,
+        "subject": subject,
+        "detail": detail,
+    }
+    db.session.execute(_INTO_ENTRIES, entry)
 
 
 def trail(subject: str) -> Sequence[AuditEntry]:

@@ -13,13 +13,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import DateTime, MetaData, TypeDecorator, event
+from sqlalchemy import DateTime, MetaData, Table, TypeDecorator, event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Dialect, Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, ORMExecuteState, Session
+from sqlalchemy.sql.dml import ReturningInsert
 
 from portal.errors import N_, Unavailable
 
@@ -129,6 +132,20 @@ def _refuse_stray_flush(*_args: object) -> None:
 def _refuse_stray_statement(state: ORMExecuteState) -> None:
     if (state.is_insert or state.is_update or state.is_delete) and not _writing.get():
         raise RuntimeError("a write outside `with transaction()`")
+
+
+def insert_new(table: Table) -> ReturningInsert[Any]:
+    """An INSERT that returns the new row's id, or nothing where a unique index has the row already.
+
+    One statement, where a savepoint and its end would be two more, under the lock that all share.
+    """
+    return _insert_new(table, db.session.get_bind().dialect.name)
+
+
+@lru_cache
+def _insert_new(table: Table, dialect: str) -> ReturningInsert[Any]:
+    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    return insert(table).on_conflict_do_nothing().returning(table.c.id)
 
 
 def is_storage_fault(error: DBAPIError) -> bool:

@@ -237,7 +237,7 @@ def _send(
     answers: dict[str, Any],
     signals: Sequence[str],
 ) -> Request:
-    request, _ = submissions.submit(
+    sent = submissions.submit(
         kind,
         {**_identity(who), **answers},
         patient_data=[sign.value for sign in patient_data.find(answers.get("question", ""))],
@@ -247,7 +247,7 @@ def _send(
         org=settings().ORG,
         at=at,
     )
-    return request
+    return db.session.scalars(select(Request).where(Request.reference == sent.reference)).one()
 
 
 def _identity(who: tuple[str, ...]) -> dict[str, str]:

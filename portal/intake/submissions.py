@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Table, bindparam, select
 
 from portal import addresses, audit, hours, tokens
-from portal.db import db
+from portal.db import db, insert_new
 from portal.errors import Conflict, NotFound
 from portal.intake import receipts
 from portal.intake.kinds import Kind
@@ -32,7 +32,31 @@ SENT_BEFORE = "You have sent this form already, with other answers."
 
 _TRIES = 5
 _TOKEN_MAX = 100
+_REQUESTS = cast(Table, Request.__table__)
+_earlier = _REQUESTS.alias()
+_SIMILAR = (
+    select(_earlier.c.id)
+    .where(
+        bindparam("like_npi") != "",
+        _earlier.c.npi == bindparam("like_npi"),
+        _earlier.c.kind == bindparam("like_kind"),
+        _earlier.c.received_at >= bindparam("like_since"),
+        _earlier.c.status != Status.SPAM,
+    )
+    .order_by(_earlier.c.received_at.desc(), _earlier.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+)
 _LINK = re.compile(r"https?://|www\.", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """What became of a form that was sent: its request, which another press may have made."""
+
+    reference: str
+    receipt: str  # the secret token of its page
+    is_new: bool
 
 
 def submit(
@@ -45,8 +69,8 @@ def submit(
     keys: Sequence[str],
     org: Organisation,
     at: datetime,
-) -> tuple[Request, str]:
-    """Keep a request and promise its mails; returns it and the token of its receipt.
+) -> Submitted:
+    """Keep a request and promise its mails.
 
     `answers` are the kind's facts by field; what is left out is blank. `patient_data` are the kinds that the guard
     found and the person sent all the same, `signals` what speaks for a robot, `keys` SECRET_KEY and its fallbacks.
@@ -61,27 +85,27 @@ def submit(
     receipt = receipts.new_token(keys, form_token)
     found = [*signals, *_signals(given)]
     is_spam = "honeypot" in found
-    request, is_new = _insert(
-        form_token,
-        given,
-        kind=kind.word,
-        status=Status.SPAM if is_spam else Status.NEW,
-        receipt_hash=tokens.digest(receipt),
-        received_at=at,
-        changed_at=at,
+    row = {
+        "kind": kind.word,
+        "status": Status.SPAM if is_spam else Status.NEW,
+        "form_token": form_token,
+        "receipt_hash": tokens.digest(receipt),
+        "version": 1,
+        "received_at": at,
+        "changed_at": at,
         # Spam is over as it comes in, so that its page expires too.
-        closed_at=at if is_spam else None,
-        answer_by=promise(kind, org=org, at=at),
-        patient_data=[str(word) for word in patient_data],
-        signals=found,
+        "closed_at": at if is_spam else None,
+        "answer_by": promise(kind, org=org, at=at),
+        "patient_data": [str(word) for word in patient_data],
+        "signals": found,
         **given,
-    )
-    if not is_new:
-        return request, receipts.token_of(request, keys)
-    request.possible_duplicate_of = _similar(request)
-    audit.record(None, "request.received", request.subject, at=at, detail=", ".join(found))
-    _promise_mails(request, kind, receipt, at=at)
-    return request, receipt
+    }
+    if not _insert(row):
+        first = _first(form_token, kind, given)
+        return Submitted(first.reference, receipts.token_of(first, keys), is_new=False)
+    audit.record(None, "request.received", f"request:{row['reference']}", at=at, detail=", ".join(found))
+    _promise_mails(row, kind, receipt, at=at)
+    return Submitted(row["reference"], receipt, is_new=True)
 
 
 def find(form_token: str) -> Request | None:
@@ -109,68 +133,59 @@ def promise(kind: Kind, *, org: Organisation, at: datetime) -> datetime:
     return hours.answer_by(at, kind.business_days, org)
 
 
-def _insert(form_token: str, answers: Mapping[str, Any], **values: Any) -> tuple[Request, bool]:
-    """The row of this form token, and whether it is new. Rests on the unique indexes, so it is right when raced."""
-    for left in reversed(range(_TRIES)):
-        request = Request(reference=new_reference(), form_token=form_token, **values)
-        try:
-            with db.session.begin_nested():
-                db.session.add(request)
-        except IntegrityError:
-            # Another post of this form was first, or the reference is taken. Most forms are new: who looks first
-            # of all would look in vain, and under the lock.
-            if first := find(form_token):
-                if first.kind != values["kind"] or not is_same(first, answers):
-                    raise Conflict(SENT_BEFORE) from None
-                return first, False
-            if not left:
-                raise
-            continue
-        return request, True
-    raise AssertionError("unreachable")
+def _insert(row: dict[str, Any]) -> bool:
+    """Whether the row is new; it gets its reference here. Rests on the unique indexes, so it is right when raced.
+
+    With it goes the id of the latest request like it within a day, to show to staff; nothing is joined by itself.
+    """
+    statement = insert_new(_REQUESTS).values(possible_duplicate_of=_SIMILAR)
+    alike = {
+        "like_npi": row["npi"],
+        "like_kind": row["kind"],
+        "like_since": row["received_at"] - DUPLICATE_WITHIN,
+    }
+    for _ in range(_TRIES):
+        row["reference"] = new_reference()
+        if db.session.execute(statement, row | alike).scalar() is not None:
+            return True
+        # Another post of this form was first, or the reference is taken. Most forms are new: who looks first
+        # of all would look in vain, and under the lock.
+        if find(row["form_token"]):
+            return False
+    raise RuntimeError("no free reference was found")
 
 
-def _similar(request: Request) -> int | None:
-    """The latest request like this one within a day, to show to staff; nothing is joined by itself."""
-    if not request.npi:
-        return None
-    query = (
-        select(Request.id)
-        .where(
-            Request.npi == request.npi,
-            Request.kind == request.kind,
-            Request.received_at >= request.received_at - DUPLICATE_WITHIN,
-            Request.id != request.id,
-            Request.status != Status.SPAM,
-        )
-        .order_by(Request.received_at.desc(), Request.id.desc())
-        .limit(1)
-    )
-    return db.session.scalar(query)
+def _first(form_token: str, kind: Kind, answers: Mapping[str, Any]) -> Request:
+    """The request that this form made before; raises Conflict when it said something else."""
+    first = find(form_token)
+    if first is None or first.kind != kind.word or not is_same(first, answers):
+        raise Conflict(SENT_BEFORE)
+    return first
 
 
-def _promise_mails(request: Request, kind: Kind, receipt: str, *, at: datetime) -> None:
+def _promise_mails(row: Mapping[str, Any], kind: Kind, receipt: str, *, at: datetime) -> None:
     """The acknowledgement, and to staff the reference and a link; no free text, no name, no NPI in either."""
     shown = {
-        "reference": request.reference,
-        "kind": request.kind,
+        "reference": row["reference"],
+        "kind": row["kind"],
         "kind_label": kind.label,
-        "answer_by": request.answer_by,
+        "answer_by": row["answer_by"],
     }
+    cause = f"request:{row['reference']}"
     mail.promise(
         "intake/received",
-        to=request.reply_email,
+        to=row["delegate_email"] if row.get("on_behalf") else row["email"],
         facts={**shown, "status_path": receipts.path_of(receipt)},
-        cause=request.subject,
+        cause=cause,
         at=at,
     )
-    if request.is_spam:
+    if row["status"] == Status.SPAM:
         return  # a robot must not be able to fill the mailboxes of staff
     mail.promise(
         "intake/notice",
         to=accounts.notice_addresses(),
-        facts={**shown, "desk_path": addresses.STAFF_REQUEST.of(reference=request.reference)},
-        cause=request.subject,
+        facts={**shown, "desk_path": addresses.STAFF_REQUEST.of(reference=row["reference"])},
+        cause=cause,
         at=at,
         lane=Lane.SOON,
     )

@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from portal import addresses, web
 from portal.clock import now
 from portal.db import transaction
+from portal.errors import Conflict
 from portal.intake import patient_data, receipts, submissions
 from portal.intake.forms import IntakeForm
 from portal.intake.kinds import CHECK, ROOM_KINDS, Kind, of
@@ -54,7 +55,9 @@ def _ask(kind: Kind) -> ResponseReturnValue:
     if not form.is_submitted():
         return web.empty_form(page, form, form.holes, **context)
     is_good = form.validate()
-    if (answer := _sent_before(form, page, context)) is not None:
+    # Most forms are sent once; only the last step finds out by itself, from the row that is in its way.
+    is_last = is_good and request.form.get(CONFIRMED) == "1" and CHANGE not in request.form
+    if not is_last and (answer := _sent_before(form, page, context)) is not None:
         return answer
     if not is_good or CHANGE in request.form:
         _put_focus(form)
@@ -63,13 +66,17 @@ def _ask(kind: Kind) -> ResponseReturnValue:
     found = list(dict.fromkeys(sign for those in signs.values() for sign in those))
     if found and not _has_seen():
         return _interrupt(form, next(name for name in signs if signs[name]), found)
-    if request.form.get(CONFIRMED) != "1":
+    if not is_last:
         more = {CONFIRMED: "1"} | ({SEEN: "yes"} if found else {})
         return web.page("intake/check.html", form=form, more=more, rows=_rows(form, kind), **context)
-    with transaction():
-        _throttle(form)
-        _, token = submissions.submit(kind, form.values(), **_circumstances(form, found), at=now())
-    return redirect(url_for(".receipt", token=token), 303)
+    try:
+        with transaction():
+            sent = submissions.submit(kind, form.values(), **_circumstances(form, found), at=now())
+            if sent.is_new:  # of many equal posts only the first counts
+                web.throttle("request")
+    except Conflict:
+        return _sent_before(form, page, context) or web.page(page, form=form, **context)
+    return redirect(url_for(".receipt", token=sent.receipt), 303)
 
 
 @bp.get(addresses.RECEIPT)
@@ -106,12 +113,6 @@ def _circumstances(form: IntakeForm, found: Sequence[patient_data.Sign]) -> dict
         "keys": settings().keys,
         "org": settings().ORG,
     }
-
-
-def _throttle(form: IntakeForm) -> None:
-    """Count what is new. Inside the transaction, so that of many equal posts only the first counts."""
-    if submissions.find(form.form_token.data or "") is None:
-        web.throttle("request")
 
 
 def _sent_before(form: IntakeForm, page: str, context: dict[str, Any]) -> ResponseReturnValue | None:

@@ -22,6 +22,8 @@ from portal.settings import settings
 KEPT = timedelta(days=30)
 KEPT_DEAD = timedelta(days=90)
 RETIRED_AT_ONCE = 500
+_BODIES = cast(Table, Body.__table__)
+_INTO_BODIES = insert(_BODIES).returning(_BODIES.c.id)
 _INTO_DELIVERIES = insert(cast(Table, Delivery.__table__))
 
 
@@ -53,8 +55,8 @@ def promise(
         return
     wire.refuse_line_ends(*recipients, message_id, *own.values())
     # Core, not the ORM: the lock that this is written under is everybody's (docs/performance.md).
-    kept = insert(Body).values(message=message, language=language, facts=pack(facts), created_at=at, faults=0)
-    body_id = db.session.execute(kept.returning(Body.id)).scalar_one()
+    kept = {"message": message, "language": language, "facts": pack(facts), "created_at": at, "faults": 0}
+    body_id = db.session.execute(_INTO_BODIES, kept).scalar_one()
     same = {
         "body_id": body_id,
         "envelope_sender": envelope_sender,

@@ -77,15 +77,15 @@ def submit(app: Flask, token: str = "token-1", **changes: Any) -> str:
     asides = {name: changes.pop(name) for name in ("signals", "at", "patient_data") if name in changes}
     with app.app_context(), transaction():
         answers = consultation(**changes)
-        request, _ = submissions.submit(kinds.CONSULTATION, answers, **circumstances(app, token, **asides))
-        return request.reference
+        sent = submissions.submit(kinds.CONSULTATION, answers, **circumstances(app, token, **asides))
+        return sent.reference
 
 
 def submit_resource(app: Flask, token: str = "token-r", **changes: Any) -> str:
     """Store an order of materials; its reference."""
     with app.app_context(), transaction():
-        request, _ = submissions.submit(kinds.RESOURCE, {**RESOURCE, **changes}, **circumstances(app, token))
-        return request.reference
+        sent = submissions.submit(kinds.RESOURCE, {**RESOURCE, **changes}, **circumstances(app, token))
+        return sent.reference
 
 
 def staff(app: Flask, name: str = "Grace Hall", role: str = "pharmacist") -> User:

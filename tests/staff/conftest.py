@@ -113,9 +113,9 @@ def _send(app: Flask, kind: str, *, patient_data: Any = (), signals: Any = (), *
         app, secrets.token_urlsafe(16), patient_data=patient_data, signals=signals
     )
     if kind == "consultation":
-        made, _ = submissions.submit(kinds.CONSULTATION, {**CONSULTATION, **changes}, **circumstances)
+        made = submissions.submit(kinds.CONSULTATION, {**CONSULTATION, **changes}, **circumstances)
     else:
-        made, _ = submissions.submit(kinds.RESOURCE, {**MATERIALS, **changes}, **circumstances)
+        made = submissions.submit(kinds.RESOURCE, {**MATERIALS, **changes}, **circumstances)
     return made.reference
 
 
