@@ -19,7 +19,7 @@ from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy import select
 
-from portal import addresses, jobs, keeping, seed, serve
+from portal import addresses, audit, jobs, keeping, seed, serve
 from portal.clock import now
 from portal.db import db, transaction
 from portal.errors import PortalError, Refused, Unavailable
@@ -27,6 +27,7 @@ from portal.intake import kinds
 from portal.intake.models import Request
 from portal.jobs import NotNow
 from portal.library import links
+from portal.mail import lanes
 from portal.mail.compose import link
 from portal.npi import number
 from portal.ops import checks
@@ -36,11 +37,13 @@ from portal.settings import settings
 from portal.worker import FAULTS, Worker
 
 BAD_INPUT = 2
+DEAD_SHOWN = 200
 
 staff_group = AppGroup("staff", help="Who may sign in.")
 person_group = AppGroup("person", help="One person's data.")
 requests_group = AppGroup("requests", help="What prescribers asked.")
 npi_group = AppGroup("npi", help="National Provider Identifiers.")
+mail_group = AppGroup("mail", help="What became of the mail.")
 jobs_group = AppGroup("jobs", help="What the worker does.")
 content_group = AppGroup("content", help="The portal's texts.")
 
@@ -55,6 +58,7 @@ def register(app: Flask) -> None:
     app.cli.add_command(person_group)
     app.cli.add_command(content_group)
     app.cli.add_command(jobs_group)
+    app.cli.add_command(mail_group)
 
 
 def _refusals(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -103,13 +107,11 @@ def worker_command(once: bool, hung: tuple[str, ...]) -> None:
     """Answer sign-ups, send the mail that waits, keep house."""
     worker = Worker()
     if once:
-        try:
-            count = worker.run_once()
-        except NotNow as error:
-            click.echo(f"The mail waits: {error}.", err=True)
-            sys.exit(1)
+        count = worker.run_once()
         click.echo(f"{count} mail{'' if count == 1 else 's'} handled.")
-        return
+        for name, reason in worker.undone.items():
+            click.echo(f"{name} {reason}.", err=True)
+        sys.exit(1 if worker.undone else 0)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         worker.stop()
@@ -153,6 +155,35 @@ def jobs_run(name: str) -> None:
         click.echo(f"{name} failed: {jobs.place(error)}.", err=True)
         sys.exit(1)
     click.echo(f"{name} has nothing more to do.")
+
+
+@mail_group.command("dead")
+def mail_dead() -> None:
+    """Print the latest mails that were given up: number, which, about what, when promised, why; never an address."""
+    for row in lanes.given_up(DEAD_SHOWN):
+        kept = "" if row.kept else "  (no longer kept)"
+        said = (
+            f"{row.message}  {row.cause}  {_moment(row.created_at)}  {row.attempts} tries  {row.last_error}"
+        )
+        click.echo(f"{row.id}  {said}{kept}")
+
+
+@mail_group.command("revive")
+@click.argument("numbers", nargs=-1, type=int)
+@click.option("--all", "everything", is_flag=True, help="All that were given up.")
+@_refusals
+def mail_revive(numbers: tuple[int, ...], everything: bool) -> None:
+    """Give mails that were given up all their tries again: by number, or all."""
+    if everything == bool(numbers):
+        raise Refused("Give the numbers that `flask mail dead` prints, or --all.")
+    at = now()
+    with transaction():
+        count = lanes.revive(at, None if everything else numbers)
+        if count < len(set(numbers)):
+            raise Refused("Not all of these are mails that were given up and are kept: nothing was changed.")
+        if count:
+            audit.record(None, "mail.revived", "mail", at=at, detail=str(count))
+    click.echo(f"{count} mail{'' if count == 1 else 's'} will be sent again.")
 
 
 def _moment(at: datetime | None) -> str:

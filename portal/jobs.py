@@ -138,16 +138,22 @@ def begin(job: Job, *, worker: str, at: datetime, early: bool = False, resting: 
     db.session.rollback()
     if row is None and job.every is not None:
         _make_row(job, at)
-    elif row is not None and row.due_at > at and not (resting if row.failures else early):
+    elif row is not None and at < row.due_at <= _latest(job, at) and not (resting if row.failures else early):
         return False
     if job.every is None:
         return True
-    free = or_(JobRow.lease_until.is_(None), JobRow.lease_until <= at, JobRow.lease_by == worker)
-    due = [] if early or resting else [JobRow.due_at <= at]
+    # Twice what a step may take, so that a step that is not over yet is nobody else's.
+    lease = 2 * job.within
+    free = or_(
+        JobRow.lease_until.is_(None),
+        JobRow.lease_until <= at,
+        JobRow.lease_until > at + lease,  # by a clock that ran ahead
+        JobRow.lease_by == worker,
+    )
+    due = [] if early or resting else [or_(JobRow.due_at <= at, JobRow.due_at > _latest(job, at))]
     wanted = update(JobRow).where(JobRow.name == job.name, free, *due)
     with transaction():
-        # Twice what a step may take, so that a step that is not over yet is nobody else's.
-        return _changed(wanted.values(lease_by=worker, lease_until=at + 2 * job.within))
+        return _changed(wanted.values(lease_by=worker, lease_until=at + lease))
 
 
 def end(job: Job, *, worker: str, at: datetime) -> None:
@@ -220,6 +226,11 @@ def place(error: BaseException) -> str:
     at = ours[-1] if ours else -1
     file = paths[at].relative_to(HERE) if ours else paths[at].name
     return f"{type(error).__name__} at {file}:{frames[at].lineno} {frames[at].name}"
+
+
+def _latest(job: Job, at: datetime) -> datetime:
+    """When it is due at the latest; what lies beyond was written by a clock that ran ahead."""
+    return at + max(job.every or LONGEST_REST, 1.2 * LONGEST_REST)
 
 
 def _make_row(job: Job, at: datetime) -> None:

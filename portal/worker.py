@@ -46,6 +46,7 @@ class Worker:
         self._told = False
         self._lock: IO[str] | None = None
         self._began: dict[str, float] = {}  # the steps in hand, since when
+        self.undone: dict[str, str] = {}  # what `run_once` could not do, and why
 
     def stop(self) -> None:
         """Finish the steps in hand, then end for good."""
@@ -77,21 +78,18 @@ class Worker:
     def run_once(self) -> int:
         """Do all that is due now, one job after the other; returns how many mails were handed over or given up.
 
-        A job that fails holds up no other. Raises NotNow in the end when what one stands on cannot be reached.
+        A job that fails holds up no other; `undone` says of each why.
         """
         self._free_dead_leases()
-        down: NotNow | None = None
         count = 0
         for job in JOBS:
             try:
                 count += self.run_job(job)
             except NotNow as error:
-                down = error
+                self.undone[job.name] = f"has to wait: {error}"
             except FAULTS as error:
-                log.error("a job failed", extra={"job": job.name, "reason": jobs.place(error)})
+                self.undone[job.name] = f"failed: {jobs.place(error)}"
         self._let_go()
-        if down is not None:
-            raise down
         return count
 
     def run_job(self, job: Job, *, resting: bool = False) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from email.message import EmailMessage
 
 from sqlalchemy import delete, select
@@ -551,8 +552,11 @@ scene("staff mail", "mail.mail")(lambda stage: stage.as_staff("Grace").open("/st
 def _(stage: Stage) -> None:
     stage.as_staff("Grace")
     with stage.house.app.app_context(), transaction():
-        for row in db.session.scalars(select(Delivery).order_by(Delivery.id).limit(2)):
-            row.state, row.attempts, row.last_error = State.DEAD, 9, "550"
+        *dead, waits = db.session.scalars(select(Delivery).order_by(Delivery.id).limit(3))
+        for row in dead:
+            row.state, row.attempts, row.last_error = State.DEAD, 1, "refused: 550 5.1.1 … no such user"
+        waits.state, waits.attempts, waits.due_at = State.QUEUED, 2, clock.now() + timedelta(minutes=5)
+        waits.last_error = "refused for now: 554 5.7.1 … Relay access denied"
     stage.open("/staff/mail")
 
 

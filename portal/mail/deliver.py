@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 
 # How many are marked at once, and so may be sent again after a kill.
 BATCH = {Lane.NOW: 1, Lane.SOON: 10, Lane.BULK: 50}
-# After this no further mail of a batch is begun: a worker whose step takes too long (`jobs.WITHIN`) is ended, and
-# what it had sent and not yet kept would be sent again. One mail may take a slow server 150 s.
+# After this no further mail of a batch is begun: a worker whose step takes too long (`lanes.WITHIN`) is ended, and
+# what it had sent and not yet kept would be sent again.
 BATCH_TIME = timedelta(seconds=20)
 RELAY_REST = timedelta(seconds=30)
 

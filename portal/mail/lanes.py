@@ -9,15 +9,31 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Table, bindparam, case, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Table,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from portal.db import db
-from portal.mail.models import Body, Delivery, Lane, State
+from portal.mail import transport
+from portal.mail.models import WAITING, Body, Delivery, Lane, State
 from portal.mail.promise import is_free, to_recipient
 
-LEASE = timedelta(minutes=5)
-# After the n-th failure a mail rests this long; when the list is used up it is dead.
+# A step is not taken for one that never ends, and its mails are nobody else's, while a slow server may still answer.
+WITHIN = transport.LONGEST + timedelta(minutes=2)
+LEASE = WITHIN + timedelta(minutes=2)
+# After the n-th failure a mail rests this long, a fifth more or less; when the list is used up it is dead.
 BACK_OFF = [timedelta(minutes=m) for m in (1, 5, 15, 60, 240, 720, 1440)]
+LONGEST_REST = BACK_OFF[-1] * 1.2
 
 _TABLE = cast(Table, Delivery.__table__)
 
@@ -96,6 +112,29 @@ def free_leases() -> None:
     db.session.execute(held.values(lease_by=None, lease_until=None))
 
 
+def set_right(at: datetime) -> None:
+    """Give back to the present what a clock that ran ahead had put into the future: times, rests and leases.
+
+    What was not tried yet is written anew, with the right date.
+    """
+    ahead = at + timedelta(minutes=1)
+    wrong = or_(
+        Delivery.created_at > ahead,
+        and_(Delivery.last_error != "", Delivery.due_at > at + LONGEST_REST),
+        Delivery.lease_until > at + LEASE,
+    )
+    query = select(Delivery.id, Delivery.body_id, Delivery.created_at, Delivery.due_at, Delivery.last_error)
+    rows = db.session.execute(query.where(Delivery.state.in_(WAITING), wrong)).all()
+    for row in rows:
+        rest = timedelta(0) if row.last_error or row.created_at <= ahead else row.due_at - row.created_at
+        right = update(Delivery).where(Delivery.id == row.id)
+        values = {"created_at": min(row.created_at, at), "due_at": at + rest}
+        db.session.execute(right.values(**values, lease_by=None, lease_until=None))
+    tried = select(Delivery.id).where(Delivery.body_id == Body.id, Delivery.attempts > 0)
+    bodies = update(Body).where(Body.id.in_({row.body_id for row in rows}), Body.created_at > ahead)
+    db.session.execute(bodies.where(~tried.exists()).values(created_at=at, content=None))
+
+
 def counts() -> dict[str, int]:
     """How many deliveries stand in each state."""
     found = dict(db.session.execute(select(Delivery.state, func.count()).group_by(Delivery.state)).all())
@@ -114,13 +153,36 @@ def oldest_due(at: datetime) -> datetime | None:
 
 
 def given_up(limit: int) -> Sequence[Any]:
-    """The latest that were given up: `message`, `cause`, `created_at`, `attempts`, `last_error`; never an address."""
-    query = select(
-        Body.message, Delivery.cause, Delivery.created_at, Delivery.attempts, Delivery.last_error
-    ).join(Body)
-    return db.session.execute(
-        query.where(Delivery.state == State.DEAD).order_by(Delivery.id.desc()).limit(limit)
-    ).all()
+    """The latest that were given up: `id`, `message`, `cause`, `created_at`, `attempts`, `last_error`, and whether
+    it is `kept`, so that it can be sent again; never an address."""
+    query = _TOLD.where(Delivery.state == State.DEAD).order_by(Delivery.id.desc())
+    return db.session.execute(query.limit(limit)).all()
+
+
+def put_off(limit: int) -> Sequence[Any]:
+    """The latest that were tried and wait for their next try, in the words of `given_up`."""
+    waits = _TOLD.where(Delivery.state == State.QUEUED, Delivery.attempts > 0)
+    return db.session.execute(waits.order_by(Delivery.id.desc()).limit(limit)).all()
+
+
+def refused_by_policy() -> Sequence[Any]:
+    """How many wait because a server refuses them by a rule, by what it said: `last_error`, `count`."""
+    query = select(Delivery.last_error, func.count().label("count"))
+    told = query.where(Delivery.state == State.QUEUED, Delivery.last_error.startswith(transport.POLICY))
+    return db.session.execute(told.group_by(Delivery.last_error).order_by(func.count().desc()).limit(5)).all()
+
+
+def revive(at: datetime, ids: Collection[int] | None = None) -> int:
+    """Send again, with all their tries, those of `ids` that were given up, or all; returns how many.
+
+    What a mail said is forgotten 90 days after it was given up: such a one stays.
+    """
+    kept = select(Body.id).where(Body.id == Delivery.body_id, Body.forgotten_at.is_(None))
+    dead = update(Delivery).where(Delivery.state == State.DEAD, kept.exists())
+    if ids is not None:
+        dead = dead.where(Delivery.id.in_(ids))
+    again = dead.values(state=State.QUEUED, due_at=at, attempts=0, over_at=None, last_error="")
+    return cast("CursorResult[Any]", db.session.execute(again)).rowcount
 
 
 def resting(limit: int) -> Sequence[Any]:
@@ -131,6 +193,7 @@ def resting(limit: int) -> Sequence[Any]:
         Body.created_at,
         Body.faults.label("attempts"),
         func.max(Delivery.last_error).label("last_error"),
+        literal(False).label("kept"),
     ).join(Body)
     faulty = query.where(Body.faults > 0, Delivery.state == State.QUEUED)
     return db.session.execute(
@@ -147,6 +210,15 @@ def held_for(recipient: str, *, messages: str = "") -> Sequence[Any]:
     return db.session.execute(query.where(*to_recipient(recipient, messages)).order_by(Delivery.id)).all()
 
 
+_TOLD = select(
+    Delivery.id,
+    Body.message,
+    Delivery.cause,
+    Delivery.created_at,
+    Delivery.attempts,
+    Delivery.last_error,
+    Body.forgotten_at.is_(None).label("kept"),
+).join(Body)
 _ORDER = (Delivery.due_at, Delivery.id)
 _OUTCOME = ("state", "attempts", "due_at", "over_at", "last_error", "digest")
 

@@ -82,8 +82,8 @@ def promise(
 
 
 def withdraw(cause: str, *, at: datetime) -> int:
-    """Never send what this promised and is not in a worker's hands; returns how many."""
-    return _move(cause, WAITING, at=at, state=State.WITHDRAWN, over_at=at)
+    """Never send what this promised and is not in a worker's hands, nor revive it; returns how many."""
+    return _move(cause, (*WAITING, State.DEAD), at=at, state=State.WITHDRAWN, over_at=at)
 
 
 def hold(cause: str, *, at: datetime) -> int:

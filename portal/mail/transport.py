@@ -1,20 +1,36 @@
 """How a mail leaves: by SMTP, or as a file to read where no server is set.
 
-A failure says whose fault it is, because that decides what happens next: the relay's (nobody's mail goes, wait),
-this message's for now (try again), or this message's for good (give up).
+A failure says whose fault it is, because that decides what happens next: the relay's or our settings' (nobody's mail
+goes, wait), this message's for now (try again), or this message's for good (give up). Which of them is judged by the
+stage, the code, the enhanced status (RFC 3463), and where a server gives none, by its words.
 """
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import os
+import re
 import smtplib
 import ssl
-from datetime import datetime
+import stringprep
+import unicodedata
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
-TIMEOUT_SECONDS = 30
+CONNECT_SECONDS = 30
+COMMAND_SECONDS = 60
+# What a server does after the final dot may take long, and to hang up before it has answered sends the mail twice:
+# RFC 5321, 4.5.3.2.6.
+ACCEPT_SECONDS = 600
+# The longest that one mail can take: to connect, TLS, HELO twice, sign in (three answers), NOOP, MAIL, RCPT, DATA,
+# its bytes, and the answer to them.
+LONGEST = timedelta(seconds=2 * CONNECT_SECONDS + 10 * COMMAND_SECONDS + ACCEPT_SECONDS)
+SAID_MAX = 200  # characters of a server's answer
+POLICY = "refused for now"  # how the reason of a Policy begins
 
 
 class DeliveryError(Exception):
@@ -27,6 +43,10 @@ class RelayDown(DeliveryError):
 
 class Deferred(DeliveryError):
     """The server said not now (4yz of RFC 5321, 4.2.1)."""
+
+
+class Policy(Deferred):
+    """The server refuses by a rule (5.7.x of RFC 3463): about us more often than about who gets it."""
 
 
 class Rejected(DeliveryError):
@@ -59,7 +79,7 @@ class FileTransport:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             target = self.folder / f"{created_at:%Y%m%dT%H%M%S}-{delivery_id}.eml"
             part = target.with_suffix(".part")
-            with part.open("wb") as file:
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -90,24 +110,23 @@ class SmtpTransport:
         """Hand one mail to the server."""
         server = self._connected()
         try:
-            server.sendmail(sender, [recipient], content)
-        except smtplib.SMTPRecipientsRefused as error:
-            code, _ = next(iter(error.recipients.values()))
-            if code == 421:
-                self.close()
-                raise RelayDown("the mail server closed the connection (421)") from error
-            raise _verdict(code) from error
-        except smtplib.SMTPResponseException as error:
-            if error.smtp_code == 421:
-                self.close()
-                raise RelayDown("the mail server closed the connection (421)") from error
-            raise _verdict(error.smtp_code) from error
+            fault = _hand_over(server, sender, recipient, content)
         except UnicodeError as error:
             self.close()  # it may be in the middle of a mail
             raise Rejected("the address cannot be sent to by this server") from error
-        except (smtplib.SMTPServerDisconnected, OSError) as error:
+        except (smtplib.SMTPException, OSError) as error:
             self.close()
             raise Deferred("the connection broke before the server's answer") from error
+        except Exception:
+            self.close()
+            raise
+        if isinstance(fault, RelayDown):
+            self.close()
+        elif fault is not None:
+            with contextlib.suppress(smtplib.SMTPException, OSError):
+                server.rset()
+        if fault is not None:
+            raise fault
 
     def close(self) -> None:
         """Say goodbye, whether or not anyone listens."""
@@ -126,32 +145,37 @@ class SmtpTransport:
             except (smtplib.SMTPException, OSError):
                 pass
             self.close()
-        try:
-            server = self._open()
-        except smtplib.SMTPAuthenticationError as error:
-            raise RelayDown(f"the mail server refused our sign-in ({error.smtp_code})") from error
-        except (smtplib.SMTPException, OSError) as error:
-            raise RelayDown(f"the mail server cannot be reached: {type(error).__name__}") from error
-        self._server = server
-        return server
+        self._server = self._open()
+        return self._server
 
     def _open(self) -> smtplib.SMTP:
         context = ssl.create_default_context()
-        if self.implicit_tls:
-            server: smtplib.SMTP = smtplib.SMTP_SSL(
-                self.host, self.port, timeout=TIMEOUT_SECONDS, context=context
-            )
-        else:
-            server = smtplib.SMTP(self.host, self.port, timeout=TIMEOUT_SECONDS)
+        server: smtplib.SMTP | None = None
         try:
+            if self.implicit_tls:
+                server = smtplib.SMTP_SSL(self.host, self.port, timeout=CONNECT_SECONDS, context=context)
+            else:
+                server = smtplib.SMTP(self.host, self.port, timeout=CONNECT_SECONDS)
+            _be_patient(server, COMMAND_SECONDS)
             if self.start_tls:
                 server.starttls(context=context)
+            server.ehlo_or_helo_if_needed()
             if self.user:
-                server.login(self.user, self.password)
-        except (smtplib.SMTPException, OSError):
-            server.close()
-            raise
+                _sign_in(server, self.user, self.password)
+        except (smtplib.SMTPException, OSError, UnicodeError) as error:
+            if server is not None:
+                server.close()
+            raise RelayDown(_why_closed(error)) from error
         return server
+
+
+def saslprep(text: str) -> str:
+    """A user name or a password as it is compared (RFC 4013). Raises ValueError for what can be in none."""
+    spaced = (" " if stringprep.in_table_c12(char) else char for char in text)
+    prepared = unicodedata.normalize("NFKC", "".join(c for c in spaced if not stringprep.in_table_b1(c)))
+    if any(test(char) for char in prepared for test in _PROHIBITED):
+        raise ValueError("it holds a character that no password may have")
+    return prepared
 
 
 def transport_for(smtp_url: str, folder: Path) -> Transport:
@@ -159,5 +183,121 @@ def transport_for(smtp_url: str, folder: Path) -> Transport:
     return SmtpTransport(smtp_url) if smtp_url else FileTransport(folder)
 
 
-def _verdict(code: int) -> DeliveryError:
-    return Rejected(f"refused with {code}") if 500 <= code < 600 else Deferred(f"put off with {code}")
+_PROHIBITED = (
+    stringprep.in_table_c21_c22,
+    *(stringprep.in_table_c3, stringprep.in_table_c4, stringprep.in_table_c5),
+    *(stringprep.in_table_c6, stringprep.in_table_c7, stringprep.in_table_c8, stringprep.in_table_c9),
+)
+_STATUS = re.compile(r"^(?:\d{3}[ -])?([245])\.(\d{1,3})\.(\d{1,3})\b")
+# Of a server that gives no enhanced status: words that are about us, not about who gets the mail.
+_ABOUT_US = re.compile(
+    r"\b(relay|sender|helo|ehlo|authenticat|not permitted|sign.?in|log.?in)", re.IGNORECASE
+)
+_SIGN_IN_FIRST = frozenset({530, 534, 535, 538})
+_OUT_OF_ORDER = frozenset({502, 503, 504})  # HELO refused, as Postfix says it when it hears who gets the mail
+
+
+def _hand_over(server: smtplib.SMTP, sender: str, recipient: str, content: bytes) -> DeliveryError | None:
+    """One mail transaction (RFC 5321, 3.3); returns what the server had against it."""
+    size = [f"SIZE={len(content)}"] if server.has_extn("size") else []
+    stages: dict[str, Callable[[], tuple[int, bytes]]] = {
+        "MAIL": lambda: server.mail(sender, size),
+        "RCPT": lambda: server.rcpt(recipient),
+        "DATA": lambda: _data(server, content),
+    }
+    for stage, say in stages.items():
+        code, said = say()
+        if not 200 <= code < 300:
+            return _verdict(stage, code, said.decode("utf-8", "replace"), sender, recipient)
+    return None
+
+
+def _data(server: smtplib.SMTP, content: bytes) -> tuple[int, bytes]:
+    code, said = server.docmd("DATA")
+    if code != 354:
+        return code, said
+    dotted = re.sub(rb"(?m)^\.", b"..", re.sub(rb"\r\n|\r|\n", b"\r\n", content))
+    server.send(dotted + (b"" if dotted.endswith(b"\r\n") else b"\r\n") + b".\r\n")
+    _be_patient(server, ACCEPT_SECONDS)
+    answer = server.getreply()
+    _be_patient(server, COMMAND_SECONDS)
+    return answer
+
+
+def _be_patient(server: smtplib.SMTP, seconds: float) -> None:
+    """Wait so long for each answer from now on."""
+    if server.sock is not None:
+        server.sock.settimeout(seconds)
+
+
+def _verdict(stage: str, code: int, words: str, sender: str, recipient: str) -> DeliveryError:
+    said = _safe(f"{code} {words}", recipient)
+    found = _STATUS.match(words)
+    family, detail = (int(found[2]), int(found[3])) if found else (0, 0)
+    if code == 421:
+        return RelayDown(f"the mail server closes the connection: {said}")
+    if not 500 <= code < 600:
+        return Deferred(f"put off: {said}")
+    is_about_us = (
+        code in _SIGN_IN_FIRST
+        or (stage == "MAIL" and code != 552 and (family, detail) != (3, 4))
+        or (stage == "RCPT" and code in _OUT_OF_ORDER)
+        or (stage == "RCPT" and family == 1 and detail in (7, 8))  # the sender's address
+        or (code == 553 and sender.rpartition("@")[2].lower() in words.lower() and recipient not in words)
+    )
+    if is_about_us:
+        return RelayDown(f"the mail server refuses our mail: {said}")
+    if family == 7 or (stage == "RCPT" and (family, detail) == (0, 0) and _ABOUT_US.search(words)):
+        return Policy(f"{POLICY}: {said}")
+    return Rejected(f"refused: {said}")
+
+
+def _safe(said: str, recipient: str) -> str:
+    """A server's words without who gets the mail: for a log, a row, a page that staff read."""
+    local, _, domain = recipient.partition("@")
+    said = " ".join("".join(char if char.isprintable() else " " for char in said).split())
+    said = re.sub(r"<[^>]*>|\S*@\S*", "…", said)
+    for part in filter(None, (local, domain)):
+        said = re.sub(rf"(?<!\w){re.escape(part)}(?!\w)", "…", said, flags=re.IGNORECASE)
+    return said[:SAID_MAX]
+
+
+def _why_closed(error: Exception) -> str:
+    if isinstance(error, smtplib.SMTPAuthenticationError):
+        return f"the mail server refused our sign-in: {_answer(error)}"
+    if isinstance(error, smtplib.SMTPResponseException):
+        return f"the mail server will not talk to us: {_answer(error)}"
+    if isinstance(error, smtplib.SMTPNotSupportedError):
+        return f"the mail server cannot do what SMTP_URL asks for: {error}"
+    return f"the mail server cannot be reached: {type(error).__name__}"
+
+
+def _answer(error: smtplib.SMTPResponseException) -> str:
+    words = error.smtp_error
+    return _safe(
+        f"{error.smtp_code} {words.decode('utf-8', 'replace') if isinstance(words, bytes) else words}", ""
+    )
+
+
+def _sign_in(server: smtplib.SMTP, user: str, password: str) -> None:
+    """AUTH as smtplib does it, and with UTF-8 where it can't: PLAIN (RFC 4616) and LOGIN. Raises as smtplib does."""
+    if f"{user}{password}".isascii():
+        server.login(user, password)
+        return
+    user, password = saslprep(user), saslprep(password)
+    methods = server.esmtp_features.get("auth", "").upper().split()
+    if "PLAIN" in methods:
+        whole = "\0".join(("", user, password))
+        code, said = server.docmd("AUTH", f"PLAIN {_base64(whole)}")
+    elif "LOGIN" in methods:
+        code, said = server.docmd("AUTH", f"LOGIN {_base64(user)}")
+        if code == 334:
+            code, said = server.docmd(_base64(password))
+    else:
+        raise smtplib.SMTPNotSupportedError("a password that is not ASCII needs AUTH PLAIN or LOGIN")
+    if code != 235:
+        raise smtplib.SMTPAuthenticationError(code, said)
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()

@@ -113,6 +113,7 @@ def mail() -> Finding:
     """Mail goes out."""
     try:
         counts, oldest, faulty = lanes.counts(), lanes.oldest_due(now() - LATE_MAIL), lanes.resting(RESTING)
+        refused = lanes.refused_by_policy()
     except SQLAlchemyError as error:
         return Finding("mail", False, type(error).__name__, "See the check named database.", serving=False)
     words = ", ".join(f"{count} {state}" for state, count in counts.items() if count) or "none yet"
@@ -127,8 +128,15 @@ def mail() -> Finding:
         )
         names = ", ".join(sorted({f"{row.message} ({row.last_error})" for row in faulty}))
         return Finding("mail", False, f"{words}; cannot be written: {names}", remedy, serving=False)
+    if refused:
+        said = "; ".join(f"{row.count} wait: {row.last_error}" for row in refused)
+        remedy = (
+            "The server refuses what we are, not who gets it: see SMTP_URL, MAIL_FROM, and SPF of its domain."
+        )
+        return Finding("mail", False, f"{words}; {said}", remedy, serving=False)
     if counts["dead"]:
-        return Finding("mail", False, words, "Look at the dead ones: each has its last error.", serving=False)
+        remedy = "`flask mail dead` says why each was given up; mend that, then `flask mail revive --all`."
+        return Finding("mail", False, words, remedy, serving=False)
     return Finding("mail", True, words, serving=False)
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from flask import request, url_for
+from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import func, select
 
-from portal import addresses, jobs, web
+from portal import addresses, audit, jobs, web
 from portal.audit import AuditEntry
 from portal.clock import now
-from portal.db import db
+from portal.db import db, transaction
 from portal.mail import lanes
 from portal.mail.letters import LETTERS
 from portal.people.models import ROLE_LABELS, Invite, Role, User
@@ -42,6 +42,7 @@ ACTIONS = {
     "staff.role_changed": "Role changed",
     "staff.disabled": "Account disabled",
     "staff.enabled": "Account enabled",
+    "mail.revived": "Mail sent again",
 }
 # What the trail and the mails speak of, where it has no name (or no longer one).
 SUBJECTS = {
@@ -49,6 +50,7 @@ SUBJECTS = {
     "invite": "Somebody new",
     "signup": "A newsletter sign-up",
     "subscriber": "A newsletter subscriber",
+    "mail": "Mail that was given up",
 }
 
 Namer = Callable[[str], tuple[str, str]]
@@ -57,11 +59,14 @@ Namer = Callable[[str], tuple[str, str]]
 @mail_bp.get(addresses.STAFF_MAIL)
 def mail() -> ResponseReturnValue:
     """What waits to be sent, and what was given up; never an address or a word of a mail."""
-    dead, resting = lanes.given_up(ENTRIES), lanes.resting(ENTRIES)
-    about = _namer(row.cause for row in (*dead, *resting))
+    dead, resting, put_off = lanes.given_up(ENTRIES), lanes.resting(ENTRIES), lanes.put_off(ENTRIES)
+    about = _namer(row.cause for row in (*dead, *resting, *put_off))
+    again = request.args.get("again", "")
     return web.private(
         web.page(
             "staff/mail.html",
+            alert=_again(int(again)) if again.isascii() and again.isdigit() else None,
+            put_off=[_trouble(row, about) for row in put_off],
             counts=lanes.counts(),
             oldest_due=lanes.oldest_due(now()),
             dead=[_trouble(row, about) for row in dead],
@@ -71,8 +76,20 @@ def mail() -> ResponseReturnValue:
     )
 
 
-@audit_bp.get(addresses.STAFF_AUDIT)
-def audit() -> ResponseReturnValue:
+@mail_bp.post("/staff/mail/again")
+def send_again() -> ResponseReturnValue:
+    """Give one mail that was given up, or all, their tries again."""
+    which, at = request.form.get("mail", ""), now()
+    ids = [int(which)] if which.isascii() and which.isdigit() and len(which) < 19 else []
+    with transaction():
+        count = lanes.revive(at, None if which == "all" else ids)
+        if count:
+            audit.record(current(), "mail.revived", "mail", at=at, detail=str(count))
+    return redirect(url_for(".mail", again=count), 303)
+
+
+@audit_bp.get(addresses.STAFF_AUDIT, endpoint="audit")
+def trail() -> ResponseReturnValue:
     """Who did what, newest first."""
     after = request.args.get("after", "")
     query = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(ENTRIES + 1)
@@ -91,11 +108,20 @@ def audit() -> ResponseReturnValue:
     )
 
 
+def _again(count: int) -> dict[str, str]:
+    if not count:
+        text = "Nothing was changed. What you chose was sent again already, or is no longer kept."
+        return {"level": "warn", "heading": "", "text": text}
+    said = "1 mail goes" if count == 1 else f"{count} mails go"
+    return {"level": "ok", "heading": "", "text": f"{said} out again, with all tries before it."}
+
+
 def _trouble(row: Any, about: Namer) -> dict[str, Any]:
     """A mail without its address and its words."""
     words, address = about(row.cause)
     letter = LETTERS.get(row.message)
     return {
+        "id": row.id if row.kept else None,
         "mail": letter.label if letter else row.message,
         "about": words,
         "address": address,

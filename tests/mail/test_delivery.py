@@ -13,10 +13,13 @@ from flask import Flask
 from sqlalchemy import event, select
 
 from portal.db import db, transaction
-from portal.mail import deliver, jobs, lanes, promise
+from portal.jobs import JOBS, Hand, begin
+from portal.mail import deliver, lanes, promise, transport
+from portal.mail.jobs import JOBS as MAIL_JOBS
 from portal.mail.letters import LETTERS, Letter
 from portal.mail.models import Body, Delivery, Lane, State
-from portal.mail.transport import Deferred, Rejected, RelayDown
+from portal.mail.transport import Deferred, Policy, Rejected, RelayDown
+from portal.ops import checks
 from tests.conftest import START, Clock
 from tests.mail.conftest import Promise, Sink, hand_over, row
 
@@ -160,6 +163,94 @@ def test_many_workers_send_each_mail_once(app: Flask, promised: Promise) -> None
     assert len(set(sink.sent)) == 40
 
 
+def test_a_lease_and_a_step_outlast_the_slowest_server() -> None:
+    """RFC 5321, 4.5.3.2.6: ten minutes for the answer after the final dot; before it, less."""
+    assert transport.COMMAND_SECONDS < transport.ACCEPT_SECONDS == 600
+    assert deliver.BATCH_TIME + transport.LONGEST < lanes.WITHIN < lanes.LEASE
+
+
+@pytest.fixture
+def given_up(context: Flask, promised: Promise) -> list[int]:
+    """Three mails that a server refused for good."""
+    found = promised([f"a{n}@b.example" for n in range(3)], lane=Lane.SOON)
+    hand_over(Sink(*[Rejected("refused: 550")] * 3), Lane.SOON)
+    return found
+
+
+def test_what_was_given_up_can_be_sent_again_one_or_all(given_up: list[int], clock: Clock) -> None:
+    first, *others = given_up
+    hand = Sink(RelayDown("closed"), None, None, None)
+
+    with transaction():
+        assert lanes.revive(clock.at, [first, 999]) == 1
+    assert (row(first).state, row(first).attempts, row(first).last_error) == (State.QUEUED, 0, "")
+    assert [row(each).state for each in others] == [State.DEAD] * 2
+    with transaction():
+        assert lanes.revive(clock.at) == 2
+        assert lanes.revive(clock.at) == 0
+    with pytest.raises(RelayDown):
+        hand_over(hand, Lane.SOON)
+    clock.tick(60)
+    hand_over(hand, Lane.SOON)
+
+    assert sorted(set(hand.recipients)) == ["a0@b.example", "a1@b.example", "a2@b.example"]
+    assert lanes.counts()["sent"] == 3
+
+
+def test_what_is_no_longer_kept_or_was_withdrawn_is_not_sent_again(given_up: list[int], clock: Clock) -> None:
+    with transaction():
+        assert promise.withdraw("test:1", at=clock.at) == 3
+        assert lanes.revive(clock.at) == 0
+        db.session.execute(db.update(Delivery).values(state=State.DEAD))
+    clock.tick(days=91)
+    with transaction():
+        promise.retire(clock.at)
+        assert lanes.revive(clock.at) == 0
+
+    assert [each.kept for each in lanes.given_up(9)] == [False] * 3
+
+
+def test_what_a_server_refuses_by_a_rule_waits_and_is_told(context: Flask, promised: Promise) -> None:
+    [delivery] = promised()
+    hand_over(Sink(Policy(f"{transport.POLICY}: 554 5.7.1 Relay access denied")))
+
+    assert row(delivery).state == State.QUEUED
+    assert [each.id for each in lanes.put_off(9)] == [delivery]
+    assert "1 wait: refused for now: 554 5.7.1 Relay access denied" in checks.mail().detail
+
+
+@pytest.mark.parametrize("outcome", [None, RelayDown("no TLS: its certificate is not valid yet")])
+def test_what_a_clock_that_ran_ahead_made_goes_when_it_is_right_again(
+    context: Flask, promised: Promise, clock: Clock, outcome: Exception | None
+) -> None:
+    """The mail, its date, its rest after a failure, the jobs that send it, and a lease that a dead worker left."""
+    if not outcome:
+        promised(not_before=START + timedelta(days=9), to="later@clinic.example")
+    clock.tick(days=3650)
+    right = START + timedelta(minutes=5)
+    [mail] = promised(at=clock.at)
+    if outcome:
+        with pytest.raises(RelayDown):
+            hand_over(Sink(outcome))
+    else:
+        deliver.write_all()
+        with transaction():
+            lanes.take(Lane.NOW, [mail], worker="dead", at=clock.at)
+        for each in JOBS:
+            assert begin(each, worker="dead", at=clock.at) or each.every is None
+    clock.set(right)
+    sink = Sink()
+    for each in MAIL_JOBS:
+        if begin(each, worker="w1", at=clock.at) and each.name == "mail.write":
+            each.step(Hand("w1", lambda _seconds: False))
+
+    while hand_over(sink):
+        pass
+
+    assert sink.recipients == ["ana@clinic.example"]
+    assert b"Date: Thu, 15 Jan 2026 18:05:00 +0000" in sink.sent[0]
+
+
 # ---- Lanes
 
 
@@ -282,7 +373,7 @@ def test_a_step_ends_in_time_and_keeps_what_it_sent_before_it_waits_long(
     while lanes.counts()["queued"]:
         before = clock.at
         assert hand_over(sink, Lane.BULK, wait=wait)
-        assert clock.at - before < jobs.WITHIN / 2
+        assert clock.at - before < lanes.WITHIN / 2
 
     assert len(sink.sent) == 60
     assert all(kept)
@@ -338,7 +429,7 @@ def test_a_worker_that_dies_repeats_at_most_its_batch_with_the_same_bytes(
     with pytest.raises(Killed):
         while hand_over(sink, Lane.BULK):
             pass
-    clock.tick(minutes=6)
+    clock.tick(lanes.LEASE.total_seconds() + 1)
     while hand_over(sink, Lane.BULK, "w2"):
         pass
 

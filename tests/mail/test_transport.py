@@ -9,12 +9,15 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
+from portal.mail import transport as module
 from portal.mail.transport import (
     Deferred,
     FileTransport,
+    Policy,
     Rejected,
     RelayDown,
     SmtpTransport,
@@ -42,6 +45,8 @@ class Server:
             ".": "250 taken",
         }
         self.answers |= answers
+        self.slow: dict[str, float] = {}  # seconds before an answer
+        self.heard: list[str] = []
         self.taken: list[bytes] = []
         self.connections = 0
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -61,6 +66,7 @@ class Server:
 
     def _talk(self, connection: socket.socket, lines: Any) -> None:
         def say(key: str) -> bool:
+            threading.Event().wait(self.slow.get(key, 0))
             answer = self.answers.get(key, "250 ok")
             if answer == "drop":
                 return False
@@ -70,6 +76,7 @@ class Server:
         if not say("HELLO"):
             return
         for line in lines:
+            self.heard.append(line.decode().strip())
             verb = line.split(None, 1)[0].decode().upper()[:4] if line.strip() else ""
             if verb == "QUIT":
                 connection.sendall(b"221 bye\r\n")
@@ -111,23 +118,140 @@ def test_a_mail_is_handed_over_byte_for_byte_on_one_connection() -> None:
 @pytest.mark.parametrize(
     ("answers", "error"),
     [
-        ({"RCPT": "550 5.1.1 no such"}, Rejected),
+        # Who gets it, or what it says: this mail's.
+        ({"RCPT": "550 5.1.1 no such user"}, Rejected),
+        ({"RCPT": "550 No such user here"}, Rejected),
+        (
+            {"RCPT": "550 5.1.1 <a>: Recipient address rejected: User unknown in relay recipient table"},
+            Rejected,
+        ),
+        ({"RCPT": "552 5.2.2 over quota"}, Rejected),
+        ({"RCPT": "501 5.1.3 bad address syntax"}, Rejected),
+        ({"RCPT": "553 5.1.3 not a mailbox"}, Rejected),
         ({"MAIL": "552 too much"}, Rejected),
+        ({"MAIL": "552 5.3.4 too big"}, Rejected),
+        ({"MAIL": "554 5.3.4 too big"}, Rejected),
+        ({"DATA": "554 5.5.1 no valid recipients"}, Rejected),
         ({"dot": "554 no"}, Rejected),
-        ({"RCPT": "450 later"}, Deferred),
+        ({"dot": "552 5.3.4 too big"}, Rejected),
+        ({"RCPT": "450 4.2.0 greylisted"}, Deferred),
         ({"MAIL": "451 later"}, Deferred),
         ({"dot": "452 later"}, Deferred),
         ({"dot": "drop"}, Deferred),
+        ({"RCPT": "drop"}, Deferred),
+        # A rule of the server.
+        ({"RCPT": "554 5.7.1 <x>: Relay access denied"}, Policy),
+        ({"RCPT": "550 relay not permitted"}, Policy),
+        ({"RCPT": "550 Sender verify failed"}, Policy),
+        ({"dot": "550 5.7.26 unauthenticated mail"}, Policy),
+        # Who we are: the relay's, or our settings'.
         ({"HELLO": "421 closing"}, RelayDown),
+        ({"HELLO": "554 go away"}, RelayDown),
         ({"HELLO": "drop"}, RelayDown),
+        ({"EHLO": "550 no", "HELO": "550 5.7.1 bad name"}, RelayDown),
         ({"MAIL": "421 closing"}, RelayDown),
+        ({"MAIL": "554 5.7.1 go away"}, RelayDown),
+        ({"MAIL": "550 no"}, RelayDown),
+        ({"MAIL": "530 5.7.0 Must issue a STARTTLS command first"}, RelayDown),
+        ({"MAIL": "553 5.1.8 not our domain"}, RelayDown),
+        ({"RCPT": "421 4.7.0 too many"}, RelayDown),
+        ({"RCPT": "530 5.7.0 Authentication required"}, RelayDown),
+        ({"RCPT": "535 5.7.8 sign in"}, RelayDown),
+        ({"RCPT": "504 5.5.2 <localhost>: Helo command rejected"}, RelayDown),
+        ({"RCPT": "550 5.1.8 sender's domain not found"}, RelayDown),
+        ({"RCPT": "553 <portal@pharmacy.example>: not owned by user"}, RelayDown),
+        ({"dot": "421 closing"}, RelayDown),
+        ({"DATA": "421 closing"}, RelayDown),
     ],
 )
 def test_an_answer_says_whose_fault_it_is(answers: dict[str, str], error: type[Exception]) -> None:
     with scripted(**answers) as (_server, transport), pytest.raises(error) as caught:
         transport.send(**ORDER)
 
-    assert "ana@clinic.example" not in str(caught.value)
+    assert type(caught.value) is error
+    said = next(iter(answers.values())).removeprefix("drop")
+    assert said[:3] in str(caught.value)
+
+
+def test_what_a_server_says_is_kept_without_who_gets_the_mail() -> None:
+    said = "550 5.1.1 <Ana@clinic.example>: ana ana@clinic.example is not at CLINIC.example, ask Diana \x07"
+    with scripted(RCPT=said) as (_server, transport), pytest.raises(Rejected) as caught:
+        transport.send(**ORDER)
+
+    assert str(caught.value) == "refused: 550 5.1.1 …: … … is not at …, ask Diana"
+
+
+def test_after_a_refusal_the_connection_goes_on() -> None:
+    with scripted(RCPT="550 5.1.1 no") as (server, transport):
+        with pytest.raises(Rejected):
+            transport.send(**ORDER)
+        server.answers["RCPT"] = "250 ok"
+        transport.send(**ORDER)
+
+    assert server.connections == 1
+
+
+def test_a_refusal_stays_one_when_the_server_hangs_up_after_it() -> None:
+    with scripted(RCPT="550 5.1.1 no", RSET="drop") as (_server, transport), pytest.raises(Rejected):
+        transport.send(**ORDER)
+
+
+def test_the_answer_after_the_final_dot_has_more_time_than_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "COMMAND_SECONDS", 0.2)
+    with scripted() as (server, transport):
+        server.slow = {".": 0.6}
+        transport.send(**ORDER)
+        server.slow = {"RCPT": 0.6}
+        with pytest.raises(Deferred):
+            transport.send(**ORDER)
+
+    assert len(server.taken) == 1
+
+
+@pytest.mark.parametrize(
+    ("auth", "heard"),
+    [
+        ("PLAIN LOGIN", ["PLAIN AMOwcmcAw7xiw6RyIHA="]),
+        ("LOGIN", ["LOGIN w7ByZw==", "w7xiw6RyIHA="]),
+    ],
+)
+def test_a_password_that_is_not_ascii_is_sent_as_rfc_4954_says(auth: str, heard: list[str]) -> None:
+    """Prepared by SASLprep: the decomposed letter composed, the no-break space a plain one, the soft hyphen gone."""
+    server = Server({"EHLO": f"250-me\r\n250 AUTH {auth}", "AUTH": "235 in" if "PLAIN" in auth else "334 x"})
+    server.answers |= {heard[-1][:4].upper(): "235 in"}
+    password = quote("u\u0308b\u00ada\u0308r\u00a0p")
+    userinfo = f"{quote('ðrg')}:{password}"
+    transport = SmtpTransport(f"smtp://{userinfo}@127.0.0.1:{server.port}?tls=none")
+
+    transport.send(**ORDER)
+    transport.close()
+    server.listener.close()
+
+    assert next(line for line in server.heard if line.startswith("AUTH")) == f"AUTH {heard[0]}"
+    assert len(server.taken) == 1
+
+
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [
+        (
+            {"EHLO": "250-me\r\n250 AUTH PLAIN", "AUTH": "535 5.7.8 wrong"},
+            "refused our sign-in: 535 5.7.8 wrong",
+        ),
+        ({"EHLO": "250-me\r\n250 AUTH CRAM-MD5"}, "needs AUTH PLAIN or LOGIN"),
+        ({}, "needs AUTH PLAIN or LOGIN"),
+    ],
+)
+def test_a_sign_in_that_fails_is_one_clear_line(answers: dict[str, str], words: str) -> None:
+    server = Server(answers)
+    transport = SmtpTransport(f"smtp://us:p%C3%A4ss@127.0.0.1:{server.port}?tls=none")
+
+    with pytest.raises(RelayDown, match=words):
+        transport.send(**ORDER)
+
+    server.listener.close()
 
 
 def test_a_closed_port_is_the_relays_fault() -> None:
@@ -168,6 +292,7 @@ def test_a_file_holds_the_mail_and_the_same_mail_is_the_same_file(tmp_path: Path
     assert [file.name for file in files] == ["20260115T180000-7.eml"]
     assert files[0].read_bytes() == ORDER["content"]
     assert (tmp_path / "mail").stat().st_mode & 0o077 == 0
+    assert files[0].stat().st_mode & 0o777 == 0o600, "whatever its folder is"
 
 
 def test_a_folder_that_cannot_be_written_is_the_relays_fault(tmp_path: Path) -> None:

@@ -11,13 +11,13 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, text
 
-from portal import jobs, serve
+from portal import jobs, keeping, serve
 from portal.audit import AuditEntry
 from portal.db import db, transaction
 from portal.intake.models import Request, Status
 from portal.mail import promise as mail
 from portal.mail.models import Delivery, State
-from portal.mail.transport import FileTransport, RelayDown
+from portal.mail.transport import FileTransport, Rejected, RelayDown
 from portal.people import accounts
 from portal.people.models import ROLES, Invite, User
 from portal.worker import Worker
@@ -223,9 +223,47 @@ def test_a_mail_server_that_is_down_is_said(
 
     result = run("worker", "--once")
 
-    assert (result.exit_code, result.stdout) == (1, "")
+    assert (result.exit_code, result.stdout) == (1, "0 mails handled.\n")
     assert one_line(result.stderr)
+    assert "mail.now has to wait: the mail server cannot be reached" in result.stderr
     assert state_of_mail(app) == State.QUEUED
+
+
+def test_a_job_that_fails_is_named_and_is_a_failure(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_args: object) -> bool:
+        raise ValueError("ana@clinic.example")
+
+    monkeypatch.setattr(keeping, "forget", broken)
+
+    result = run("worker", "--once")
+
+    assert (result.exit_code, result.stdout) == (1, "0 mails handled.\n")
+    assert result.stderr.startswith("keeping.forget failed: ValueError at ") and one_line(result.stderr)
+    assert "ana@" not in result.stderr
+
+
+def test_mail_that_was_given_up_is_listed_and_sent_again(
+    run: Run, app: Flask, promised: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_args: object, **_kwargs: object) -> None:
+        raise Rejected("refused: 550 5.1.1 no")
+
+    promised()
+    promised()
+    with monkeypatch.context() as patch:
+        patch.setattr(FileTransport, "send", refuse)
+        run("worker", "--once")
+    first, second = run("mail", "dead").output.splitlines()
+
+    assert "550 5.1.1 no" in first and "people/notice" in first and "a@b.example" not in first
+    for wrong in ([], ["999"], ["1", "999"], ["1", "--all"], ["one"]):
+        result = run("mail", "revive", *wrong)
+        assert (result.exit_code, result.stdout) == (2, "")
+    assert len(run("mail", "dead").output.splitlines()) == 2
+    assert run("mail", "revive", second.split()[0]).output == "1 mail will be sent again.\n"
+    assert run("mail", "revive", "--all").output == "1 mail will be sent again.\n"
+    assert run("mail", "revive", "--all").output == "0 mails will be sent again.\n"
+    assert run("worker", "--once").output == "2 mails handled.\n"
 
 
 @pytest.fixture

@@ -203,6 +203,26 @@ def test_a_mail_that_was_given_up_is_shown_without_its_address(
     page.follow(reference)
 
 
+def test_a_mail_that_was_given_up_is_sent_again_by_a_press(
+    app: Flask, ask: Ask, signed_in: SignedIn, give_up: Callable[[], None]
+) -> None:
+    """One, all, and what is no longer there; never by a GET, and it stands in the trail."""
+    for _ in range(3):
+        ask()
+    give_up()
+    ada = signed_in("pharmacist")
+    page = ada.open("/staff/mail")
+    one = next(text for b in page.soup.find_all("button") if (text := words(b)).startswith("Send again "))
+
+    page.press(one).sees("1 mail goes out again")
+    ada.open("/staff/mail").press("Send all of them again").sees("mails go out again")
+    page.press(one).sees("Nothing was changed")
+
+    ada.open("/staff/mail/again", status=405)
+    ada.open("/staff/mail").sees("No mail was given up")
+    assert [row[1] for row in told(signed_in("manager").open("/staff/audit"))][:2] == ["Mail sent again"] * 2
+
+
 def test_work_that_does_not_go_well_is_named_to_staff(app: Flask, signed_in: SignedIn) -> None:
     ada = signed_in("pharmacist")
     ada.open("/staff/mail").sees("All of it goes well")
