@@ -8,21 +8,36 @@ EX_CONFIG of sysexits.h); see `docs/settings.md` for what each one means.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from portal.mail.transport import saslprep
 from portal.organisation import Organisation, parse_holidays, parse_hours
 from portal.settings import Settings
+from portal.text import TextFault, email_address
 
 ROOT = Path(__file__).resolve().parent
 EX_CONFIG = 78
 SECRET_BYTES = 32
 _SAMPLE_SECRETS = ("change", "secret", "example", "sample", "dev", "test", "password")
+# The longest that leave a link on a line of a mail, and a Message-ID in its column.
+URL_MAX, DOMAIN_MAX, NAME_MAX = 200, 150, 200
+_HOST = re.compile(r"(?!-)[a-z0-9.-]{1,253}(?<![-.])|[0-9a-f:.]+", re.IGNORECASE)
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+def is_loose(path: Path) -> bool:
+    """Whether strangers can read a file. Its group may, where it is somebody else's than ours."""
+    if not path.exists():
+        return False
+    found = path.stat()
+    return bool(found.st_mode & (0o077 if found.st_uid == os.geteuid() else 0o007))
 
 
 class ConfigError(Exception):
@@ -71,21 +86,22 @@ class _Reader:
             HOST=host,
             PORT=port,
             WEB_WORKERS=self.number("WEB_WORKERS", 1 if database.startswith("sqlite") else cores, 1, 64),
-            BASE_URL=self.base_url(f"http://{host}:{port}"),
+            BASE_URL=self.base_url(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"),
             TRUSTED_PROXIES=self.number("TRUSTED_PROXIES", 0, 0, 10),
             SECRET_KEY=self.secret_key(instance),
             SECRET_KEY_FALLBACKS=tuple(self.env.get("SECRET_KEY_FALLBACKS", "").split()),
             SMTP_URL=self.smtp_url(),
-            MAIL_FROM=self.required_in_production("MAIL_FROM", "portal@localhost"),
+            MAIL_FROM=self.address("MAIL_FROM", "portal@localhost"),
+            REPLY_TO=self.address("REPLY_TO", ""),
             MAIL_RATE_PER_SECOND=self.rate("MAIL_RATE_PER_SECOND"),
             ORG=self.organisation(),
+            PROBE_HOSTS=tuple(self.env.get("PROBE_HOSTS", "").lower().replace(",", " ").split()),
             PROFESSIONAL_GATE=self.switch("PROFESSIONAL_GATE", True),
             NPI_REGISTRY_URL=self.text("NPI_REGISTRY_URL", ""),
             REDIS_URL=self.text("REDIS_URL", ""),
             DEBUG=self.switch("FLASK_DEBUG", False),
         )
-        if "@" not in str(values["MAIL_FROM"]) and values["MAIL_FROM"]:
-            self.faults.append("MAIL_FROM must be an email address.")
+        self.keep_secret(self.root / ".env")
         if self.production and values["DEBUG"]:
             self.faults.append("FLASK_DEBUG must be off in production.")
         if self.faults:
@@ -129,12 +145,70 @@ class _Reader:
 
     def base_url(self, default: str) -> str:
         value = self.required_in_production("BASE_URL", default).rstrip("/")
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query:
+        parts = self.url("BASE_URL", value)
+        if parts is None:
+            return default
+        rest = value.partition("://")[2].removeprefix(parts.netloc)
+        if parts.scheme not in ("http", "https") or not parts.hostname or rest:
             self.faults.append("BASE_URL must be an address without a path, like https://portal.example.org.")
+        elif "@" in parts.netloc:
+            self.faults.append("BASE_URL holds an @: it takes no user name, it stands in every link.")
+        elif not _HOST.fullmatch(parts.hostname):
+            self.faults.append(f"BASE_URL: {parts.hostname!r} is no host name.")
+        elif len(value) > URL_MAX:
+            self.faults.append(
+                f"BASE_URL is too long: {URL_MAX} characters or less, it stands in every link."
+            )
         elif self.production and parts.scheme != "https" and parts.hostname not in _LOOPBACK:
             self.faults.append("BASE_URL must begin with https:// in production.")
         return value
+
+    def url(self, name: str, value: str) -> SplitResult | None:
+        """Its parts; None, with the fault, when it has none or could not be sent as it is."""
+        if not value.isascii():
+            self.faults.append(
+                f"{name} is not ASCII: write its host name as xn--…, in a password é as %C3%A9."
+            )
+        elif any(char.isspace() or not char.isprintable() for char in value):
+            self.faults.append(f"{name} has a blank in it.")
+        else:
+            with suppress(ValueError):
+                if (parts := urlsplit(value)).port != 0:
+                    return parts
+            self.faults.append(
+                f"{name}: the port is no number from 1 to 65535 (in a password write : as %3A, / as %2F, "
+                "? as %3F, # as %23, @ as %40, [ as %5B)."
+            )
+        return None
+
+    def address(self, name: str, default: str) -> str:
+        """One email address, alone: it is the envelope's, and its domain stands in every Message-ID."""
+        value = self.required_in_production(name, default)
+        if value == default:
+            return value
+        try:
+            address = email_address(value)
+        except TextFault:
+            address = ""
+        if not value.isascii():
+            why = "is not ASCII: no mail server is sure to take it. Write its domain as xn--…"
+        elif any(char in value for char in '<>"(), '):
+            why = "must be the address alone, without a name or brackets: ORG_NAME is the name"
+        elif value.count("@") != 1:
+            why = f"has {value.count('@')} @: it must be one email address"
+        elif len(value.partition("@")[2]) > DOMAIN_MAX:
+            why = f"has too long a domain: {DOMAIN_MAX} characters or less, it stands in every Message-ID"
+        elif not address:
+            why = f"must be an email address: {value!r} is none that a mail server takes"
+        else:
+            return address
+        self.faults.append(f"{name} {why}.")
+        return default
+
+    def keep_secret(self, path: Path) -> None:
+        """In production, refuse a file of settings that others can read: it holds passwords."""
+        if self.production and is_loose(path):
+            self.faults.append(f"{path} can be read by others, and it holds passwords: chmod 600 {path.name}")
 
     def secret_key(self, instance: Path) -> str:
         """From the environment, or in development a random one kept in `INSTANCE_DIR/secret`."""
@@ -163,16 +237,32 @@ class _Reader:
 
     def smtp_url(self) -> str:
         value = self.required_in_production("SMTP_URL", "")
-        if not value:
+        parts = self.url("SMTP_URL", value) if value else None
+        if parts is None:
             return ""
-        parts = urlsplit(value)
-        tls = parse_qs(parts.query).get("tls", ["start"])[0]
-        if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
-            self.faults.append("SMTP_URL must look like smtp://user:password@host:587?tls=start.")
-        elif tls not in ("start", "none"):
+        query = parse_qs(parts.query, keep_blank_values=True)
+        tls = query.pop("tls", ["start"])
+        example = "SMTP_URL must look like smtp://user:password@host:587?tls=start"
+        userinfo = tuple(unquote(part or "") for part in (parts.username, parts.password))
+        if parts.scheme not in ("smtp", "smtps") or not parts.hostname or not _HOST.fullmatch(parts.hostname):
+            self.faults.append(f"{example}.")
+        elif parts.path.strip("/") or parts.fragment or query:
+            self.faults.append(f"{example}: in a password write / as %2F, ? as %3F, # as %23.")
+        elif bool(userinfo[0]) != bool(userinfo[1]):
+            self.faults.append(f"{example}: a user needs a password, and a password a user.")
+        elif tls not in (["start"], ["none"]):
             self.faults.append("SMTP_URL: tls must be start or none.")
-        elif tls == "none" and parts.hostname not in _LOOPBACK:
+        elif tls == ["none"] and parts.scheme == "smtps":
+            self.faults.append("SMTP_URL: smtps and tls=none contradict each other.")
+        elif tls == ["none"] and parts.hostname not in _LOOPBACK:
             self.faults.append("SMTP_URL: tls=none is only for a server on this machine.")
+        for part in userinfo:
+            try:
+                if "\ufffd" in part:
+                    raise ValueError("what is percent-encoded in it is not UTF-8")
+                saslprep(part)
+            except ValueError as fault:
+                self.faults.append(f"SMTP_URL: user or password cannot be sent (RFC 4013): {fault}.")
         return value
 
     def organisation(self) -> Organisation:
@@ -183,17 +273,17 @@ class _Reader:
             self.faults.append(f"ORG_TIMEZONE is not a time zone: {zone_name!r}.")
             zone = ZoneInfo("America/Los_Angeles")
         try:
-            hours = parse_hours(self.text("ORG_HOURS", "Mon–Fri 09:00–18:00"))
+            hours = parse_hours(self.required_in_production("ORG_HOURS", ""))
         except ValueError as fault:
             self.faults.append(f"ORG_HOURS: {fault}")
-            hours = parse_hours("Mon–Fri 09:00–18:00")
+            hours = parse_hours("")
         try:
             holidays = parse_holidays(self.env.get("ORG_HOLIDAYS", ""))
         except ValueError as fault:
             self.faults.append(f"ORG_HOLIDAYS: {fault}")
             holidays = frozenset()
         return Organisation(
-            name=self.required_in_production("ORG_NAME", "LDN Prescriber Portal"),
+            name=self.name(),
             address=self.required_in_production(
                 "ORG_ADDRESS", "2551 San Ramon Valley Blvd, Suite 112, San Ramon, CA 94583"
             ),
@@ -202,9 +292,17 @@ class _Reader:
             hours=hours,
             holidays=holidays,
             timezone=zone,
-            license=self.required_in_production("ORG_LICENSE", ""),
-            pic=self.required_in_production("ORG_PIC", ""),
+            license=self.env.get("ORG_LICENSE", "").strip(),
+            pic=self.env.get("ORG_PIC", "").strip(),
         )
+
+    def name(self) -> str:
+        value = self.required_in_production("ORG_NAME", "LDN Prescriber Portal")
+        if len(value) > NAME_MAX or not value.isprintable():
+            self.faults.append(
+                f"ORG_NAME must be one line of {NAME_MAX} characters or less: it is mail's sender."
+            )
+        return value
 
 
 def setting_names() -> list[str]:

@@ -252,7 +252,12 @@ def staff_disable(email: str) -> None:
 def person_export(email: str) -> None:
     """Print all that is kept about whoever has this address, as JSON by table."""
     click.echo(
-        json.dumps(keeping.export(email.strip()), default=keeping.as_text, ensure_ascii=False, indent=2)
+        json.dumps(
+            keeping.export(accounts.normal_email(email)),
+            default=keeping.as_text,
+            ensure_ascii=False,
+            indent=2,
+        )
     )
 
 

@@ -11,7 +11,6 @@ import hmac
 from collections.abc import Iterator
 from typing import Any
 
-from email_validator import EmailNotValidError, validate_email
 from flask import current_app, g, request
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
@@ -220,10 +219,9 @@ class EmailField(TextField, _EmailField):
         if not self.data or self.errors:
             return
         try:
-            found = validate_email(self.data, check_deliverability=False, allow_smtputf8=False, strict=True)
-        except EmailNotValidError as error:
-            raise ValidationError(EMAIL_FORMAT) from error
-        self.data = found.ascii_email or found.normalized
+            self.data = text.email_address(self.data)
+        except text.TextFault as fault:
+            raise ValidationError(EMAIL_FORMAT) from fault
 
 
 class ChoiceField(RadioField):

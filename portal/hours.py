@@ -1,36 +1,42 @@
 """The promise on every form and receipt: by when there will be an answer, in the pharmacy's working days."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
-from portal.organisation import Organisation
+from portal.organisation import OpeningHours, Organisation
 
 _A_DAY = timedelta(days=1)
+# Where no hours are known, whole days count, Monday to Friday. Its last minute is shown as "the end of" a day.
+END_OF_DAY = time(23, 59)
+_WHOLE_DAYS = OpeningHours(((time(0), END_OF_DAY),) * 5 + (None, None))
 
 
 def answer_by(received_at: datetime, business_days: int, org: Organisation) -> datetime:
     """The moment, in UTC, by which a request received then is to be answered.
 
-    The clock starts when the request comes in, or at the next opening if the pharmacy is closed. It ends at
-    the same local time so many open days later, moved into that day's hours: Friday 17:30 and one day is
-    Monday 17:30; Saturday and one day is Tuesday at opening. Closed weekdays and holidays do not count.
-    Raises ValueError for a time without zone, less than one day, or a pharmacy that is never open.
+    While the pharmacy is open it is the same local time so many open days later, moved into that day's hours: Friday
+    17:30 and one day is Monday 17:30. What comes in while it is closed begins at the next opening, and so many whole
+    days end at a close: Friday night and one day is Monday's close. So none ends at an opening, when nobody can have
+    answered yet. Closed weekdays and holidays do not count. Where no hours are known a day has them all.
+    Raises ValueError for a time without zone or less than one day.
     """
     if received_at.tzinfo is None:
         raise ValueError("received_at needs a time zone")
     if business_days < 1:
         raise ValueError("An answer needs at least one business day")
     if not org.hours:
-        raise ValueError("The pharmacy is never open; set its opening hours (ORG_HOURS)")
+        org = replace(org, hours=_WHOLE_DAYS)
     local = received_at.astimezone(org.timezone)
-    day, clock = local.date(), local.time()
+    day, clock = local.date(), local.time().replace(second=0, microsecond=0)
     opening = org.opening(day)
-    if opening is None or clock > opening[1]:
-        day, (clock, _) = _next_opening(day, org)
-    elif clock < opening[0]:
+    if opening is None or local.time() > opening[1]:
+        day, opening = _next_opening(day, org)
         clock = opening[0]
-    for _ in range(business_days):
-        day, (opens, closes) = _next_opening(day, org)
-    clock = min(max(clock, opens), closes)
+    begins_with_a_day = clock <= opening[0]
+    for _ in range(business_days - begins_with_a_day):
+        day, opening = _next_opening(day, org)
+    if begins_with_a_day or not opening[0] < clock < opening[1] or opening[1] == END_OF_DAY:
+        clock = opening[1]
     # Combined from local date and time, never by adding hours: 17:30 stays 17:30 over a change of clocks.
     return datetime.combine(day, clock, tzinfo=org.timezone).astimezone(UTC)
 

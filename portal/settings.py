@@ -29,8 +29,10 @@ class Settings:
     SECRET_KEY_FALLBACKS: tuple[str, ...] = field(repr=False, default=())
     SMTP_URL: str = field(repr=False, default="")  # empty: mail becomes files
     MAIL_FROM: str = "portal@localhost"
+    REPLY_TO: str = ""  # where replies are read; empty: nowhere
     MAIL_RATE_PER_SECOND: float = 0.0  # of the newsletter; 0 = unlimited
     ORG: Organisation
+    PROBE_HOSTS: tuple[str, ...] = ()  # by which names /healthz and /readyz may be asked, beside our own
     PROFESSIONAL_GATE: bool = True
     NPI_REGISTRY_URL: str = ""
     REDIS_URL: str = field(repr=False, default="")

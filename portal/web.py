@@ -21,7 +21,7 @@ from markupsafe import Markup
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from wtforms import Form
 
-from portal import addresses, blank, text, uploads
+from portal import addresses, blank, hours, text, uploads
 from portal.blank import HOLES, Holes
 from portal.clock import now
 from portal.settings import Settings, settings
@@ -130,7 +130,7 @@ def set_up(app: Flask) -> None:
     env.trim_blocks = env.lstrip_blocks = True
     env.add_extension("jinja2.ext.do")
     env.globals.update(addresses=addresses, org=config.ORG, now=now, form=None, alert=None)
-    env.filters.update(when=when, day=day, isodate=lambda value: value.isoformat())
+    env.filters.update(when=when, by=by, day=day, isodate=lambda value: value.isoformat())
     app.context_processor(
         lambda: {"lang": str(get_locale() or "en"), "url_path": request.path if request else addresses.HOME}
     )
@@ -175,6 +175,15 @@ def when(at: datetime) -> Markup:
         words = words.replace("AM", "am").replace("PM", "pm")
     zone = org.zone_name(at)
     return Markup('<time datetime="{}">{} {}</time>').format(local.isoformat(timespec="minutes"), words, zone)
+
+
+def by(at: datetime) -> Markup:
+    """A promised moment, after "by": as `when` has it, or `the end of Tue Nov 24` where whole days count."""
+    local = at.astimezone(settings().ORG.timezone)
+    if local.time() != hours.END_OF_DAY:
+        return when(at)
+    day_ = format_date(local.date(), "EEE MMM d" if local.year == now().year else "EEE MMM d, y")
+    return Markup('the end of <time datetime="{}">{}</time>').format(local.date().isoformat(), day_)
 
 
 def day(on: date) -> str:

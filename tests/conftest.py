@@ -124,6 +124,7 @@ def change_settings(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[...
         changed = replace(app.extensions["settings"], **settings)
         for face in (app, app.extensions["staff"]):
             monkeypatch.setitem(face.extensions, "settings", changed)
+            monkeypatch.setitem(face.jinja_env.globals, "org", changed.ORG)
 
     return change
 

@@ -25,8 +25,8 @@ PRODUCTION = {
     "ORG_NAME": "A Pharmacy",
     "ORG_ADDRESS": "1 Main St",
     "ORG_PHONE": "925-555-0100",
-    "ORG_LICENSE": "PHY 00000",
-    "ORG_PIC": "A. Pharmacist",
+    "ORG_HOURS": "Mon-Fri 09:00-17:00",
+    "REPLY_TO": "desk@example.org",
 }
 
 
@@ -63,8 +63,9 @@ def test_production_lists_every_fault_at_once(tmp_path: Path) -> None:
 
     for name in ("SECRET_KEY", "BASE_URL", "SMTP_URL", "MAIL_FROM", "ORG_NAME", "ORG_ADDRESS", "ORG_PHONE"):
         assert name in found
-    for name in ("ORG_LICENSE", "ORG_PIC", "FLASK_DEBUG"):
+    for name in ("ORG_HOURS", "REPLY_TO", "FLASK_DEBUG"):
         assert name in found
+    assert "ORG_LICENSE" not in found, "advice"
     assert not (tmp_path / "instance").exists()
 
 
@@ -110,6 +111,92 @@ def test_a_wrong_value_is_named(name: str, value: str, tmp_path: Path) -> None:
 
     assert len(found) == 1
     assert name in found[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("BASE_URL", "https://portál.example.org", "not ASCII"),
+        ("BASE_URL", "https://a@b@c.example", "an @"),
+        ("BASE_URL", "https://user@portal.example.org", "an @"),
+        ("BASE_URL", "https://portal.example.org:99999", "port"),
+        ("BASE_URL", "https://portal.example.org:", ""),
+        ("BASE_URL", "https://[::1", "port"),
+        ("BASE_URL", "https://portal_x.example.org", "no host name"),
+        ("BASE_URL", "https://portal.example.org/#x", "without a path"),
+        ("BASE_URL", "https://portal .example.org", "blank"),
+        ("BASE_URL", f"https://{'a.' * 100}example.org", "too long"),
+        ("MAIL_FROM", "Portal <portal@example.org>", "without a name or brackets"),
+        ("MAIL_FROM", "<portal@example.org>", "without a name or brackets"),
+        ("MAIL_FROM", "portal@example.org, desk@example.org", "without a name"),
+        ("MAIL_FROM", "a@b@example.org", "2 @"),
+        ("MAIL_FROM", "nobody", "0 @"),
+        ("MAIL_FROM", "portal@peña.example", "not ASCII"),
+        ("MAIL_FROM", f"portal@{'a' * 60}.{'b' * 60}.{'c' * 60}.org", "too long"),
+        ("MAIL_FROM", f"{'a' * 65}@example.org", "none that a mail server takes"),
+        ("MAIL_FROM", "=?utf-8?q?x?=@example.org", "none that a mail server takes"),
+        ("MAIL_FROM", "portal@-example.org", "none that a mail server takes"),
+        ("REPLY_TO", "Desk <desk@example.org>", "without a name or brackets"),
+        ("REPLY_TO", "desk@peña.example", "not ASCII"),
+        ("SMTP_URL", "smtp://u:pässword@mail.example.org", "%C3%A9"),
+        ("SMTP_URL", "smtp://u:p@mäil.example.org", "not ASCII"),
+        ("SMTP_URL", "smtp://u:pa/ss@mail.example.org", "%2F"),
+        ("SMTP_URL", "smtp://u:p#ss@mail.example.org", "%23"),
+        ("SMTP_URL", "smtp://u:p?ss@mail.example.org", "%3F"),
+        ("SMTP_URL", "smtp://u:p ss@mail.example.org", "blank"),
+        ("SMTP_URL", "smtp://u:p%E9@mail.example.org", "not UTF-8"),
+        ("SMTP_URL", "smtp://u:p%00@mail.example.org", "RFC 4013"),
+        ("SMTP_URL", "smtp://u@mail.example.org", "a user needs a password"),
+        ("SMTP_URL", "smtp://mail.example.org:0", "port"),
+        ("SMTP_URL", "smtp://mail.example.org:smtp", "port"),
+        ("SMTP_URL", "smtp://mail.example.org/inbox", "must look like"),
+        ("SMTP_URL", "smtp://mail.example.org?ssl=yes", "must look like"),
+        ("SMTP_URL", "smtps://127.0.0.1?tls=none", "contradict"),
+        ("SMTP_URL", "smtp://mail.example.org?tls=start&tls=none", "tls must be"),
+        ("ORG_NAME", "x" * 201, "200 characters"),
+        ("ORG_NAME", "A\nB", "one line"),
+    ],
+)
+def test_what_would_fail_later_is_refused_with_its_reason(
+    name: str, value: str, reason: str, tmp_path: Path
+) -> None:
+    if not reason:
+        assert Config.from_env({name: value}, root=tmp_path)
+        return
+    [found] = faults({name: value}, tmp_path)
+
+    assert found.startswith(name) and reason in found
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kept"),
+    [
+        ("SMTP_URL", "smtp://me@example.org:p%C3%A4ss@mail.example.org:2525", None),
+        ("SMTP_URL", "smtp://[::1]:2525?tls=none", None),
+        ("MAIL_FROM", "portal@Example.ORG", "portal@example.org"),
+        ("HOST", "::1", None),
+        ("BASE_URL", "https://xn--pea-8ma.example:8443/", "https://xn--pea-8ma.example:8443"),
+    ],
+)
+def test_an_odd_value_that_works_is_taken(name: str, value: str, kept: str | None, tmp_path: Path) -> None:
+    assert getattr(Config.from_env({name: value}, root=tmp_path), name) == (kept or value)
+
+
+@pytest.mark.parametrize(
+    ("mode", "is_refused"), [(0o600, False), (0o644, True), (0o640, True), (0o604, True)]
+)
+def test_production_refuses_settings_that_others_can_read(
+    mode: int, is_refused: bool, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").touch(mode)
+    (tmp_path / ".env").chmod(mode)
+
+    if not is_refused:
+        assert Config.from_env(PRODUCTION, root=tmp_path)
+        return
+    [found] = faults(PRODUCTION, tmp_path)
+    assert "chmod 600 .env" in found
+    assert Config.from_env({}, root=tmp_path), "elsewhere doctor says so"
 
 
 def test_plain_smtp_is_only_for_this_machine(tmp_path: Path) -> None:

@@ -25,18 +25,20 @@ def _local(text: str) -> datetime:
     ("received", "days", "expected", "why"),
     [
         ("2026-01-16 17:30", 1, "2026-01-19 17:30", "Friday 17:30 is Monday 17:30"),
-        ("2026-01-17 11:00", 1, "2026-01-20 09:00", "Saturday starts on Monday, is Tuesday at opening"),
-        ("2026-01-18 23:59", 1, "2026-01-20 09:00", "Sunday likewise"),
+        ("2026-01-17 11:00", 1, "2026-01-19 18:00", "Saturday starts on Monday, and is its close"),
+        ("2026-01-18 23:59", 1, "2026-01-19 18:00", "Sunday likewise"),
         ("2026-01-16 18:00", 1, "2026-01-19 18:00", "closing time stays at closing"),
-        ("2026-01-16 18:01", 1, "2026-01-20 09:00", "a minute later starts on Monday"),
-        ("2026-01-14 09:00", 1, "2026-01-15 09:00", "opening time is open"),
-        ("2026-01-14 03:00", 1, "2026-01-15 09:00", "before opening starts at opening"),
+        ("2026-01-16 18:01", 1, "2026-01-19 18:00", "a minute later too: it starts on Monday"),
+        ("2026-01-14 09:00", 1, "2026-01-14 18:00", "with the opening a whole day begins"),
+        ("2026-01-14 09:01", 1, "2026-01-15 09:01", "a minute later it has begun"),
+        ("2026-01-14 03:00", 1, "2026-01-14 18:00", "before opening starts at opening"),
+        ("2026-01-16 22:00", 2, "2026-01-20 18:00", "Friday night and two days is Tuesday's close"),
         ("2026-01-14 12:00", 2, "2026-01-16 12:00", "two days"),
         ("2026-01-15 12:00", 2, "2026-01-19 12:00", "two days over a weekend"),
         ("2026-03-06 17:30", 1, "2026-03-09 17:30", "over the spring change of clocks"),
-        ("2026-03-08 02:30", 1, "2026-03-10 09:00", "at a local time that does not exist"),
+        ("2026-03-08 02:30", 1, "2026-03-09 18:00", "at a local time that does not exist"),
         ("2026-10-30 17:30", 1, "2026-11-02 17:30", "over the autumn change of clocks"),
-        ("2026-11-01 01:30", 1, "2026-11-03 09:00", "at a local time that comes twice"),
+        ("2026-11-01 01:30", 1, "2026-11-02 18:00", "at a local time that comes twice"),
     ],
 )
 def test_an_answer_is_due_after_open_days(received: str, days: int, expected: str, why: str) -> None:
@@ -65,8 +67,8 @@ def test_the_offset_is_that_of_the_day_of_the_answer(received: str, expected_utc
     ("received", "expected"),
     [
         ("2026-11-25 15:00", "2026-11-30 15:00"),
-        ("2026-11-26 10:00", "2026-12-01 09:00"),
-        ("2026-11-25 20:00", "2026-12-01 09:00"),
+        ("2026-11-26 10:00", "2026-11-30 18:00"),
+        ("2026-11-25 20:00", "2026-11-30 18:00"),
     ],
 )
 def test_holidays_do_not_count(received: str, expected: str) -> None:
@@ -79,10 +81,10 @@ def test_holidays_do_not_count(received: str, expected: str) -> None:
     ("received", "expected"),
     [
         ("2026-01-16 17:30", "2026-01-17 14:00"),
-        ("2026-01-16 09:15", "2026-01-17 10:00"),
+        ("2026-01-16 09:15", "2026-01-17 14:00"),
         ("2026-01-16 11:00", "2026-01-17 11:00"),
         ("2026-01-17 14:00", "2026-01-19 14:00"),
-        ("2026-01-17 15:00", "2026-01-20 09:00"),
+        ("2026-01-17 15:00", "2026-01-19 18:00"),
     ],
 )
 def test_the_answer_is_moved_into_the_hours_of_its_day(received: str, expected: str) -> None:
@@ -107,9 +109,17 @@ def test_less_than_a_day_is_refused() -> None:
         answer_by(_local("2026-01-16 12:00"), 0, _pharmacy())
 
 
-def test_a_pharmacy_that_is_never_open_promises_nothing() -> None:
-    with pytest.raises(ValueError, match="never open"):
-        answer_by(_local("2026-01-16 12:00"), 1, _pharmacy(""))
+@pytest.mark.parametrize(
+    ("received", "days", "expected"),
+    [
+        ("2026-01-14 11:20", 1, "2026-01-15 23:59"),
+        ("2026-01-14 00:00", 1, "2026-01-14 23:59"),
+        ("2026-01-16 22:00", 1, "2026-01-19 23:59"),
+        ("2026-01-17 11:00", 2, "2026-01-20 23:59"),
+    ],
+)
+def test_without_hours_whole_business_days_count(received: str, days: int, expected: str) -> None:
+    assert answer_by(_local(received), days, _pharmacy("")) == _local(expected)
 
 
 # Openings after the hour in which clocks change: no pharmacy works through it.
@@ -139,15 +149,15 @@ def test_an_answer_is_due_later_and_while_open(received: datetime, days: int, ph
     assert due > received
     assert local.date() not in pharmacy.holidays
     assert opening is not None
-    assert opening[0] <= local.time() <= opening[1]
+    assert opening[0] < local.time() <= opening[1]
 
 
 @settings(deadline=None)
 @given(received=_MOMENTS, later=st.integers(0, 14 * 24 * 60), days=st.integers(1, 5), pharmacy=_PHARMACIES)
-def test_who_asks_later_is_never_due_earlier(
+def test_who_asks_later_is_never_due_on_an_earlier_day(
     received: datetime, later: int, days: int, pharmacy: Organisation
 ) -> None:
     first = answer_by(received, days, pharmacy)
     second = answer_by(received + timedelta(minutes=later), days, pharmacy)
 
-    assert first <= second
+    assert first.astimezone(pharmacy.timezone).date() <= second.astimezone(pharmacy.timezone).date()

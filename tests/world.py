@@ -18,7 +18,9 @@ SETTINGS = {
     "SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyzABCDEF",
     "ORG_NAME": "Linden Test Pharmacy",
     "ORG_PHONE": "925-555-0100",
+    "ORG_HOURS": "Mon-Fri 09:00-18:00",
     "MAIL_FROM": "portal@pharmacy.example",
+    "REPLY_TO": "desk@pharmacy.example",
 }
 
 

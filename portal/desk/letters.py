@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from babel.dates import format_date
+
 from portal.db import db
 from portal.intake import receipts
-from portal.intake.models import Message, Request
+from portal.intake.models import TOPIC_LABELS, Kind, Message, Request
 from portal.mail.letters import Letter
 from portal.settings import settings
+
+
+def signature(author: str) -> list[str]:
+    """What stands under every answer, line by line."""
+    org = settings().ORG
+    license_ = f"Pharmacy license {org.license}" if org.license else ""
+    return [line for line in (author, org.name, license_, org.phone) if line]
 
 
 def _answer(facts: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -18,13 +27,40 @@ def _answer(facts: Mapping[str, Any]) -> Mapping[str, Any]:
     request = db.session.get_one(Request, message.request_id)
     return {
         "asked": request,
+        "about": _about(request),
         "answer": message.text,
-        "author": message.author_name,
+        "signature": signature(message.author_name),
+        "ask_back": _ask_back(),
         "status_path": receipts.path_of(receipts.token_of(request, settings().keys)),
     }
 
 
+def _about(request: Request) -> str:
+    """Which request, never in the words that were typed."""
+    sent = format_date(request.received_at.astimezone(settings().ORG.timezone), "MMMM d, y", locale="en")
+    if request.kind != Kind.CONSULTATION:
+        return f"This is about your request for materials of {sent} ({request.reference})."
+    labels: dict[str, str] = {topic.value: label for topic, label in TOPIC_LABELS.items()}
+    topics = ", ".join(labels.get(topic, topic) for topic in request.topics)
+    return f"This answers your question of {sent} ({request.reference}). Topics: {topics}."
+
+
+def _ask_back() -> str:
+    """How to go on: nothing is offered that nobody reads."""
+    config = settings()
+    ways = [
+        *(["reply to this email"] if config.REPLY_TO else []),
+        *([f"call {config.ORG.phone}"] if config.ORG.phone else []),
+    ]
+    if not ways:
+        return "Do you want to ask back? Send us another question and name this reference."
+    said = f"Do you want to ask back? You can {' or '.join(ways)}; the reference helps us find your request."
+    if config.ORG.phone:
+        return f"{said} For anything that says who a patient is, call and do not write."
+    return f"{said} Write nothing that says who a patient is."
+
+
 LETTERS = (
-    Letter(message="intake/answer", label="Answer", context=_answer),
+    Letter(message="intake/answer", label="Answer", context=_answer, is_personal=True),
     Letter(message="desk/handed_back", label="Notice of work given back"),
 )

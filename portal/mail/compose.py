@@ -5,8 +5,6 @@ Every link is built from BASE_URL, never from a Host header. A mail holds no pix
 
 from __future__ import annotations
 
-from email.utils import formataddr
-
 from flask import render_template
 from flask_babel import force_locale
 
@@ -32,15 +30,23 @@ def compose(promised: Body) -> bytes:
         raise NoSuchLetter(promised.message)
     config, language = settings(), promised.language
     context = letter.context(unpack(promised.facts or {}))
-    values = {**context, "link": link, "lang": language, "message": promised.message}
+    values = {
+        **context,
+        "link": link,
+        "lang": language,
+        "message": promised.message,
+        "reply_to": config.REPLY_TO,
+    }
     template = f"mail/{promised.message}"
     with force_locale(language):
         return wire.body(
-            sender=formataddr((config.ORG.name, config.MAIL_FROM)),
+            sender=(config.ORG.name, config.MAIL_FROM),
+            reply_to=config.REPLY_TO,
             subject=" ".join(render_template(f"{template}.subject.txt", **values).split()),
             at=promised.created_at,
             language=language,
             text=render_template(f"{template}.txt", **values).strip() + "\n",
             html=render_template(f"{template}.html", **values),
             headers=letter.headers(),
+            automatic=not letter.is_personal,
         )

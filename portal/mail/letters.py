@@ -21,13 +21,14 @@ class Letter:
     """One kind of mail. `message` names its templates, as `room/name`; `label` names it to staff.
 
     `context` makes of the facts what the templates need, read when the mail is written: a text that somebody typed
-    is never a fact. `headers` are the same for everybody who gets it.
+    is never a fact. `headers` are the same for everybody who gets it. What `is_personal` a person wrote.
     """
 
     message: str
     label: str
     context: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict
     headers: Callable[[], Mapping[str, str]] = dict
+    is_personal: bool = False
 
 
 LETTERS: Register[Letter] = Register("letters", lambda letter: letter.message)

@@ -36,7 +36,6 @@ def promise(
     at: datetime,
     language: str = "en",
     lane: Lane = Lane.NOW,
-    reply_to: str = "",
     headers: Mapping[str, str] | None = None,
     not_before: datetime | None = None,
     message_id: str = "",
@@ -49,7 +48,7 @@ def promise(
     """
     if LETTERS.get(message) is None:
         raise ValueError(f"no room lists the letter {message}")
-    own = {**({"Reply-To": reply_to} if reply_to else {}), **(headers or {})}
+    own = dict(headers or {})
     recipients = [to] if isinstance(to, str) else list(to)
     if not recipients:
         return

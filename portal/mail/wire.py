@@ -9,62 +9,76 @@ import hashlib
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
+from email.charset import Charset
 from email.message import EmailMessage
 from email.policy import EmailPolicy
-from email.utils import format_datetime
+from email.utils import format_datetime, formataddr
 
-
-class _Policy(EmailPolicy):
-    """SMTP's policy, but a list's addresses stay as they are: folded, a long one would become an encoded word,
-    which no mail program takes for an address (RFC 2369, 2)."""
-
-    def fold_binary(self, name: str, value: str) -> bytes:
-        """One header, ready for the wire."""
-        if name.startswith("List-"):
-            return f"{name}: {value}{self.linesep}".encode("ascii")
-        return super().fold_binary(name, value)
-
-
-_POLICY = _Policy(linesep="\r\n", cte_type="7bit", max_line_length=76)
+_POLICY = EmailPolicy(linesep="\r\n", cte_type="7bit", max_line_length=76)
+_UTF8 = Charset("utf-8")
+_ENCODED_MAX = 69  # of an encoded word (RFC 2047, 2), with "From: " before it in 76 columns
 
 
 def body(
     *,
-    sender: str,
+    sender: tuple[str, str],
+    reply_to: str,
     subject: str,
     at: datetime,
     language: str,
     text: str,
     html: str,
     headers: Mapping[str, str],
+    automatic: bool = True,
 ) -> bytes:
-    """All of a mail that is the same for everybody; `at` is its Date (RFC 3834: it answers to no answer)."""
+    """All of a mail that is the same for everybody; `sender` is a name and an address, `at` the mail's Date.
+
+    What a person wrote is not `automatic`: it is not marked so (RFC 3834, 5), and gets an out-of-office reply.
+    """
     mail = EmailMessage(policy=_POLICY)
-    mail["From"] = sender
     mail["Subject"] = subject
     mail["Date"] = format_datetime(at)
-    mail["Auto-Submitted"] = "auto-generated"
-    mail["X-Auto-Response-Suppress"] = "OOF, AutoReply"
-    for name, value in headers.items():
-        mail[name] = value
+    if automatic:
+        mail["Auto-Submitted"] = "auto-generated"
+        mail["X-Auto-Response-Suppress"] = "OOF, AutoReply"
     mail.set_content(text, cte="quoted-printable")
     mail.add_alternative(html, subtype="html", cte="quoted-printable")
     # "=_" can stand in no quoted-printable text (RFC 2045, 6.7).
     mail.set_boundary("=_" + hashlib.sha256(f"{text}\0{html}".encode()).hexdigest()[:32])
     mail["Content-Language"] = language  # last: what begins with Content- would go to the first part
-    return mail.as_bytes()
+    first = {"From": mailbox(*sender), **({"Reply-To": reply_to} if reply_to else {}), **headers}
+    return b"".join(_line(name, value) for name, value in first.items()) + mail.as_bytes()
+
+
+def mailbox(name: str, address: str) -> str:
+    """A name and its address (RFC 5322, 3.4). A line is broken between encoded words or before the address, never
+    inside a name: there Python 3.11 loses the quotes, and a comma would make two addresses of it."""
+    if name.isascii():
+        words = [formataddr((name, "x")).removesuffix(" <x>")]
+    else:
+        words = [""]
+        for char in name:
+            if len(_UTF8.header_encode(words[-1] + char)) > _ENCODED_MAX:
+                words.append("")
+            words[-1] += char
+        words = [_UTF8.header_encode(word) for word in words]
+    return "\r\n ".join([*words, f"<{address}>"])
 
 
 def head(*, to: str, message_id: str, headers: Mapping[str, str]) -> bytes:
     """The headers of one recipient, which go before the body. Raises ValueError for a value with a line end in it."""
     named = {"To": to, "Message-ID": message_id, **headers}
-    return b"".join(
-        _POLICY.fold_binary(*_POLICY.header_store_parse(name, value)) for name, value in named.items()
-    )
+    refuse_line_ends(*named.values())
+    return b"".join(_line(name, value) for name, value in named.items())
+
+
+def _line(name: str, value: str) -> bytes:
+    """A header as it is: addresses, which folding would break or make encoded words of (RFC 2369, 2)."""
+    return f"{name}: {value}\r\n".encode("ascii")
 
 
 def refuse_line_ends(*values: str) -> None:
-    """Raise ValueError for a value that would bring a header of its own: what `head` refuses, at a fiftieth of it."""
+    """Raise ValueError for a value that would bring a header of its own."""
     if any("\r" in value or "\n" in value for value in values):
         raise ValueError("a header's value has a line end in it")
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import delete, func, select
 
-from portal import audit
+from portal import audit, text
 from portal.audit import Actor
 from portal.db import db
 from portal.errors import NotFound, Refused
@@ -31,10 +30,9 @@ def normal_email(email: str) -> str:
     An international domain becomes IDNA 2008's, which every mail server takes; what is no address stays as it is.
     """
     try:
-        found = validate_email(email.strip(), check_deliverability=False, allow_smtputf8=False, strict=True)
-    except EmailNotValidError:
+        return text.email_address(email).lower()
+    except text.TextFault:
         return email.strip().lower()
-    return (found.ascii_email or found.normalized).lower()
 
 
 def has_staff() -> bool:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import secrets
 from datetime import datetime, timedelta
 
-from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import CursorResult, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
-from portal import addresses, audit, tokens
+from portal import addresses, audit, text, tokens
 from portal.audit import Actor
 from portal.db import db
 from portal.errors import Expired, NotFound, Refused
@@ -132,9 +131,9 @@ def _take_renewed(user: User, name: str, password_hash: str, at: datetime) -> Us
 
 def _need_address(email: str) -> None:
     try:
-        validate_email(email, check_deliverability=False, allow_smtputf8=False, strict=True)
-    except EmailNotValidError as error:
-        raise Refused(EMAIL_FORMAT, field="email") from error
+        text.email_address(email)
+    except text.TextFault as fault:
+        raise Refused(EMAIL_FORMAT, field="email") from fault
 
 
 def _new_link(

@@ -14,6 +14,7 @@ from portal.db import db, transaction
 from portal.desk import perform
 from portal.desk import search as queue
 from portal.desk.acts import ANSWER, CLAIM, ROOM_ACTS, Act, Staff
+from portal.desk.letters import signature
 from portal.intake import kinds, patient_data
 from portal.intake.models import Kind as KindWord
 from portal.intake.models import Message, Request, Status
@@ -133,6 +134,11 @@ class CaseFile:
     def may_read(self) -> bool:
         """Whether what was typed freely is shown."""
         return self.is_recorded and perform.may_read(self.by, self.request)
+
+    @property
+    def signature(self) -> list[str]:
+        """What will stand under this person's answer."""
+        return signature(self.by.name)
 
     @property
     def kind_label(self) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
+from email.message import EmailMessage
 from threading import Barrier
 from typing import Any
 
@@ -18,6 +21,7 @@ from portal.db import db, transaction
 from portal.intake import views
 from portal.intake.models import Request, Status
 from portal.mail.models import Delivery
+from portal.organisation import OpeningHours
 from tests.intake.samples import ANSWERS, CONSULTATION, RESOURCE, how_many, the_request
 from tests.pages import Page, Visitor
 
@@ -402,8 +406,26 @@ def test_looking_changes_nothing(app: Flask, visitor: Visitor, address: str) -> 
     assert visitor.client.put(address, base_url="http://localhost:8000").status_code == 405
 
 
+def test_without_hours_a_promise_is_a_whole_day_and_no_page_or_mail_prints_an_hour(
+    app: Flask,
+    visitor: Visitor,
+    change_settings: Callable[..., None],
+    outbox: Callable[[], list[EmailMessage]],
+) -> None:
+    org = replace(app.extensions["settings"].ORG, hours=OpeningHours())
+    change_settings(ORG=org)
+
+    page = checked(visitor).sees("we will answer by the end of Fri Jan 16 .")
+    receipt = page.press("Send my question").sees("We will answer by the end of Fri Jan 16 .")
+
+    plain, html = (part.get_content() for part in outbox()[0].iter_parts())
+    for text in (receipt.text.partition("Status")[0], plain, html):
+        assert "by the end of" in text and "Fri Jan 16" in text
+        assert not re.search(r"\d:\d\d|\d [ap]m\b|Open:", text)
+
+
 def test_the_promise_is_counted_from_the_moment_of_sending(app: Flask, visitor: Visitor) -> None:
     visitor.clock.set(visitor.clock.at + timedelta(days=1, hours=10))  # Friday, 8 pm: closed
     page = checked(visitor)
 
-    page.sees("Wed Jan 21, 9:00").press("Send my question").sees("Wed Jan 21, 9:00")
+    page.sees("Tue Jan 20, 6:00").press("Send my question").sees("Tue Jan 20, 6:00")
