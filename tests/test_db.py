@@ -61,7 +61,9 @@ def test_transactions_do_not_nest(app: Flask) -> None:
 
 def test_a_write_outside_a_transaction_is_refused(app: Flask) -> None:
     with app.app_context():
-        audit.record(None, "a", "s", at=START)
+        with pytest.raises(RuntimeError, match="outside"):
+            audit.record(None, "a", "s", at=START)
+        db.session.add(AuditEntry(actor_name="", action="a", subject="s", at=START))
         with pytest.raises(RuntimeError, match="outside"):
             db.session.flush()
         db.session.rollback()
