@@ -75,7 +75,8 @@ screenshots: $(VENV)/ready-dev ## Photograph the pages into screenshots/ (--docs
 	@$(BIN)/python -m tests.screenshots
 
 seed: $(VENV)/ready ## Fill an empty portal with a believable demo world
-	@$(BIN)/flask db upgrade 2>/dev/null && $(BIN)/flask seed
+	@$(BIN)/flask db upgrade 2>/dev/null || $(BIN)/flask db upgrade
+	@$(BIN)/flask seed
 
 translations: $(VENV)/ready-dev ## Gather the words to translate; fails, with a list, until Spanish has them all
 	$(BIN)/pybabel -q extract -F portal/translations/babel.cfg -k lazy_gettext -k _l --no-location --sort-output \

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from portal.mail.transport import saslprep
 from portal.organisation import Organisation, parse_holidays, parse_hours
-from portal.settings import Settings
+from portal.settings import Settings, is_loose
 from portal.text import TextFault, email_address
 
 ROOT = Path(__file__).resolve().parent
@@ -30,14 +30,6 @@ _SAMPLE_SECRETS = ("change", "secret", "example", "sample", "dev", "test", "pass
 URL_MAX, DOMAIN_MAX, NAME_MAX = 200, 150, 200
 _HOST = re.compile(r"(?!-)[a-z0-9.-]{1,253}(?<![-.])|[0-9a-f:.]+", re.IGNORECASE)
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-
-
-def is_loose(path: Path) -> bool:
-    """Whether strangers can read a file. Its group may, where it is somebody else's than ours."""
-    if not path.exists():
-        return False
-    found = path.stat()
-    return bool(found.st_mode & (0o077 if found.st_uid == os.geteuid() else 0o007))
 
 
 class ConfigError(Exception):
@@ -78,10 +70,11 @@ class _Reader:
         if database.startswith("sqlite:///") and not database.startswith("sqlite:////"):
             database = f"sqlite:///{self.root / database.removeprefix('sqlite:///')}"
         host, port = self.text("HOST", "127.0.0.1"), self.number("PORT", 8000, 1, 65535)
-        cores = os.cpu_count() or 1
+        cores, env_file = os.cpu_count() or 1, self.root / ".env"
         values = dict(
             APP_ENV=app_env,
             INSTANCE_DIR=instance,
+            ENV_FILE=env_file,
             SQLALCHEMY_DATABASE_URI=database,
             HOST=host,
             PORT=port,
@@ -101,9 +94,17 @@ class _Reader:
             REDIS_URL=self.text("REDIS_URL", ""),
             DEBUG=self.switch("FLASK_DEBUG", False),
         )
-        self.keep_secret(self.root / ".env")
+        if self.production and is_loose(env_file):
+            self.faults.append(
+                f"{env_file} holds passwords, and others can read it: chmod 600 {env_file.name}"
+            )
         if self.production and values["DEBUG"]:
             self.faults.append("FLASK_DEBUG must be off in production.")
+        if not self.faults:
+            try:
+                instance.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                self.faults.append(f"INSTANCE_DIR {instance} cannot be made: {error.strerror}.")
         if self.faults:
             raise ConfigError(self.faults)
         return Config(**values)  # type: ignore[arg-type]
@@ -205,11 +206,6 @@ class _Reader:
         self.faults.append(f"{name} {why}.")
         return default
 
-    def keep_secret(self, path: Path) -> None:
-        """In production, refuse a file of settings that others can read: it holds passwords."""
-        if self.production and is_loose(path):
-            self.faults.append(f"{path} can be read by others, and it holds passwords: chmod 600 {path.name}")
-
     def secret_key(self, instance: Path) -> str:
         """From the environment, or in development a random one kept in `INSTANCE_DIR/secret`."""
         value = self.env.get("SECRET_KEY", "").strip()
@@ -308,7 +304,7 @@ class _Reader:
 def setting_names() -> list[str]:
     """The names in the environment, for the test that keeps `docs/settings.md` true."""
     renamed = {"SQLALCHEMY_DATABASE_URI": "DATABASE_URL", "DEBUG": "FLASK_DEBUG"}
-    derived = {"ORG", "MAX_CONTENT_LENGTH", "MAX_FORM_PARTS"}
+    derived = {"ORG", "ENV_FILE", "MAX_CONTENT_LENGTH", "MAX_FORM_PARTS"}
     own = [renamed.get(item.name, item.name) for item in fields(Config) if item.name not in derived]
     facts = ("NAME", "ADDRESS", "PHONE", "FAX", "HOURS", "HOLIDAYS", "TIMEZONE", "LICENSE", "PIC")
     return own + [f"ORG_{fact}" for fact in facts]

@@ -2,13 +2,16 @@
 
 import gc
 import sys
+from types import TracebackType
 
 import click
 from flask.cli import FlaskGroup
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from config import EX_CONFIG, Config, ConfigError
 from portal.app import create_app
-from portal.errors import CodeFaults
+from portal.db import why
+from portal.errors import CodeFaults, PortalError
 from portal.library.pages import ContentError
 
 try:
@@ -29,8 +32,22 @@ except ContentError as error:
     sys.stderr.write("\n".join(lines) + "\n")
     sys.exit(EX_CONFIG)
 
+
+def say_in_one_line(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """The last words of a command (`sys.excepthook`): one line for what the place where it runs refuses."""
+    is_fault = isinstance(error, DBAPIError) and not isinstance(error, IntegrityError)
+    if is_fault or isinstance(error, PortalError):
+        sys.stderr.write(f"{why(error)}\n")
+    elif isinstance(error, OSError) and error.filename:
+        sys.stderr.write(f"{error.filename}: {error.strerror}.\n")
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
 context = click.get_current_context(silent=True)  # a server's own command line has one too
-if context is None or not isinstance(context.find_root().command, FlaskGroup):
+if context is not None and isinstance(context.find_root().command, FlaskGroup):
+    sys.excepthook = say_in_one_line
+else:
     app.extensions["guide"].prepare(app.extensions["library"])  # nobody who visits shall wait for it
 
 # What is built at start lives until the end: the collector need not walk through it again with every few requests.

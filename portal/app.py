@@ -8,9 +8,12 @@ serves no pages (the worker, a command) takes the core alone.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask
@@ -47,7 +50,7 @@ from portal.people import letters as people_letters
 from portal.people import models as people_models
 from portal.ready import Assets, ReadyPages
 from portal.resource import views as resource_views
-from portal.settings import Settings
+from portal.settings import Settings, is_loose
 from portal.signin import gate
 from portal.signin import own as signin_views
 from portal.staff import case, gallery, oversight, people, queue
@@ -82,6 +85,7 @@ def create_app(config: Settings) -> Flask:
 
     Raises CodeFaults, with all of them, when what the rooms sign into the registers contradicts itself.
     """
+    _keep_private(config.INSTANCE_DIR)
     faults = JOBS.fill(job for room in ROOMS_JOBS for job in room.JOBS)
     faults += LETTERS.fill(letter for room in ROOMS_LETTERS for letter in room.LETTERS)
     faults += KINDS.fill(ROOM_KINDS) or kinds.faults()
@@ -130,10 +134,19 @@ def create_app(config: Settings) -> Flask:
         refresh=refresh,
     )
     public.extensions["ready"] = layer
-    public.wsgi_app = layer  # type: ignore[method-assign]
+    public.wsgi_app = _Probes(layer, config)  # type: ignore[method-assign]
     Migrate(public, db, directory=str(MIGRATIONS), render_as_batch=True, compare_type=True)
     cli.register(public)
     return public
+
+
+def _keep_private(folder: Path) -> None:
+    """What we write is ours alone, whatever its folder is; and so is what stands there of earlier versions."""
+    os.umask(0o077)
+    for path in (*folder.glob("*.db*"), *folder.glob("*.lock")):
+        if is_loose(path):
+            with suppress(OSError):
+                path.chmod(0o600)
 
 
 class NoSession(SessionInterface):
@@ -141,6 +154,24 @@ class NoSession(SessionInterface):
 
     def open_session(self, app: Flask, request: Any) -> None:
         """None, so that Flask makes one that refuses."""
+
+
+class _Probes:
+    """A monitor asks the few addresses that are for it by whatever name it has for us: its own list of hosts, or none
+    at all (HTTP/1.0). What they answer does not depend on the name; every other page is refused under another."""
+
+    def __init__(self, app: WSGIApplication, config: Settings) -> None:
+        self.app, self.own = app, urlsplit(config.BASE_URL).netloc
+        self.names = {"", "localhost", "127.0.0.1", "::1", *(name.strip("[]") for name in config.PROBE_HOSTS)}
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ.get("PATH_INFO") in addresses.PROBES and self._name(environ) in self.names:
+            environ["HTTP_HOST"] = self.own
+        return self.app(environ, start_response)
+
+    def _name(self, environ: WSGIEnvironment) -> str:
+        host = str(environ.get("HTTP_HOST", "")).lower()
+        return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
 
 
 class _Faces:

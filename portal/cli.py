@@ -21,7 +21,7 @@ from sqlalchemy import select
 
 from portal import addresses, audit, jobs, keeping, seed, serve
 from portal.clock import now
-from portal.db import db, transaction
+from portal.db import db, transaction, why
 from portal.errors import PortalError, Refused, Unavailable
 from portal.intake import kinds
 from portal.intake.models import Request
@@ -62,15 +62,15 @@ def register(app: Flask) -> None:
 
 
 def _refusals(function: Callable[..., Any]) -> Callable[..., Any]:
-    """One clear line on standard error and exit 2, for what the rules refuse."""
+    """One clear line on standard error: exit 2 for what the rules refuse, 1 for what the database cannot do."""
 
     @wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
         except PortalError as error:
-            click.echo(error.message, err=True)
-            sys.exit(BAD_INPUT)
+            click.echo(why(error), err=True)
+            sys.exit(1 if isinstance(error, Unavailable) else BAD_INPUT)
 
     return run
 
@@ -88,13 +88,18 @@ def serve_command() -> None:
     if serve.listens(config.HOST, config.PORT):
         click.echo(f"Port {config.PORT} is taken. End what listens there, or set PORT.", err=True)
         sys.exit(1)
-    with transaction():
-        token = None if accounts.has_staff() else invitations.invite_first_manager(at=now())
-    if token:
-        click.echo(
-            f"Nobody can sign in yet. Make the first manager here, within 24 hours:\n  {_invite(token)}"
-        )
+    if not accounts.has_staff():
+        click.echo(f"Nobody can sign in yet. {_first_manager()}")
     serve.become_supervisor(config.HOST, config.PORT, config.WEB_WORKERS, config.BASE_URL)
+
+
+def _first_manager() -> str:
+    """The link that makes the first manager; where what is printed is kept in a log, how to get one."""
+    if settings().is_production and not sys.stdout.isatty():
+        return "Make the first manager: flask staff invite EMAIL --role manager"
+    with transaction():
+        token = invitations.invite_first_manager(at=now())
+    return f"Make the first manager here, within 24 hours:\n  {_invite(token)}"
 
 
 @click.command("worker")
@@ -205,13 +210,14 @@ def seed_command() -> None:
 @click.command("doctor")
 @with_appcontext
 def doctor_command() -> None:
-    """Say of each part whether it is well, and what to do where it is not."""
+    """Say of each part whether it is well (ok), could be better (advice) or is not (FAULT), and what to do."""
     found = [check() for check in checks.ALL]
     for finding in found:
-        click.echo(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.name:<10} {finding.detail}")
+        word = "ok" if finding.ok else "advice" if finding.advice else "FAULT"
+        click.echo(f"{word:<6}  {finding.name:<10} {finding.detail}")
         if not finding.ok:
-            click.echo(f"      {'':<10} → {finding.remedy}")
-    sys.exit(0 if all(finding.ok for finding in found) else 1)
+            click.echo(f"        {'':<10} → {finding.remedy}")
+    sys.exit(1 if any(finding.is_fault for finding in found) else 0)
 
 
 @staff_group.command("invite")

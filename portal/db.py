@@ -156,6 +156,16 @@ def is_storage_fault(error: DBAPIError) -> bool:
     return type(error.orig) is sqlite3.DatabaseError or getattr(error.orig, "sqlstate", None) == "25006"
 
 
+def why(error: BaseException) -> str:
+    """What a database fault is, for whoever runs a command: one line, without statement or values."""
+    fault = error if isinstance(error, DBAPIError) else error.__cause__
+    if not isinstance(fault, DBAPIError):
+        return str(error)
+    reason = next(iter(str(fault.orig).splitlines()), type(fault.orig).__name__)
+    advice = "`flask db upgrade` makes the tables of this version, `flask doctor` says more."
+    return f"The database cannot be used: {reason}. {advice}"
+
+
 def prepare_engine(engine: Engine) -> None:
     """Set what every SQLite connection must promise; PostgreSQL keeps its own defaults."""
     if engine.dialect.name != "sqlite":

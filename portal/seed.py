@@ -39,12 +39,17 @@ CONFIRMED, STEP = (
     timedelta(minutes=30),
 )  # of the sign-ups: the rest came today, so nobody is due a reminder
 
+NOT_EMPTY = (
+    "The portal is not empty: nothing was changed. "
+    "For a second one beside it: INSTANCE_DIR=instance-demo PORT=8001 make seed run"
+)
+
 
 def plant() -> Iterator[str]:
     """Fill an empty portal; yields lines to print. Raises Refused when anybody or anything is there already."""
     at = now()
     if accounts.has_staff() or db.session.scalar(select(Request.id).limit(1)):
-        raise Refused("The portal is not empty: nothing was changed.")
+        raise Refused(NOT_EMPTY)
     with transaction():
         staff = [_employ(email, name, role, at) for email, name, role in demo.STAFF]
         _manager, pharmacist, clerk = staff

@@ -5,6 +5,7 @@ Nothing reads `current_app.config` for one of ours; the keys of every signature 
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +20,7 @@ class Settings:
 
     APP_ENV: str  # development or production
     INSTANCE_DIR: Path  # database, secret, mail files
+    ENV_FILE: Path  # whence settings may come, beside the environment
     SQLALCHEMY_DATABASE_URI: str = field(repr=False)
     HOST: str
     PORT: int
@@ -82,3 +84,11 @@ def settings() -> Settings:
     """The settings of the current app."""
     found: Settings = current_app.extensions["settings"]
     return found
+
+
+def is_loose(path: Path) -> bool:
+    """Whether strangers can read a file. Its group may, where it is somebody else's than ours."""
+    if path.is_symlink() or not path.exists():
+        return False
+    found = path.stat()
+    return bool(found.st_mode & (0o077 if found.st_uid == os.geteuid() else 0o007))

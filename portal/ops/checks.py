@@ -1,4 +1,7 @@
-"""One list of checks serves `/readyz` and `flask doctor`: each says what is wrong and what to do about it."""
+"""One list of checks serves `/readyz` and `flask doctor`: each says what is wrong and what to do about it.
+
+A fault is what keeps a promise from being kept; advice is what could be better, and no alarm.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ from portal.errors import Unavailable
 from portal.intake import kinds
 from portal.mail import lanes
 from portal.people import accounts
-from portal.settings import settings
+from portal.settings import is_loose, settings
 
 GUIDE_SECONDS = 90.0  # longer than the press may take
 LATE_MAIL = timedelta(minutes=15)
@@ -38,7 +41,13 @@ class Finding:
     ok: bool
     detail: str
     remedy: str = ""
-    serving: bool = True  # whether /readyz asks it too; the rest only advises
+    serving: bool = True  # whether /readyz asks it too
+    advice: bool = False  # whether what is not well is no fault
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether it is an alarm."""
+        return not self.ok and not self.advice
 
 
 def database() -> Finding:
@@ -77,7 +86,10 @@ def schema() -> Finding:
     except SQLAlchemyError as error:
         return Finding("schema", False, type(error).__name__, "Run `flask db upgrade`.")
     if current != script.get_current_head():
-        return Finding("schema", False, f"at {current}", "Run `flask db upgrade`.")
+        remedy = "Run `flask db upgrade`."
+        if current and current not in {step.revision for step in script.walk_revisions()}:
+            remedy = "It is of a newer version: start that one, or let it go back first (docs/runbook.md)."
+        return Finding("schema", False, f"at {current}", remedy)
     return Finding("schema", True, f"at {current}")
 
 
@@ -92,15 +104,11 @@ def disk() -> Finding:
 
 
 def instance() -> Finding:
-    """Only we may read what is kept."""
+    """Only we may read what is kept, and the settings."""
     folder: Path = settings().INSTANCE_DIR
-    loose = [
-        path
-        for path in (folder, folder / "secret", folder / "mail")
-        if path.exists() and path.stat().st_mode & 0o077
-    ]
+    loose = [path for path in (settings().ENV_FILE, folder, *sorted(folder.glob("*"))) if is_loose(path)]
     if loose:
-        names = ", ".join(path.name for path in loose)
+        names = ", ".join(path.name for path in loose[:RESTING])
         return Finding("instance", False, f"others can read {names}", "chmod go= on each.", serving=False)
     if not os.access(_existing(folder), os.W_OK):
         return Finding(
@@ -146,17 +154,23 @@ def work() -> Finding:
         ill = [job for job in jobs.standings() if not job.is_well]
     except SQLAlchemyError as error:
         return Finding("jobs", False, type(error).__name__, "See the check named database.", serving=False)
-    if ill:
-        said = "; ".join(
+    known = [job for job in ill if job.label]
+    strange = [f"{job.name} is not of this version and rests" for job in ill if not job.label]
+    said = "; ".join(
+        [
             f"{job.name} failed {job.failures} times ({job.last_error})"
             if job.failures
             else f"{job.name} waits ({job.last_error})"
-            if job.label
-            else f"{job.name} is not of this version and rests"
-            for job in ill
-        )
+            for job in known
+        ]
+        + strange
+    )
+    if known:
         remedy = "`flask jobs run NAME` tries one now; the log says where it failed."
         return Finding("jobs", False, said, remedy, serving=False)
+    if strange:
+        remedy = "Nothing to do here: it goes on when the version that knows it runs."
+        return Finding("jobs", False, said, remedy, serving=False, advice=True)
     return Finding("jobs", True, f"{len(list(jobs.JOBS))} kinds, all well", serving=False)
 
 
@@ -193,18 +207,19 @@ def holidays() -> Finding:
     today = now().date()
     if not any(today <= day <= today + timedelta(days=366) for day in days):
         remedy = "Set ORG_HOLIDAYS to the dates of the coming year, like 2026-11-26,2026-12-25."
-        return Finding("holidays", False, "none in the next 12 months", remedy, serving=False)
+        return Finding("holidays", False, "none in the next 12 months", remedy, serving=False, advice=True)
     return Finding("holidays", True, f"{len(days)} known", serving=False)
 
 
 def facts() -> Finding:
     """Pages leave out what they were not told."""
     org = settings().ORG
-    absent = [f"ORG_{name.upper()}" for name in ("phone", "fax", "license", "pic") if not getattr(org, name)]
+    names = ("address", "phone", "fax", "hours", "license", "pic")
+    absent = [f"ORG_{name.upper()}" for name in names if not getattr(org, name)]
+    absent += [] if settings().REPLY_TO else ["REPLY_TO"]
     if absent:
-        return Finding(
-            "facts", False, f"{', '.join(absent)} not set", "Set them; pages leave out the rest.", False
-        )
+        said, remedy = f"{', '.join(absent)} not set", "Pages and mails leave them out; set what there is."
+        return Finding("facts", False, said, remedy, serving=False, advice=True)
     return Finding("facts", True, "complete", serving=False)
 
 
@@ -218,7 +233,7 @@ def content() -> Finding:
     if waiting:
         said = "; ".join(f"{whom}: {', '.join(paths)}" for whom, paths in sorted(waiting.items()))
         remedy = "Have each read and signed, then say so in its front matter (docs/content.md)."
-        return Finding("content", False, said, remedy, serving=False)
+        return Finding("content", False, said, remedy, serving=False, advice=True)
     return Finding("content", True, "all reviewed", serving=False)
 
 
@@ -238,9 +253,8 @@ def processes() -> Finding:
     """Rate limits are shared by all who serve."""
     config = settings()
     if config.WEB_WORKERS > 1 and not config.REDIS_URL:
-        return Finding(
-            "limits", False, f"{config.WEB_WORKERS} processes count apart", "Set REDIS_URL.", False
-        )
+        said = f"{config.WEB_WORKERS} processes count apart"
+        return Finding("limits", False, said, "Set REDIS_URL.", serving=False, advice=True)
     return Finding("limits", True, "counted in one place", serving=False)
 
 

@@ -364,6 +364,20 @@ def test_serving_hands_the_first_manager_a_link(
     visitor.open(link.removeprefix("http://localhost:8000"))
 
 
+def test_in_production_no_link_is_printed_into_a_log(
+    run: Run, app: Flask, change_settings: Callable[..., None]
+) -> None:
+    change_settings(APP_ENV="production")
+
+    result = run("serve")
+
+    assert result.exit_code == 0
+    assert "/staff/invite/" not in result.output
+    assert "flask staff invite EMAIL --role manager" in result.output
+    with app.app_context():
+        assert db.session.scalar(select(func.count(Invite.id))) == 0
+
+
 def test_serving_hands_out_no_link_once_somebody_can_sign_in(
     run: Run, app: Flask, supervised: list[tuple[str, int, int, str]]
 ) -> None:

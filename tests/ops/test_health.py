@@ -15,9 +15,13 @@ import pytest
 from flask import Flask
 from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 
+from portal import addresses
+from portal.app import _Probes
 from portal.clock import now
 from portal.db import db, transaction
+from portal.jobs import JobRow
 from portal.mail import promise as mail
 from portal.mail.models import Delivery, State
 from portal.ops import checks
@@ -234,7 +238,7 @@ def test_the_doctor_says_what_to_do_and_fails(
     result = doctor()
 
     assert result.exit_code == 1
-    [fault] = [line for line in result.output.splitlines() if line.startswith("FAIL")]
+    [fault] = [line for line in result.output.splitlines() if line.startswith("FAULT")]
     assert "nobody can sign in" in fault
     assert "→ Run `flask staff invite EMAIL --role manager`." in result.output
 
@@ -249,7 +253,58 @@ def test_the_doctor_speaks_even_when_the_database_is_gone(
 
     assert result.exit_code == 1
     assert result.exception is None or isinstance(result.exception, SystemExit)
-    assert result.output.count("FAIL") >= 3
+    assert result.output.count("FAULT") >= 3
+
+
+def test_advice_is_no_alarm(
+    context: Flask,
+    doctor: Callable[[], Any],
+    monkeypatch: pytest.MonkeyPatch,
+    change_settings: Callable[..., None],
+) -> None:
+    """Facts, texts and holidays that are not there yet, a job of a newer version after going back."""
+    well(monkeypatch, context, change_settings)
+    employ()
+    with transaction():
+        db.session.add(JobRow(name="registry.import", due_at=START, failures=0, last_error=""))
+    org = replace(context.extensions["settings"].ORG, holidays=frozenset(), fax="")
+    change_settings(ORG=org, WEB_WORKERS=2)
+
+    result = doctor()
+
+    advice = {line.split()[1] for line in result.output.splitlines() if line.startswith("advice")}
+    assert result.exit_code == 0, result.output
+    assert advice == {"jobs", "holidays", "facts", "limits"}
+    assert "jobs run" not in result.output
+
+
+@pytest.mark.parametrize("path", addresses.PROBES)
+@pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost", "[::1]:80", "10.0.0.5:8000", "Portal-1", ""])
+def test_a_monitor_asks_by_address(app: Flask, monkeypatch: pytest.MonkeyPatch, path: str, host: str) -> None:
+    """And nobody opens another page by it, and no other name is taken."""
+    production = replace(
+        app.extensions["settings"], APP_ENV="production", PROBE_HOSTS=("10.0.0.5", "portal-1")
+    )
+    faces = _Probes(app.wsgi_app.app, production)  # type: ignore[attr-defined]
+
+    def status(path: str, host: str) -> str:
+        environ = EnvironBuilder(path).get_environ() | {"HTTP_HOST": host}
+        return str(run_wsgi_app(faces, environ)[1]).split()[0]
+
+    assert status(path, host) == "200"
+    assert status(path, "evil.example") == "400"
+    if host in ("10.0.0.5:8000", "Portal-1"):
+        assert status("/newsletter", host) == "400"
+
+
+def test_what_is_written_is_ours_alone_whatever_its_folder_is(
+    app: Flask, instance: Path, work: Callable[[], int]
+) -> None:
+    work()
+    kept = [path for path in instance.glob("*") if path.is_file() and path.suffix != ".empty"]
+
+    assert {path.name for path in kept} >= {"portal.db", "worker.lock"}
+    assert [path.name for path in kept if path.stat().st_mode & 0o077] == []
 
 
 def check(name: str) -> Finding:
@@ -270,7 +325,11 @@ def test_tables_of_another_version_are_named(context: Flask, revision: Callable[
 
     found = check("schema")
 
-    assert (found.ok, found.detail, found.remedy) == (False, "at 0000", "Run `flask db upgrade`.")
+    assert not found.ok
+    assert found.detail == "at 0000"
+    assert "newer version" in found.remedy and "db upgrade" not in found.remedy, "which cannot work"
+    revision("0001")
+    assert check("schema").remedy == "Run `flask db upgrade`."
 
 
 def test_a_folder_that_others_can_read_is_named(context: Flask) -> None:
