@@ -37,9 +37,10 @@ from portal.library import loading, pages
 from portal.mail import jobs as mail_jobs
 from portal.mail import models as mail_models
 from portal.mail.letters import LETTERS
+from portal.newsletter import api as newsletter_api
 from portal.newsletter import jobs as newsletter_jobs
+from portal.newsletter import kept as newsletter_kept
 from portal.newsletter import letters as newsletter_letters
-from portal.newsletter import models as newsletter_models
 from portal.newsletter import views as newsletter_views
 from portal.newsletter.door import Door
 from portal.ops import jobs as ops_jobs
@@ -64,8 +65,15 @@ MIGRATIONS = ROOT / "migrations"
 
 # Mail last: a worker that does all once sends what the others promised.
 ROOMS_JOBS = (ops_jobs, newsletter_jobs, mail_jobs)
-ROOMS_KEPT = (jobs, audit, mail_models, people_models, intake_models, newsletter_models)
-PUBLIC = (site.bp, resource_views.bp, intake_views.bp, newsletter_views.bp, ops_views.bp)
+ROOMS_KEPT = (jobs, audit, mail_models, people_models, intake_models, newsletter_kept)
+PUBLIC = (
+    site.bp,
+    resource_views.bp,
+    intake_views.bp,
+    newsletter_views.bp,
+    newsletter_api.bp,
+    ops_views.bp,
+)
 LEAVING = (perform.hand_back,)
 STAFF = (
     signin_views.bp,
@@ -99,6 +107,7 @@ def create_app(config: Settings) -> Flask:
     public.session_interface = NoSession()
     public.extensions["library"] = loading.load(CONTENT)
     public.extensions["foreign_posts"] = newsletter_views.FOREIGN_POSTS
+    public.extensions["takes_any_post"] = newsletter_views.ANY_POSTS
     for blueprint in PUBLIC:
         public.register_blueprint(blueprint)
 

@@ -29,9 +29,9 @@ def csrf_token(config: Settings, cookie: str) -> str:
     return tokens.derive(config.SECRET_KEY, CSRF_PURPOSE, cookie)
 
 
-def form_token(config: Settings, purpose: str) -> str:
-    """A token for one view of a form."""
-    return tokens.stamp(config.SECRET_KEY, purpose, at=now().timestamp())
+def form_token(config: Settings, purpose: str, *, age: float = 0.0) -> str:
+    """A token for one view of a form, as if it had been shown `age` seconds ago."""
+    return tokens.stamp(config.SECRET_KEY, purpose, at=now().timestamp() - age)
 
 
 def is_cookie(value: str) -> bool:

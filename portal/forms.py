@@ -100,6 +100,7 @@ class BaseForm(FlaskForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._age: float | None = None
+        self.has_trap = True
         if self.is_submitted():
             self._age = tokens.stamp_age(
                 settings().keys, self.token_purpose, self._sent_token(), at=now().timestamp()
@@ -108,8 +109,14 @@ class BaseForm(FlaskForm):
             self.renew()
 
     def renew(self) -> None:
-        """Let the page, shown again, be a form of its own."""
-        self.form_token.data = blank.form_token(settings(), self.token_purpose)
+        """Let the page be a form of its own; one that is shown again was seen long enough to be sent at once."""
+        seen = QUICKEST_PERSON if self.is_submitted() else 0.0
+        self.form_token.data = blank.form_token(settings(), self.token_purpose, age=seen)
+
+    def ask_again(self) -> None:
+        """Show what was typed once more, with neither trap nor clock: for whom haste or a trap made doubtful."""
+        self.has_trap = False
+        self.renew()
 
     @property
     def token_purpose(self) -> str:
@@ -134,12 +141,14 @@ class BaseForm(FlaskForm):
         return self.is_submitted() and (self.has_expired or "csrf_token" in self.errors)
 
     @property
-    def signals(self) -> list[str]:
-        """What speaks for a robot; never a reason to drop what was sent."""
-        found = ["honeypot"] if self.honeypot.data else []
-        if self._age is not None and self._age < QUICKEST_PERSON:
-            found.append("quick")
-        return found
+    def is_trapped(self) -> bool:
+        """Whether the field that people do not see was filled; browser extensions do that too."""
+        return bool(self.honeypot.data)
+
+    @property
+    def is_hasty(self) -> bool:
+        """Whether it was sent sooner than a person types; one who lets the browser fill it in does that too."""
+        return self._age is not None and self._age < QUICKEST_PERSON
 
     def validate(self, extra_validators: Any = None) -> bool:
         """Whether every answer is well-formed and the page's tokens are ours."""
@@ -148,7 +157,10 @@ class BaseForm(FlaskForm):
             if not _takes_many(field) and len(field.raw_data or ()) > 1:
                 field.errors = [GIVE_ONE]
                 good = False
-        return good and not self.has_expired
+        good = good and not self.has_expired
+        if not good and self.is_hasty:
+            self.renew()
+        return good
 
     def answers(self) -> Iterator[Field]:
         """The fields that hold the person's answers, in the page's order."""

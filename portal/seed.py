@@ -7,7 +7,7 @@ and addresses are made up (example domains), the NPI numbers have the right chec
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -100,7 +100,6 @@ class _World:
         spam: SpamReason | None = None,
         delegate: bool = False,
         call: bool = False,
-        signals: Sequence[str] = (),
     ) -> None:
         """One request, for materials if there is no question; `by` is who claims it, and what they do with it."""
         self.wishes += 1
@@ -115,7 +114,7 @@ class _World:
 
         def send() -> None:
             kind, answers = _question(question, delegate, call) if question else _order(by_post)
-            sent.append(_send(kind, name, received, who, answers, signals))
+            sent.append(_send(kind, name, received, who, answers))
 
         self.todo.append((received, send))
         seen = received + timedelta(minutes=25)
@@ -154,12 +153,12 @@ def _requests(at: datetime, pharmacist: User, clerk: User) -> None:
     world.ask(ago(9), demo.ANA, None)
     world.ask(ago(7.5), demo.HANA, demo.WORDING, by=pharmacist)
     world.ask(ago(6.2), demo.MEI, demo.TRIALS)
-    world.ask(ago(4.6), demo.DIEGO, demo.LIQUID, signals=["quick"])
+    world.ask(ago(4.6), demo.DIEGO, demo.LIQUID)
     world.ask(ago(3.1), demo.NOOR, demo.LACTOSE, delegate=True)
     world.ask(ago(2.3), demo.TOM, None)
     world.ask(ago(1.7), demo.BJORN, demo.NAMED)
     world.ask(ago(0.4), demo.MEI, demo.TRIALS)  # the second time today: a possible duplicate
-    world.ask(ago(5), demo.ADVERTISER, demo.ADVERTISING, signals=["honeypot"])
+    world.ask(ago(5), demo.ADVERTISER, demo.ADVERTISING)
     world.ask(ago(48), demo.ADVERTISER, demo.ADVERTISING, by=clerk, spam=SpamReason.ADVERTISING)
     for index, (who, opening) in enumerate(zip(demo.ANSWERED, _openings_before(at), strict=False)):
         received = opening + timedelta(minutes=35 + 97 * index % 240)
@@ -240,14 +239,12 @@ def _send(
     at: datetime,
     who: tuple[str, ...],
     answers: dict[str, Any],
-    signals: Sequence[str],
 ) -> Request:
     sent = submissions.submit(
         kind,
         {**_identity(who), **answers},
         patient_data=[sign.value for sign in patient_data.find(answers.get("question", ""))],
         form_token=name,
-        signals=signals,
         keys=settings().keys,
         org=settings().ORG,
         at=at,
@@ -274,7 +271,6 @@ def _subscribers(at: datetime) -> int:
                     source=Source.FORM,
                     page=str(addresses.NEWSLETTER),
                     network=f"198.51.{index}.0/24",
-                    signals=[],
                     form_token=f"seed-signup-{index}",
                     at=at - timedelta(days=3 if index < CONFIRMED else 0, hours=index),
                 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, current_app, render_template
+from flask import Blueprint, Response, current_app, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import NotFound
 
 from portal import addresses, web
 
@@ -31,3 +33,25 @@ def sitemap() -> Response:
         base_url=web.base_url(),
     )
     return web.ready(web.plain(text, "application/xml"))
+
+
+@bp.before_app_request
+def _find_the_page() -> ResponseReturnValue | None:
+    """308 to the page that an address means: typed from paper, in capitals, with a slash behind, or just `/es`."""
+    if not isinstance(request.routing_exception, NotFound) or "/." in request.path:
+        return None
+    adapter = current_app.create_url_adapter(request)
+    for path in _other_spellings(request.path.rstrip("/")):
+        if path != request.path and adapter and adapter.test(path, "GET"):
+            query = request.query_string.decode("ascii", "replace")
+            return redirect(f"{path}?{query}" if query else path, 308)
+    return None
+
+
+def _other_spellings(path: str) -> list[str]:
+    """What an address may mean; the secret in one keeps its capitals."""
+    small = path.lower()
+    if (code := small.removeprefix("/")) in addresses.LANGUAGES:
+        return [addresses.PATIENTS.speaking(code)]
+    roots = [one.root for one in addresses.ALL if one.root != one and small.startswith(f"{one.root}/")]
+    return [path, *(f"{root}{path[len(root) :]}" for root in roots), *([] if roots else [small])]

@@ -88,6 +88,12 @@ def email_address(value: str) -> str:
     return address
 
 
+def masked(address: str) -> str:
+    """`anna@mail.example` as `an…@mail.example`: its owner knows it, whoever else reads it does not."""
+    local, _, domain = address.rpartition("@")
+    return f"{local[: 2 if len(local) > 2 else 1]}…@{domain}"
+
+
 def is_utf8_form(body: bytes) -> bool:
     """Whether an application/x-www-form-urlencoded body, percent-decoded, is valid UTF-8.
 

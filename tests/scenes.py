@@ -251,7 +251,8 @@ plain("left", "newsletter.left", "/newsletter/left")
 plain("erased", "newsletter.erased", "/newsletter/erased")
 plain("editions", "newsletter.editions", "/newsletter/editions")
 plain("confirm link of nobody", "newsletter.confirm", f"/newsletter/confirm/{NOBODY}")
-plain("unsubscribe link of nobody", "newsletter.unsubscribe", f"/newsletter/unsubscribe/{NOBODY}")
+plain("stop without a link", "newsletter.leave", "/newsletter/unsubscribe")
+plain("stop without a link, asked", "newsletter.leave_asked", "/newsletter/leave-asked")
 
 
 @scene("preferences of nobody", "newsletter.preferences", status=404)
@@ -595,7 +596,7 @@ NO_PAGE = {
     "resource.evidence_csv": "a file",
     "resource.evidence_json": "a file",
     "resource.guide_pdf": "a file",
-    "newsletter.api": "answers in JSON",
+    "newsletter_api.sign_up": "answers in JSON",
     "ops.healthz": "for machines",
     "ops.readyz": "for machines",
     "ops.security_txt": "a text file",

@@ -228,6 +228,12 @@ class ConsultationForm(IntakeForm):
     )
     leave_message = CheckField("You may leave a message at this number")
 
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Whoever gives their own name or address asks on behalf, ticked or not: the check page says so."""
+        if self.delegate_name.data or self.delegate_email.data:
+            self.on_behalf.data = True
+        return super().validate(extra_validators)
+
     def values(self) -> dict[str, Any]:
         """Any time, unless one was chosen."""
         values = super().values()

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from sqlalchemy import Table, bindparam, select
 
-from portal import addresses, audit, hours, tokens
+from portal import addresses, audit, hours, text, tokens
 from portal.db import db, insert_new
 from portal.errors import Conflict, NotFound
 from portal.intake import receipts
@@ -65,7 +65,6 @@ def submit(
     *,
     patient_data: Sequence[str] = (),
     form_token: str,
-    signals: Sequence[str] = (),
     keys: Sequence[str],
     org: Organisation,
     at: datetime,
@@ -73,7 +72,7 @@ def submit(
     """Keep a request and promise its mails.
 
     `answers` are the kind's facts by field; what is left out is blank. `patient_data` are the kinds that the guard
-    found and the person sent all the same, `signals` what speaks for a robot, `keys` SECRET_KEY and its fallbacks.
+    found and the person sent all the same, `keys` SECRET_KEY and its fallbacks.
     Raises Conflict when this form token came with other answers, KeyError for an answer that is no fact.
     """
     if not _is_token(form_token):
@@ -83,18 +82,15 @@ def submit(
         raise KeyError(*unknown)
     given |= answers
     receipt = receipts.new_token(keys, form_token)
-    found = [*signals, *_signals(given)]
-    is_spam = "honeypot" in found
+    found = _signals(given)
     row = {
         "kind": kind.word,
-        "status": Status.SPAM if is_spam else Status.NEW,
+        "status": Status.NEW,
         "form_token": form_token,
         "receipt_hash": tokens.digest(receipt),
         "version": 1,
         "received_at": at,
         "changed_at": at,
-        # Spam is over as it comes in, so that its page expires too.
-        "closed_at": at if is_spam else None,
         "answer_by": promise(kind, org=org, at=at),
         "patient_data": [str(word) for word in patient_data],
         "signals": found,
@@ -179,8 +175,15 @@ def _promise_mails(row: Mapping[str, Any], kind: Kind, receipt: str, *, at: date
         cause=cause,
         at=at,
     )
-    if row["status"] == Status.SPAM:
-        return  # a robot must not be able to fill the mailboxes of staff
+    if row.get("on_behalf"):
+        mail.promise(
+            "intake/asked_for_you",
+            to=row["email"],
+            facts={**shown, "asked_by": text.masked(row["delegate_email"])},
+            cause=cause,
+            at=at,
+            lane=Lane.SOON,
+        )
     mail.promise(
         "intake/notice",
         to=accounts.notice_addresses(),

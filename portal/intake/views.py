@@ -8,10 +8,11 @@ from typing import Any
 from flask import Blueprint, Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from portal import addresses, web
+from portal import addresses, domains, text, web
 from portal.clock import now
 from portal.db import transaction
 from portal.errors import Conflict
+from portal.forms import EmailField
 from portal.intake import patient_data, receipts, submissions
 from portal.intake.forms import IntakeForm
 from portal.intake.kinds import CHECK, ROOM_KINDS, Kind, of
@@ -56,7 +57,10 @@ def _ask(kind: Kind) -> ResponseReturnValue:
         return web.empty_form(page, form, form.holes, **context)
     is_good = form.validate()
     # Most forms are sent once; only the last step finds out by itself, from the row that is in its way.
-    is_last = is_good and request.form.get(CONFIRMED) == "1" and CHANGE not in request.form
+    # Whom a trap made doubtful sees the check page, which has none, and presses there.
+    is_last = (
+        is_good and request.form.get(CONFIRMED) == "1" and CHANGE not in request.form and not form.is_trapped
+    )
     if not is_last and (answer := _sent_before(form, page, context)) is not None:
         return answer
     if not is_good or CHANGE in request.form:
@@ -67,8 +71,10 @@ def _ask(kind: Kind) -> ResponseReturnValue:
     if found and not _has_seen():
         return _interrupt(form, next(name for name in signs if signs[name]), found)
     if not is_last:
+        form.has_trap = False
         more = {CONFIRMED: "1"} | ({SEEN: "yes"} if found else {})
-        return web.page("intake/check.html", form=form, more=more, rows=_rows(form, kind), **context)
+        rows, slips = _rows(form, kind), _slips(form)
+        return web.page("intake/check.html", form=form, more=more, rows=rows, slips=slips, **context)
     try:
         with transaction():
             sent = submissions.submit(kind, form.values(), **_circumstances(form, found), at=now())
@@ -93,6 +99,7 @@ def receipt(token: str) -> ResponseReturnValue:
         status_words=PUBLIC_STATUS[Status(status)],
         kind_label=of(asked).label,
         is_consultation=asked.kind == KindWord.CONSULTATION,
+        answer_to=text.masked(asked.reply_email),
         address=f"{settings().BASE_URL}{receipts.path_of(token)}",
     )
     return web.private(response)
@@ -109,7 +116,6 @@ def _circumstances(form: IntakeForm, found: Sequence[patient_data.Sign]) -> dict
     return {
         "patient_data": [sign.value for sign in found],
         "form_token": form.form_token.data,
-        "signals": form.signals,
         "keys": settings().keys,
         "org": settings().ORG,
     }
@@ -137,6 +143,15 @@ def _interrupt(form: IntakeForm, field: str, found: Sequence[patient_data.Sign])
     """Stop once where a text seems to say who the patient is; names the signs and repeats nothing."""
     words = [patient_data.LABELS[sign] for sign in found]
     return web.page("intake/patient_data.html", form=form, status=422, found=words, field=field)
+
+
+def _slips(form: IntakeForm) -> list[dict[str, str]]:
+    """Addresses that look mistyped, each with what was probably meant and the name of its field."""
+    return [
+        {"typed": field.data, "meant": meant, "change": field.short_name}
+        for field in form.answers()
+        if isinstance(field, EmailField) and field.data and (meant := domains.suggestion(field.data))
+    ]
 
 
 def _has_seen() -> bool:

@@ -37,7 +37,7 @@ IN_WORDS = {
 _ID = re.compile(r"[a-z0-9][a-z0-9-]*")
 _LENGTH = re.compile(r"(?P<count>[1-9]\d?) (?P<unit>week|month)s?")
 _ISO = re.compile(r"(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})")
-_AMERICAN = re.compile(r"(?P<month>\d{1,2})/(?P<day>\d{1,2})/(?P<year>\d{4})")
+_AMERICAN = re.compile(r"(?P<month>\d{1,2})[/.-](?P<day>\d{1,2})[/.-](?P<year>\d{4}|\d{2})")
 
 
 @dataclass(frozen=True)
@@ -113,12 +113,29 @@ def work_out(schedule: Schedule, start: date) -> tuple[Line, ...]:
     return tuple(lines)
 
 
+class NoDay(ValueError):
+    """What was typed is no day of the calendar; its text says why, and what to write."""
+
+
 def read_day(text: str) -> date:
-    """A day typed as 2026-01-19 or, as people here write it, 1/19/2026; raises ValueError for anything else."""
+    """A day typed as 2026-01-19 or, as people here write it, 1/19/2026. Raises NoDay for anything else.
+
+    Two figures are no year: a plan that begins in 1926 or 2026 is for the person who writes it to say.
+    """
     match = _ISO.fullmatch(text.strip()) or _AMERICAN.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f"{text!r} is no day")
-    return date(int(match["year"]), int(match["month"]), int(match["day"]))
+        raise NoDay("Enter the day of the first dose as month/day/year, like 1/19/2027")
+    year, month, day = (int(match[part]) for part in ("year", "month", "day"))
+    if len(match["year"]) == 2:
+        raise NoDay(f"Write the year with four figures, like {month}/{day}/20{year:02}")
+    if not 1 <= month <= 12:
+        swapped = f"; write the month first, like {day}/{month}/{year}" if 1 <= day <= 12 < month else ""
+        raise NoDay(f"There is no month {month}{swapped}")
+    try:
+        return date(year, month, day)
+    except ValueError as fault:
+        named = f"{calendar.month_name[month]} {year}"
+        raise NoDay(f"There is no day {day} in {named}" if year else "There is no year 0") from fault
 
 
 def next_monday(today: date) -> date:

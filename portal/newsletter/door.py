@@ -14,15 +14,16 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from http.cookies import CookieError, SimpleCookie
 from io import BytesIO
+from typing import cast
 from urllib.parse import parse_qsl, urlsplit
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask
 
-from portal import addresses, text, tokens
+from portal import addresses, domains, text, tokens
 from portal.clock import now
 from portal.forms import FORM_LIFETIME, QUICKEST_PERSON, csrf_holds
-from portal.newsletter import consent, entry
+from portal.newsletter import asked, consent, entry
 from portal.newsletter.forms import SignupForm
 from portal.newsletter.models import Language, Source, Topic
 from portal.settings import Settings
@@ -44,7 +45,7 @@ class Door:
     def __init__(self, app: Flask, inner: WSGIApplication) -> None:
         self._app, self._inner = app, inner
         self._hosts = frozenset(host.strip("[]") for host in app.config["TRUSTED_HOSTS"])
-        config: Settings = app.extensions["settings"]
+        self._config = config = cast(Settings, app.extensions["settings"])
         self._keys, self._cookie = config.keys, config.form_cookie
         headers = {
             **dict(app.extensions["security_headers"]),
@@ -59,8 +60,9 @@ class Door:
         lang = PAGES.get(environ.get("PATH_INFO", "")) if environ["REQUEST_METHOD"] == "POST" else None
         if lang is not None and self._is_from_here(environ):
             body = _body_of(environ)
-            if body is not None and self._let_in(environ, lang, body):
-                start_response("303 SEE OTHER", list(self._answers[lang]))
+            if body is not None and (address := self._let_in(environ, lang, body)):
+                cookie = ("Set-Cookie", asked.set_cookie(self._config, address, at=now()))
+                start_response("303 SEE OTHER", [*self._answers[lang], cookie])
                 return []
         return self._inner(environ, start_response)
 
@@ -74,18 +76,19 @@ class Door:
             and not environ.get("QUERY_STRING")
         )
 
-    def _let_in(self, environ: WSGIEnvironment, lang: str, body: bytes) -> bool:
+    def _let_in(self, environ: WSGIEnvironment, lang: str, body: bytes) -> str:
+        """The address of a sign-up that was kept, or nothing."""
         found = _answers_in(body)
         if found is None:
-            return False
+            return ""
         once, topics = found
         words, at = consent.current(lang), now()
         token = once["form_token"]
         age = tokens.stamp_age(self._keys, f"signup/{words.name}", token, at=at.timestamp())
         if age is None or not QUICKEST_PERSON <= age <= FORM_LIFETIME:
-            return False
+            return ""
         if not csrf_holds(self._keys, _cookie(environ, self._cookie), once["csrf_token"]):
-            return False
+            return ""
         throttle, network = self._app.extensions["throttle"], block_of(environ.get("REMOTE_ADDR", ""))
         try:
             with self._app.app_context():
@@ -97,15 +100,14 @@ class Door:
                     source=Source.FORM,
                     page=environ["PATH_INFO"],
                     network=network,
-                    signals=(),
                     form_token=token,
                     throttle=throttle,
                     at=at,
                 )
         except Exception:
             # Whatever it is, nothing was saved: Flask says so in words, with what was typed, and logs no word of it.
-            return False
-        return True
+            return ""
+        return once["email"]
 
 
 def _body_of(environ: WSGIEnvironment) -> bytes | None:
@@ -150,9 +152,9 @@ def _is_plain(email: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _is_domain(domain: str) -> bool:
-    """Whether the library takes this domain as it is written; most people share a few."""
+    """Whether the library takes this domain as it is written, and it is no slip; most people share a few."""
     try:
-        return text.email_address(f"a@{domain}") == f"a@{domain}"
+        return text.email_address(f"a@{domain}") == f"a@{domain}" and not domains.suggestion(f"a@{domain}")
     except text.TextFault:
         return False
 

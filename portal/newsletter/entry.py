@@ -1,4 +1,4 @@
-"""The one way in: limits, signals, consent, one row. The page, the JSON address, the door: all through here.
+"""The one way in: limits, consent, one row. The page, the JSON address, the door: all through here.
 
 Sign-ups that come in while another is being committed wait for it, and are then committed together by whichever of
 their threads is first: one write to the disk for all of them, by the same verb in one transaction. Each is answered
@@ -36,7 +36,6 @@ def accept(
     source: Source,
     page: str,
     network: str,
-    signals: Sequence[str],
     form_token: str,
     throttle: Throttle,
     at: datetime,
@@ -52,7 +51,6 @@ def accept(
             source=source,
             page=page,
             network=network,
-            signals=signals,
             form_token=form_token,
             at=at,
         )

@@ -14,9 +14,10 @@ from sqlalchemy import delete, func, select
 from portal import addresses, tokens
 from portal.db import db
 from portal.mail import promise as mail
-from portal.newsletter import proof, subscriptions, tombstones
+from portal.newsletter import leaving, proof, subscriptions, tombstones
 from portal.newsletter.models import (
     ConsentKind,
+    LeaveRequest,
     MailedToken,
     Purpose,
     Reason,
@@ -72,6 +73,9 @@ def erase(token: str, *, network: str, keys: Sequence[str], at: datetime) -> Non
     if subscriber.state == State.COMPLAINED:
         tombstones.put(subscriber.address, Reason.COMPLAINED, keys=keys, at=at)
     db.session.execute(delete(Signup).where(Signup.address_key == subscriber.address_key))
+    db.session.execute(delete(LeaveRequest).where(LeaveRequest.address_key == subscriber.address_key))
     mail.forget(subscriber.address, messages="newsletter/")
+    leaving.spend(subscriber, at=at)
+    db.session.flush()
     db.session.execute(delete(Subscriber).where(Subscriber.id == subscriber.id))
     db.session.expunge(subscriber)

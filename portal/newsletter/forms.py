@@ -106,6 +106,12 @@ class LeaveForm(BaseForm):
     """One button."""
 
 
+class LeaveByMailForm(BaseForm):
+    """Where to mail the link that leaves."""
+
+    email = EmailField(_("Your email address"), [DataRequired(ENTER_EMAIL)])
+
+
 class EraseForm(BaseForm):
     """One button."""
 

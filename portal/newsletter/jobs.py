@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from portal.clock import now
 from portal.jobs import Hand, Job
-from portal.newsletter import service
+from portal.newsletter import leaving, service
 from portal.settings import settings
 
 HOUSEKEEPING = timedelta(minutes=10)
@@ -24,8 +24,13 @@ def _remind(_hand: Hand) -> bool:
     return service.remind(keys=settings().keys, at=now())
 
 
+def _leave(_hand: Hand) -> bool:
+    return leaving.answer(at=now())
+
+
 JOBS = (
     Job(name="newsletter.end-pauses", label="Ending pauses", step=_end_pauses, every=HOUSEKEEPING),
     Job(name="newsletter.remind", label="Reminders to confirm", step=_remind, every=HOUSEKEEPING),
+    Job(name="newsletter.leave", label="Links to stop the newsletter", step=_leave),
     Job(name="newsletter.answer", label="Answering sign-ups", step=_answer),
 )

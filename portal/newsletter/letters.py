@@ -71,6 +71,7 @@ LETTERS = (
     Letter(message="newsletter/confirm", label="Newsletter: please confirm"),
     Letter(message="newsletter/reminder", label="Newsletter: reminder to confirm"),
     Letter(message="newsletter/erase", label="Newsletter: please confirm the erasure"),
+    Letter(message="newsletter/leave", label="Newsletter: link to stop", headers=list_headers),
     Letter(message="newsletter/already", label="Newsletter: signed up already", headers=list_headers),
     Letter(message="newsletter/welcome", label="Newsletter: welcome", headers=list_headers),
 )

@@ -7,14 +7,14 @@ things. A *consent event* is evidence and append-only; it names nobody but by a 
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from portal import text
 from portal.db import Base, UTCDateTime
-from portal.keeping import Kept
 
 
 class State(StrEnum):
@@ -74,8 +74,8 @@ class Answer(StrEnum):
 
     CONFIRM = "confirm"  # the mail with the button
     ALREADY = "already"  # the mail that says they are on it
-    LIMITED = "limited"  # that address had its mails for today
-    SUSPECT = "suspect"  # a robot's signals
+    LIMITED = "limited"  # the same address asked again: one mail for all of them
+    SUSPECT = "suspect"  # of earlier versions: a robot's signals
     BARRED = "barred"  # complained, or said "this was not me"
 
 
@@ -182,7 +182,7 @@ class Subscriber(Base):
     @property
     def masked(self) -> str:
         """The address so that its owner knows it, and the reader of a forwarded mail does not."""
-        return masked(self.address)
+        return text.masked(self.address)
 
 
 class Subscription(Base):
@@ -257,63 +257,30 @@ class Tombstone(Base):
     until: Mapped[datetime | None] = mapped_column(UTCDateTime)  # NULL = for ever
 
 
-MONTH = timedelta(days=30)
-KEPT = (
-    Kept(
-        table="signup",
-        personal=("address", "address_key", "network"),
-        rule="30 days after it was answered; a confirmed one's evidence has its own place",
-        after=MONTH,
-        since="answered_at",
-        whose=("address",),
-        exported=("address", "language", "topics", "source", "page", "network", "at", "answered_at"),
-    ),
-    Kept(
-        table="subscriber",
-        personal=("address", "address_key", "handle", "leave_digest", "preferences_digest"),
-        rule="until the person erases it; one that was never confirmed, 30 days",
-        after=MONTH,
-        since="created_at",
-        only=("state", (State.PENDING,)),
-        whose=("address",),
-        exported=("address", "state", "language", "created_at", "confirmed_at", "paused_until", "left_at"),
-    ),
-    Kept(
-        table="subscription",
-        rule="as long as its subscriber",
-        of=("subscriber_id", "subscriber"),
-        exported=("topic", "state", "changed_at"),
-    ),
-    Kept(
-        table="consent_event",
-        personal=("subject", "network"),
-        rule="while subscribed and 5 years (append-only); it names nobody but by a hash",
-        hidden="the person's own record page shows it; from here the hash leads to nobody",
-    ),
-    Kept(
-        table="newsletter_token",
-        rule="30 days; only its hash",
-        after=MONTH,
-        since="created_at",
-        of=("subscriber_id", "subscriber"),
-    ),
-    Kept(
-        table="tombstone",
-        personal=("address_hash",),
-        rule="until its end, if it has one; a keyed hash",
-        after=timedelta(0),
-        since="until",
-        hidden="a keyed hash leads from here to nobody",
-    ),
-)
+class LeaveRequest(Base):
+    """Somebody typed an address because the link to leave was broken: whoever it is, one row."""
+
+    __tablename__ = "newsletter_leave_request"
+    __table_args__ = (Index("ix_newsletter_leave_request_due", "answered_at", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    address: Mapped[str] = mapped_column(String(254))
+    address_key: Mapped[str] = mapped_column(String(254), index=True)
+    at: Mapped[datetime] = mapped_column(UTCDateTime)
+    answered_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    mailed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class SpentLink(Base):
+    """The hash of a link to leave whose owner was forgotten: pressed years later, it is still told the truth."""
+
+    __tablename__ = "newsletter_spent_link"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
 def key_of(address: str) -> str:
     """What makes two addresses one person's: the whole address, case folded; no dot or plus folding."""
     return address.casefold()
-
-
-def masked(address: str) -> str:
-    """`anna@mail.example` as `an…@mail.example`."""
-    local, _, domain = address.rpartition("@")
-    return f"{local[: 2 if len(local) > 2 else 1]}…@{domain}"

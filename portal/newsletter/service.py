@@ -44,7 +44,7 @@ REMIND_AFTER = timedelta(hours=48)
 BATCH = 50
 REST_AFTER_FAULT = timedelta(minutes=15)
 
-# How many mails sign-ups may cause. An address over its limit gets none; a network's or everybody's wait their turn.
+# How many mails sign-ups may cause; what is over a limit waits its turn.
 PER_ADDRESS = ((timedelta(minutes=15), 1), (timedelta(days=1), 3))
 PER_NETWORK = (timedelta(hours=1), 10)
 EVERYBODY = (timedelta(hours=1), 200)
@@ -63,7 +63,6 @@ def as_row(
     source: str,
     page: str,
     network: str,
-    signals: Sequence[str],
     form_token: str,
     at: datetime,
 ) -> dict[str, Any]:
@@ -81,7 +80,7 @@ def as_row(
         "text_sha256": words.sha256,
         "foreign_text": words.text if words.id == FOREIGN else None,
         "network": network,
-        "signals": ",".join(signals),
+        "signals": "",  # of earlier versions
         "message_id": wire.new_message_id(settings().MAIL_FROM, tokens.digest(form_token)[:32]),
         "at": at,
         "due_at": at,
@@ -114,8 +113,13 @@ def answer_signups(*, keys: Sequence[str], at: datetime, limit: int = BATCH) -> 
                 signup_id = signup.id
                 if _hold_network(signup, at):
                     continue
-                signup.answer = _answer(signup, keys, at)
-                signup.answered_at = at
+                if _is_asked_again(signup):
+                    signup.answer, signup.answered_at = Answer.LIMITED, at
+                elif wait := _until_free(signup, at):
+                    signup.due_at = wait
+                    continue
+                else:
+                    signup.answer, signup.answered_at = _answer(signup, keys, at), at
         except Unavailable:
             raise
         except Exception as error:
@@ -166,17 +170,10 @@ def _next_due(at: datetime) -> Signup | None:
 
 def _answer(signup: Signup, keys: Sequence[str], at: datetime) -> Answer:
     """What this sign-up gets, its mail promised."""
-    if signup.signals:
-        return Answer.SUSPECT
     subscriber = subscriptions.find(signup.address)
     barred = tombstones.reasons(signup.address, keys=keys, at=at)
     if Reason.COMPLAINED in barred or (subscriber is not None and subscriber.state == State.COMPLAINED):
         return Answer.BARRED
-    if any(
-        _mailed_since(at - span, Signup.address_key == signup.address_key) >= most
-        for span, most in PER_ADDRESS
-    ):
-        return Answer.LIMITED
     if subscriber is not None and subscriber.state in ON_THE_LIST:
         letters.write_to(subscriber, "already", at=at, message_id=signup.message_id)
         return Answer.ALREADY
@@ -217,6 +214,25 @@ def _mailed_since(since: datetime, *only: object) -> int:
     return db.session.scalar(query) or 0
 
 
+def _until_free(signup: Signup, at: datetime) -> datetime | None:
+    """When this address may have its next mail; None for now."""
+    theirs = Signup.address_key == signup.address_key
+    waits = [
+        _free_again(at, span, theirs)
+        for span, most in PER_ADDRESS
+        if _mailed_since(at - span, theirs) >= most
+    ]
+    return max(waits, default=None)
+
+
+def _is_asked_again(signup: Signup) -> bool:
+    """Whether a later sign-up of this address waits: its mail, with its topics and language, is the one to send."""
+    later = select(Signup.id).where(
+        Signup.address_key == signup.address_key, Signup.id > signup.id, Signup.answered_at.is_(None)
+    )
+    return db.session.scalar(later.limit(1)) is not None
+
+
 def _hold_everybody(at: datetime) -> bool:
     """Whether the portal has mailed enough for now: then all who wait do so until the hour is over."""
     span, most = EVERYBODY
@@ -230,7 +246,7 @@ def _hold_everybody(at: datetime) -> bool:
 def _hold_network(signup: Signup, at: datetime) -> bool:
     """Whether this sign-up must wait because its network has had its mails for the hour."""
     span, most = PER_NETWORK
-    if signup.signals or _mailed_since(at - span, Signup.network == signup.network) < most:
+    if _mailed_since(at - span, Signup.network == signup.network) < most:
         return False
     signup.due_at = _free_again(at, span, Signup.network == signup.network)
     return True

@@ -6,31 +6,31 @@ Every way in that accepts a sign-up goes through `entry.accept`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, Response, current_app, g, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from werkzeug.datastructures import MultiDict
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import HTTPException
 
-from portal import addresses, text, tokens, web
+from portal import addresses, domains, text, tokens, web
 from portal.clock import now
 from portal.db import transaction
 from portal.errors import Conflict, Expired, NotFound
-from portal.forms import QUICKEST_PERSON
-from portal.newsletter import consent, entry, erasure, forms, proof, subscriptions
+from portal.newsletter import asked, consent, entry, erasure, forms, leaving, proof, subscriptions
 from portal.newsletter import record as records
-from portal.newsletter.models import ON_THE_LIST, Language, Means, Source, Subscriber, Topic, masked
+from portal.newsletter.models import ON_THE_LIST, Language, Means, Source, Subscriber, Topic
 from portal.settings import settings
 from portal.throttle import block_of
 
 bp = Blueprint("newsletter", __name__)
 
-FOREIGN_POSTS = {"newsletter.unsubscribe", "newsletter.api"}
-API_MAX_BYTES = 4096
-CONSENT_MAX = 2000
-ONE_CLICK = ("List-Unsubscribe", "One-Click")
+FOREIGN_POSTS = {"newsletter.unsubscribe", "newsletter_api.sign_up"}
+SUGGESTED, TYPED = "suggested", "typed"  # which spelling of the address is right
+ANY_POSTS = {
+    "newsletter.unsubscribe"
+}  # whose body is nobody's business: RFC 8058 asks for exactness of senders only
 
 
 @bp.url_value_preprocessor
@@ -47,10 +47,32 @@ def signup() -> ResponseReturnValue:
     """Sign up: the same answer for every address."""
     form = _signup_form()
     web.keep("newsletter/signup.html", form)
-    if form.validate_on_submit():
-        _accept(form, words=form.words, source=Source.FORM)
-        return redirect(addresses.CHECK_EMAIL.speaking(g.lang), 303)
-    return web.empty_form("newsletter/signup.html", form, form.holes)
+    if not form.validate_on_submit():
+        return web.empty_form("newsletter/signup.html", form, form.holes)
+    typed = str(form.email.data)
+    meant, spelling = domains.suggestion(typed), request.form.get("spelling")
+    if meant and spelling == SUGGESTED:
+        form.email.data = meant
+    # A person may have been hasty or trapped too: that costs a press, never the mail.
+    is_doubtful = form.is_trapped or form.is_hasty
+    is_asked = bool(meant) and spelling not in (SUGGESTED, TYPED)
+    if is_doubtful or is_asked:
+        form.ask_again()
+        more = {"once_more": is_doubtful, "meant": meant if is_asked else ""}
+        return web.page("newsletter/signup.html", form=form, status=422, **more)
+    entry.accept(
+        **form.values(),
+        words=form.words,
+        source=Source.FORM,
+        page=request.path,
+        network=_network(),
+        form_token=str(form.form_token.data),
+        throttle=current_app.extensions["throttle"],
+        at=now(),
+    )
+    response = redirect(addresses.CHECK_EMAIL.speaking(g.lang), 303)
+    response.headers.add("Set-Cookie", asked.set_cookie(settings(), str(form.email.data), at=now()))
+    return response
 
 
 for _language_there, _path in addresses.NEWSLETTER.twins.items():
@@ -59,43 +81,23 @@ for _language_there, _path in addresses.NEWSLETTER.twins.items():
 
 @bp.get(addresses.CHECK_EMAIL)
 def check_email() -> ResponseReturnValue:
-    """What to do next; it knows nothing about anybody."""
-    return _quiet("newsletter/check_email.html")
-
-
-@bp.post(addresses.SIGN_UP_API)
-def api() -> ResponseReturnValue:
-    """Sign up from another site, in JSON; always the same bytes."""
-    request.max_content_length = API_MAX_BYTES
-    request.get_data()
-    if not request.is_json:
-        raise UnsupportedMediaType
-    g.lang = "en"
-    try:
-        fields, shown = _api_fields(request.get_json(silent=True))
-    except ValueError as fault:
-        return make_response({"error": "invalid", "fields": {}, "detail": str(fault)}, 422)
-    form = forms.SignupForm(formdata=fields, meta={"csrf": False}, words=consent.current(g.lang))
-    if not form.validate():
-        faults = {name: [str(fault) for fault in found] for name, found in form.errors.items()}
-        return make_response({"error": "invalid", "fields": faults}, 422)
-    words = consent.shown_elsewhere(shown, form.language.data)
-    _accept(form, words=words, source=Source.API)
-    return make_response({"status": "check_mail"}, 202)
+    """What to do next; of whom it is about it knows what their own browser brings along."""
+    address = asked.address_in(settings(), request.cookies.get(asked.COOKIE, ""), at=now())
+    return _quiet("newsletter/check_email.html", address=address)
 
 
 @bp.route(addresses.CONFIRM, methods=["GET", "POST"])
 def confirm(token: str) -> ResponseReturnValue:
     """One button; a link that is unknown or too old offers to ask again."""
     try:
-        asked = subscriptions.asked(token, at=now())
+        signup = subscriptions.asked(token, at=now())
     except NotFound:
         if request.method == "POST":
-            return redirect(request.path, 303)
-        return _ask_again()
-    lang = _language(asked.language)
+            return redirect(addresses.CONFIRM.of(token=token or "-"), 303)
+        return _ask_again(token)
+    lang = _language(signup.language)
     form = forms.ConfirmForm()
-    context: dict[str, Any] = {"address": masked(asked.address)}
+    context: dict[str, Any] = {"address": text.masked(signup.address)}
     web.keep("newsletter/confirm.html", form, **context)
     if not form.validate_on_submit():
         return web.page("newsletter/confirm.html", form=form, **context)
@@ -107,21 +109,9 @@ def confirm(token: str) -> ResponseReturnValue:
             else:
                 subscriptions.confirm(token, network=_network(), keys=settings().keys, at=now())
     except (NotFound, Expired):
-        return redirect(request.path, 303)
+        return redirect(addresses.CONFIRM.of(token=token), 303)
     done = addresses.BLOCKED if form.not_me.data else addresses.CONFIRMED
     return redirect(done.speaking(lang), 303)
-
-
-@bp.get(addresses.CONFIRMED)
-def confirmed() -> ResponseReturnValue:
-    """Signed up."""
-    return _quiet("newsletter/confirmed.html")
-
-
-@bp.get(addresses.BLOCKED)
-def blocked() -> ResponseReturnValue:
-    """No more confirm mails."""
-    return _quiet("newsletter/blocked.html", months=12)
 
 
 @bp.route(addresses.PREFERENCES, methods=["GET", "POST"])
@@ -173,26 +163,36 @@ def record(token: str) -> ResponseReturnValue:
 
 @bp.route(addresses.UNSUBSCRIBE, methods=["GET", "POST"])
 def unsubscribe(token: str) -> ResponseReturnValue:
-    """One button, or the one-click POST of RFC 8058; a link that is nobody's any more gets the same answers."""
-    if request.method == "POST" and request.form.get(ONE_CLICK[0]) == ONE_CLICK[1]:
-        with transaction():
-            subscriptions.unsubscribe(token, means=Means.ONE_CLICK, network=_network(), at=now())
-        return web.private(Response("You will get no more emails.\n", mimetype="text/plain"))
+    """One button, or the one-click POST of RFC 8058: any POST with a good link leaves, whatever its body.
+
+    A link that was somebody's whom we have forgotten gets the same answers; any other is told that it is not whole.
+    """
     subscriber = subscriptions.find_by_leave(token)
+    if subscriber is None and not leaving.was_ours(token):
+        return _incomplete()
     lang = _language(subscriber.language if subscriber else None)
-    form = forms.LeaveForm()
-    web.keep("newsletter/unsubscribe.html", form)
-    if not form.validate_on_submit():
-        return web.page("newsletter/unsubscribe.html", form=form)
+    if request.method != "POST":
+        return web.page("newsletter/unsubscribe.html", form=forms.LeaveForm())
+    is_page = _sent_by_page()
+    means = Means.PAGE if is_page else Means.ONE_CLICK
     with transaction():
-        subscriptions.unsubscribe(token, means=Means.PAGE, network=_network(), at=now())
-    return redirect(addresses.LEFT.speaking(lang), 303)
+        subscriptions.unsubscribe(token, means=means, network=_network(), at=now())
+    if is_page:
+        return redirect(addresses.LEFT.speaking(lang), 303)
+    return web.private(Response("You will get no more emails.\n", mimetype="text/plain"))
 
 
-@bp.get(addresses.LEFT)
-def left() -> ResponseReturnValue:
-    """No more mails."""
-    return _quiet("newsletter/left.html")
+@bp.route(addresses.LEAVE, methods=["GET", "POST"])
+def leave() -> ResponseReturnValue:
+    """Without a link: type the address; the same answer for every one."""
+    form = forms.LeaveByMailForm()
+    web.keep("newsletter/leave.html", form)
+    if not form.validate_on_submit():
+        return web.page("newsletter/leave.html", form=form, is_incomplete=False)
+    web.throttle("signup")
+    with transaction():
+        leaving.ask(str(form.email.data), at=now())
+    return redirect(addresses.LEAVE_ASKED.speaking(g.lang), 303)
 
 
 @bp.route(addresses.ERASE, methods=["GET", "POST"])
@@ -201,6 +201,10 @@ def erase(token: str) -> ResponseReturnValue:
     try:
         subscriber = erasure.to_erase(token, at=now())
     except NotFound:
+        if not tokens.is_whole(token):
+            raise NotFound(
+                _("Part of this link is missing. Open it from the email, or copy all of it.")
+            ) from None
         return redirect(addresses.ERASED.speaking(g.lang), 303)
     lang = _language(subscriber.language)
     form = forms.EraseForm()
@@ -217,30 +221,25 @@ def erase(token: str) -> ResponseReturnValue:
     return redirect(addresses.ERASED.speaking(lang), 303)
 
 
-@bp.get(addresses.ERASED)
-def erased() -> ResponseReturnValue:
-    """Nothing is left, or the link was no longer good."""
-    return _quiet("newsletter/erased.html")
+def _stands_alone(template: str) -> Callable[[], ResponseReturnValue]:
+    """What a person reads after an act; it knows nothing of them."""
+    return lambda: _quiet(template)
+
+
+for _endpoint, _address, _template in (
+    ("confirmed", addresses.CONFIRMED, "newsletter/confirmed.html"),
+    ("blocked", addresses.BLOCKED, "newsletter/blocked.html"),
+    ("leave_asked", addresses.LEAVE_ASKED, "newsletter/leave_asked.html"),
+    ("left", addresses.LEFT, "newsletter/left.html"),
+    ("erased", addresses.ERASED, "newsletter/erased.html"),
+):
+    bp.add_url_rule(_address, _endpoint, _stands_alone(_template))
 
 
 @bp.get(addresses.EDITIONS)
 def editions() -> ResponseReturnValue:
     """The public archive; empty as yet."""
     return web.page("newsletter/editions.html")
-
-
-def _accept(form: forms.SignupForm, *, words: consent.Words, source: Source) -> None:
-    entry.accept(
-        **form.values(),
-        words=words,
-        source=source,
-        page=request.path,
-        network=_network(),
-        signals=form.signals,
-        form_token=str(form.form_token.data),
-        throttle=current_app.extensions["throttle"],
-        at=now(),
-    )
 
 
 def _act(subscriber: Subscriber, act: str, form: forms.PreferencesForm) -> None:
@@ -261,35 +260,24 @@ def _act(subscriber: Subscriber, act: str, form: forms.PreferencesForm) -> None:
         raise Conflict(_("You get no emails from us now. To start again, sign up.")) from error
 
 
-def _api_fields(sent: Any) -> tuple[MultiDict[str, str], str]:
-    """The JSON as the form's fields, and the words its site showed; raises ValueError saying what is wrong."""
-    if not isinstance(sent, dict):
-        raise ValueError("send a JSON object")
-    fields: MultiDict[str, str] = MultiDict()
-    for name in ("email", "topics", "language", forms.SignupForm.TRAP):
-        if name in sent:
-            values = sent[name] if name == "topics" and isinstance(sent[name], list) else [sent[name]]
-            if not all(isinstance(value, str) for value in values):
-                raise ValueError(f"{name} must be text")
-            fields.setlist(name, values)
-    shown = sent.get("consent_text", "")
-    if not isinstance(shown, str):
-        raise ValueError("consent_text must be text")
+def _incomplete() -> ResponseReturnValue:
+    """For a link that was never ours, or lost a part on its way: what to do, and a way to stop all the same."""
+    form = forms.LeaveByMailForm(formdata=None)
+    return _quiet("newsletter/leave.html", form=form, status=404, is_incomplete=True)
+
+
+def _sent_by_page() -> bool:
+    """Whether our own page's button was pressed, and not a mail program's."""
     try:
-        shown = text.check(shown, max_length=CONSENT_MAX, multiline=True)
-    except text.TextFault as fault:
-        raise ValueError(f"consent_text {fault}") from fault
-    # A program has no page to keep a form token from; its sign-up is one of its own, seen long enough ago.
-    opened = now().timestamp() - QUICKEST_PERSON
-    purpose = f"signup/{consent.current(g.lang).name}"
-    fields["form_token"] = tokens.stamp(settings().keys[0], purpose, at=opened)
-    return fields, shown
+        return "form_token" in request.form
+    except HTTPException:  # a body that cannot be read
+        return False
 
 
-def _ask_again() -> ResponseReturnValue:
+def _ask_again(token: str) -> ResponseReturnValue:
     """200, so that it looks the same to whoever tries tokens; the form posts to the sign-up page."""
-    action = addresses.NEWSLETTER.speaking(g.lang)
-    return web.page("newsletter/ask_again.html", form=_signup_form(), action=action)
+    action, form = addresses.NEWSLETTER.speaking(g.lang), _signup_form()
+    return web.page("newsletter/ask_again.html", form=form, action=action, is_whole=tokens.is_whole(token))
 
 
 def _signup_form() -> forms.SignupForm:
@@ -297,6 +285,8 @@ def _signup_form() -> forms.SignupForm:
 
 
 def _theirs(token: str) -> Subscriber:
+    if not tokens.is_whole(token):
+        raise NotFound(_("Part of this link is missing. Open it from the email, or copy all of it."))
     try:
         return subscriptions.get_by_preferences(token)
     except NotFound as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from typing import Any
 
@@ -52,8 +52,18 @@ class PlanForm(BaseForm):
         default="en",
     )
 
+    @classmethod
+    def choices_in(cls, sent: Mapping[str, str]) -> list[tuple[str, str]]:
+        """What was chosen in a post, as it was typed, to carry over another page."""
+        return [(name, sent[name]) for name in ("schedule", "start", "language") if name in sent]
+
+    @classmethod
+    def refilled(cls, schedules: Iterable[Schedule], today: date, chosen: Mapping[str, str]) -> PlanForm:
+        """The form as it was left, not sent again."""
+        return cls(schedules, today, formdata=None, **chosen)
+
     def __init__(self, schedules: Iterable[Schedule], today: date, **kwargs: Any) -> None:
-        super().__init__(start=_american(plans.next_monday(today)), **kwargs)
+        super().__init__(**{"start": _american(plans.next_monday(today)), **kwargs})
         self.schedule.choices = [SelectChoice(schedule.id, schedule.name) for schedule in schedules]
         self.today = today
         self.start_on = today
@@ -62,8 +72,8 @@ class PlanForm(BaseForm):
         """A day that is there, not long past and not far ahead."""
         try:
             self.start_on = plans.read_day(field.data or "")
-        except ValueError as fault:
-            raise ValidationError(ENTER_START) from fault
+        except plans.NoDay as fault:
+            raise ValidationError(str(fault)) from fault
         first, last = self.today - EARLIEST, self.today + LATEST
         if not first <= self.start_on <= last:
             raise ValidationError(START_RANGE.format(first=_american(first), last=_american(last)))

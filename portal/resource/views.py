@@ -7,6 +7,7 @@ served after its next start.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -50,7 +51,10 @@ def _give_texts_their_addresses(state: BlueprintSetupState) -> None:
     """One rule for each text: a catch-all would swallow the other rooms' 404s."""
     library: Library = state.app.extensions["library"]
     for path in library.pages:
-        state.add_url_rule(path, endpoint="article", view_func=article, defaults={"path": path})
+        methods = ["GET", "POST"] if library.pages[path].gated else ["GET"]  # the gate stands at its address
+        state.add_url_rule(
+            path, endpoint="article", view_func=article, defaults={"path": path}, methods=methods
+        )
 
 
 def _bring_the_guide(state: BlueprintSetupState) -> None:
@@ -70,8 +74,11 @@ def article(path: str) -> ResponseReturnValue:
     g.lang = text.language
     if not text.gated:
         return _kept(_render(text))
+    if request.method == "POST":
+        return gate()
     if not _is_professional():
-        return _show_gate()
+        # Without an action a form goes to where it stands, and the browser keeps the #passage that was asked for.
+        return _show_gate(action=addresses.GATE if path == GATED_ROOT else None)
     if path == EVIDENCE and "condition" in request.args:
         return _private(_one_condition(text, request.args["condition"]))
     if path == GATED_ROOT:
@@ -144,19 +151,14 @@ def summary() -> ResponseReturnValue:
 @bp.route(addresses.DOSE_PLAN, methods=["GET", "POST"])
 def dose_plan() -> ResponseReturnValue:
     """Choose a documented schedule; the answer is the patient's page, and nothing of it is kept."""
-    if not _is_professional():
-        return redirect(request.path, 303) if request.method == "POST" else _show_gate()
     library = _library()
-    today = now().astimezone(settings().ORG.timezone).date()
-    form = PlanForm(library.schedules, today)
-    context: dict[str, Any] = {
-        "article": library.pages[addresses.DOSING],
-        "spanish": library.pages.get(PATIENTS_IN_SPANISH),
-        "sources": {one.id: _source_words(one) for one in library.schedules},
-    }
-    web.keep("resource/dose_plan.html", form, **context)
+    if not _is_professional():  # also whose cookie was lost while they were choosing
+        status = 403 if request.method == "POST" else 200
+        return _show_gate(status=status, chosen=PlanForm.choices_in(request.form))
+    form = PlanForm(library.schedules, _today())
+    web.keep("resource/dose_plan.html", form, **_plan_context())
     if not form.validate_on_submit():
-        return web.page("resource/dose_plan.html", form=form, **context)
+        return _choose_plan(form)
     chosen = next(one for one in library.schedules if one.id == form.schedule.data)
     g.lang = form.language.data
     flask_babel.refresh()  # the form has spoken English so far
@@ -167,10 +169,13 @@ def dose_plan() -> ResponseReturnValue:
 @bp.post(addresses.GATE)
 def gate() -> ResponseReturnValue:
     """Remember for 30 days that this visitor says they are a health professional."""
-    form = GateForm()
+    form, chosen = GateForm(), PlanForm.choices_in(request.form)
     if not form.validate_on_submit():
-        return web.page("resource/gate.html", form=form)
-    response = make_response(redirect(_gated_address(form.next.data or ""), 303))
+        return web.page("resource/gate.html", form=form, action=addresses.GATE, chosen=chosen)
+    if chosen:
+        response = _choose_plan(PlanForm.refilled(_library().schedules, _today(), dict(chosen)))
+    else:
+        response = make_response(redirect(_gated_address(form.next.data or ""), 303))
     response.set_cookie(
         GATE_COOKIE,
         GATE_ANSWER,
@@ -181,6 +186,23 @@ def gate() -> ResponseReturnValue:
         samesite="Lax",
     )
     return response
+
+
+def _choose_plan(form: PlanForm) -> Response:
+    return web.page("resource/dose_plan.html", form=form, **_plan_context())
+
+
+def _plan_context() -> dict[str, Any]:
+    library = _library()
+    return {
+        "article": library.pages[addresses.DOSING],
+        "spanish": library.pages.get(PATIENTS_IN_SPANISH),
+        "sources": {one.id: _source_words(one) for one in library.schedules},
+    }
+
+
+def _today() -> date:
+    return now().astimezone(settings().ORG.timezone).date()
 
 
 def _render(text: Page, *, query: str = "", tools: bool = False, guide: str = "", **context: Any) -> Response:
@@ -245,10 +267,13 @@ def _source_words(schedule: plans.Schedule) -> str:
     return f"{plans.LEVELS[schedule.level]}. {schedule.note}" + (f" Source: {cited}" if cited else "")
 
 
-def _show_gate(*, status: int | None = None) -> Response:
-    """The gate, which leads on to the address that was asked for."""
+def _show_gate(
+    *, status: int = 200, action: str | None = addresses.GATE, chosen: Sequence[tuple[str, str]] = ()
+) -> Response:
+    """The gate, which leads on to the address that was asked for; without an `action`, to the passage of it too."""
     asked = f"{request.path}?{request.query_string.decode('ascii', 'replace')}".rstrip("?")
-    return web.page("resource/gate.html", form=GateForm(next=_gated_address(asked)), status=status)
+    form = GateForm(formdata=None, next=_gated_address(asked))
+    return web.page("resource/gate.html", form=form, status=status, action=action, chosen=chosen)
 
 
 def _gated_address(asked: str) -> str:

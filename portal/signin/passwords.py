@@ -1,8 +1,9 @@
 """Passwords: what may be one, and the one way to hash and to check them.
 
 Rules of NIST SP 800-63B, 5.1.1.2: length, a list of what everybody tries, words about the person and the place; no
-rules of composition, no forced change. A password is taken exactly as it was typed: not trimmed, not normalised,
-not cut. Argon2id with the parameters of the OWASP Password Storage Cheat Sheet.
+rules of composition, no forced change. A password is neither trimmed nor cut. One letter with its accent can be one
+sign or two, as the device has it: so it is hashed in NFKC, and one that was hashed as it was typed, before that was
+so, still matches. Argon2id with the parameters of the OWASP Password Storage Cheat Sheet.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 import string
 import threading
+import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -41,6 +43,7 @@ def fault(password: str, *, about: Iterable[str] = ()) -> str | None:
 
     `about` holds what others know of its owner: name, email address, the pharmacy's name.
     """
+    password = _normal(password)
     if len(password) < LENGTH_MIN:
         return TOO_SHORT
     if len(password) > LENGTH_MAX:
@@ -51,23 +54,38 @@ def fault(password: str, *, about: Iterable[str] = ()) -> str | None:
 def hashed(password: str) -> str:
     """The argon2id hash to keep. Raises TooMany when too many are being made already."""
     with _slot():
-        return _hasher.hash(password)
+        return _hasher.hash(_normal(password))
 
 
 def matches(kept: str | None, password: str) -> bool:
     """Whether this is the password; takes as long when there is none to compare with (no account, no password)."""
-    if len(password) > LENGTH_MAX:
+    if len(_normal(password)) > LENGTH_MAX:
         return False
     with _slot():
-        try:
-            return _hasher.verify(kept or _nobodys(), password) and kept is not None
-        except (VerificationError, InvalidHashError):
-            return False
+        # All of them, so that the time tells nothing of which one it was.
+        return sum(_verifies(kept, spelling) for spelling in _spellings(password)) > 0
 
 
 def is_outdated(kept: str) -> bool:
     """Whether a hash was made with other parameters than today's."""
     return _hasher.check_needs_rehash(kept)
+
+
+def _normal(password: str) -> str:
+    return unicodedata.normalize("NFKC", password)
+
+
+def _spellings(password: str) -> list[str]:
+    """As it is hashed today, then as a device may have sent it once; of plain letters there is only one."""
+    forms = (_normal(password), password, *(unicodedata.normalize(form, password) for form in ("NFC", "NFD")))
+    return list(dict.fromkeys(forms))
+
+
+def _verifies(kept: str | None, password: str) -> bool:
+    try:
+        return _hasher.verify(kept or _nobodys(), password) and kept is not None
+    except (VerificationError, InvalidHashError):
+        return False
 
 
 @contextmanager

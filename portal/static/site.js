@@ -9,6 +9,9 @@
     button.addEventListener("click", function () { window.print(); });
   });
 
+  /* The gate of the front page of the resource leads on to the #passage that was asked for, as the chapters' gates do by themselves. */
+  each("form[action='/prescribers/gate']", function (form) { if (location.hash) form.action = location.href; });
+
   /* The summary takes the focus by `autofocus`. Where a browser does not do that for a group, do it here; then keep the label of
      the field in view when a line is followed. */
   var summary = document.getElementById("errors");

@@ -59,7 +59,6 @@ def circumstances(app: Flask, token: str = "token-1", **changes: Any) -> dict[st
     return {
         "patient_data": [],
         "form_token": token,
-        "signals": [],
         "keys": keys(app),
         "org": app.config["ORG"],
         "at": now(),
@@ -74,7 +73,7 @@ def consultation(**changes: Any) -> dict[str, Any]:
 
 def submit(app: Flask, token: str = "token-1", **changes: Any) -> str:
     """Store a consultation in a transaction of its own; its reference."""
-    asides = {name: changes.pop(name) for name in ("signals", "at", "patient_data") if name in changes}
+    asides = {name: changes.pop(name) for name in ("at", "patient_data") if name in changes}
     with app.app_context(), transaction():
         answers = consultation(**changes)
         sent = submissions.submit(kinds.CONSULTATION, answers, **circumstances(app, token, **asides))

@@ -22,7 +22,7 @@ from portal.intake import views
 from portal.intake.models import Request, Status
 from portal.mail.models import Delivery
 from portal.organisation import OpeningHours
-from tests.intake.samples import ANSWERS, CONSULTATION, RESOURCE, how_many, the_request
+from tests.intake.samples import ANSWERS, CONSULTATION, RESOURCE, how_many, staff, the_request
 from tests.pages import Page, Visitor
 
 ASK, ORDER = "/requests/consultation", "/requests/resources"
@@ -245,18 +245,65 @@ def test_a_storage_fault_keeps_the_words(
     assert int(failed.response.headers["Retry-After"]) > 0
 
 
-def test_a_robot_in_the_trap_sees_the_ordinary_receipt(app: Flask, visitor: Visitor) -> None:
-    page = checked(visitor, office_code="12")
+@pytest.mark.parametrize(("address", "button"), [(ASK, "Send my question"), (ORDER, "Send my request")])
+@pytest.mark.parametrize("wait", [0.1, 30])
+def test_a_trap_or_haste_costs_the_press_on_the_check_page_and_no_answer(
+    app: Flask, visitor: Visitor, outbox: Callable[[], list[Any]], address: str, button: str, wait: float
+) -> None:
+    """What looks like a robot is asked once more, and then it is a request like any other: staff hear of it."""
+    staff(app)
+    answers = CONSULTATION if address == ASK else RESOURCE
+    page = visitor.open(address).set(**answers, office_code="12", confirmed="1")
 
-    page.press("Send my question", status=303).sees("We have your question", "Received").lacks("pam")
-    assert (the_request(app).status, the_request(app).signals) == (Status.SPAM, ["honeypot"])
+    check = page.press("Continue", wait=wait, status=200)
+    assert check.title == "Check your answers before you send them"
+    assert not check.soup.select("[name=office_code]")
+    assert how_many(app) == 0
+    check.press(button, wait=0, status=303).sees("We will answer by")
+
+    assert the_request(app).status == Status.NEW
+    assert len(outbox()) == 2, "the receipt, and the notice to staff"
 
 
-def test_a_very_quick_sender_is_noted_and_served(app: Flask, visitor: Visitor) -> None:
-    page = visitor.open(ORDER).set(**RESOURCE).press("Continue", wait=0.5)
-    page.press("Send my request", wait=0.5, status=303)
+def test_a_slip_in_an_address_is_asked_about_on_the_check_page(visitor: Visitor) -> None:
+    page = checked(visitor, email="ana@gmial.com").sees(
+        "Did you mean ana@gmail.com?", "You typed ana@gmial.com."
+    )
 
-    assert (the_request(app).status, the_request(app).signals) == (Status.NEW, ["quick"])
+    page.press("Change the address").set(email="ana@clinic.example").press("Continue").lacks("Did you mean")
+
+
+def test_the_receipt_says_where_the_answer_goes(visitor: Visitor) -> None:
+    receipt = checked(visitor).press("Send my question", status=303)
+
+    receipt.sees("Answer goes to an…@clinic.example").lacks("ana@clinic.example")
+
+
+@pytest.mark.parametrize("box", ["y", ""])
+def test_who_gives_their_own_name_asks_on_behalf_ticked_or_not(
+    app: Flask, visitor: Visitor, outbox: Callable[[], list[Any]], box: str
+) -> None:
+    """The answer goes to who asked, and the prescriber in whose name it was hears of it."""
+    mine = {"delegate_name": "Kim Day", "delegate_email": "kim@clinic.example"} | (
+        {"on_behalf": box} if box else {}
+    )
+
+    check = checked(visitor, **mine).sees("I am asking on behalf of a prescriber Yes", "Kim Day")
+    check.press("Send my question", status=303).sees("ki…@clinic.example")
+
+    mails = {mail["To"]: mail for mail in outbox()}
+    assert set(mails) == {"kim@clinic.example", "ana@clinic.example"}
+    told = mails["ana@clinic.example"].get_body(("plain",)).get_content()
+    assert the_request(app).reference in told and "ki…@clinic.example" in told
+    assert "Kim Day" not in told and CONSULTATION["question"][:20] not in told
+
+
+@pytest.mark.parametrize("only", ["delegate_name", "delegate_email"])
+def test_half_a_delegate_is_asked_for_the_other_half(visitor: Visitor, only: str) -> None:
+    value = "Kim Day" if only == "delegate_name" else "kim@clinic.example"
+    page = filled(visitor, **{only: value}).press("Continue", status=422)
+
+    assert set(page.errors) == {"delegate_name", "delegate_email"} - {only}
 
 
 @pytest.mark.parametrize("address", [ASK, ORDER])

@@ -70,18 +70,35 @@ def test_every_day_has_exactly_one_dose_whatever_the_start(library: Library) -> 
 
 @pytest.mark.parametrize(
     ("typed", "day"),
-    [("2026-01-19", 19), ("2026-1-9", 9), (" 1/19/2026 ", 19), ("01/09/2026", 9)],
+    [
+        *(("2026-01-19", 19), ("2026-1-9", 9), (" 1/19/2026 ", 19), ("01/09/2026", 9)),
+        *(("1-19-2026", 19), ("1.19.2026", 19)),
+    ],
 )
 def test_a_day_is_read_as_people_type_it(typed: str, day: int) -> None:
     assert plans.read_day(typed) == date(2026, 1, day)
 
 
 @pytest.mark.parametrize(
-    "typed", ["", "19.1.2026", "2026-02-30", "13/1/2026", "1/19/26", "soon", "２０２６-01-19x"]
+    ("typed", "words"),
+    [
+        *((typed, "as month/day/year, like 1/19/2027") for typed in ("", "soon", "1/19", "２０２６-01-19x")),
+        ("1/19/27", "the year with four figures, like 1/19/2027"),
+        ("2/3/09", "like 2/3/2009"),
+        ("2/29/2027", "There is no day 29 in February 2027"),
+        ("2026-02-30", "There is no day 30 in February 2026"),
+        ("4/31/2026", "There is no day 31 in April 2026"),
+        ("1/0/2026", "There is no day 0 in January 2026"),
+        ("19/1/2027", "There is no month 19; write the month first, like 1/19/2027"),
+        ("13/45/2027", "There is no month 13"),
+        ("0/1/2027", "There is no month 0"),
+    ],
 )
-def test_what_is_no_day_is_refused(typed: str) -> None:
-    with pytest.raises(ValueError, match="day|month|range"):
+def test_what_is_no_day_is_refused_with_the_reason(typed: str, words: str) -> None:
+    with pytest.raises(plans.NoDay) as refused:
         plans.read_day(typed)
+
+    assert words in str(refused.value)
 
 
 def test_the_first_day_offered_is_the_next_monday() -> None:
@@ -234,7 +251,8 @@ def test_nothing_of_the_choice_is_in_the_address_or_kept_by_a_cache(professional
         ({"schedule": "free"}, {"schedule-0": "Select a schedule"}),
         ({"language": "fr"}, {"language-0": "Select the patient's language"}),
         ({"start": ""}, {"start": "Enter the day of the first dose as month/day/year"}),
-        ({"start": "Monday"}, {"start": "Enter the day of the first dose as month/day/year"}),
+        ({"start": "Monday"}, {"start": "Enter the day of the first dose as month/day/year, like 1/19/2027"}),
+        ({"start": "1/19/27"}, {"start": "Write the year with four figures, like 1/19/2027"}),
         ({"start": "2020-01-01"}, {"start": "Enter a day between 12/15/2025 and 1/16/2027"}),
         ({"start": "2027-01-17"}, {"start": "Enter a day between 12/15/2025 and 1/16/2027"}),
     ],
@@ -250,6 +268,23 @@ def test_a_fault_is_said_beside_its_field_and_what_was_typed_stays(
         assert page.soup.find("input", {"value": "weekly-to-4-5"}).has_attr("checked")
 
 
+@pytest.mark.parametrize("start", ["2/1/2026", "2/30/2026"])
+def test_whose_gate_cookie_is_lost_keeps_the_choices(professional: Visitor, start: str) -> None:
+    page = professional.open(PAGE).set(schedule="weekly-to-4-5", start=start, language="es")
+    professional.client.delete_cookie("professional", path="/prescribers")
+
+    gate = page.press("Make the plan").sees("Your choices are still here")
+    assert gate.title == "For health professionals"
+    again = gate.press("I am a health professional: continue")
+
+    assert again.title == "A dose plan for your patient"
+    assert again.soup.find("input", {"name": "start"})["value"] == start
+    chosen = {box["value"] for box in again.soup.select("[type=radio][checked]")}
+    assert chosen == {"weekly-to-4-5", "es"}
+    if start == "2/1/2026":
+        assert again.press("Make the plan").soup.html["lang"] == "es"
+
+
 def test_today_is_the_pharmacys_day(professional: Visitor, clock: object) -> None:
     clock.set(datetime(2026, 1, 19, 6, 0, tzinfo=UTC))  # type: ignore[attr-defined]  # still Sunday in San Ramon
 
@@ -263,7 +298,7 @@ def test_the_plan_stands_behind_the_gate_for_every_method(app: Flask, visitor: V
     assert page.title == "For health professionals"
 
     answer = visitor.post(PAGE, data={"schedule": "slow-to-3"})
-    assert (answer.status_code, answer.headers["Location"]) == (303, PAGE)
+    assert answer.status_code == 403 and "For health professionals" in answer.text
     assert page.press("I am a health professional: continue").title == "A dose plan for your patient"
 
 

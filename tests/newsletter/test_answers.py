@@ -33,7 +33,6 @@ def accept(app: Flask, clock: Clock, address: str = ADDRESS, *, network: str = "
             source="form",
             page="/newsletter",
             network=network,
-            signals=[],
             form_token=tokens.new_token(),
             at=clock(),
         )
@@ -114,6 +113,38 @@ def test_one_address_gets_one_mail_in_a_quarter_of_an_hour_and_three_a_day(
     assert counts[6] >= 4, "a day later there is room again"
 
 
+@pytest.mark.parametrize("state", [None, State.ACTIVE, State.UNSUBSCRIBED])
+def test_who_asks_again_too_soon_gets_one_mail_when_the_time_is_over(
+    app: Flask, clock: Clock, outbox: Outbox, state: State | None
+) -> None:
+    """Never dropped: lost the mail, left and came back, or on the list, within the quarter of an hour."""
+    if state is not None:
+        make_subscriber(app, state)
+    accept(app, clock)
+    assert len(outbox()) == 1
+    for minutes in (1, 5, 5):
+        clock.tick(minutes=minutes)
+        accept(app, clock)
+        assert len(outbox()) == 1
+
+    clock.tick(minutes=4)
+    assert len(outbox()) == 2, "fifteen minutes after the first, one for all three"
+    clock.tick(days=2)
+    assert len(outbox()) in (2, 3), "at most the reminder to confirm"
+
+
+def test_the_fourth_of_a_day_comes_when_the_day_is_over(app: Flask, clock: Clock, outbox: Outbox) -> None:
+    for _ in range(4):
+        accept(app, clock)
+        outbox()
+        clock.tick(minutes=16)
+    assert len(outbox()) == 3
+
+    clock.tick(hours=24)
+
+    assert len(outbox()) == 4
+
+
 def test_the_limit_holds_for_who_is_on_the_list_too(app: Flask, clock: Clock, outbox: Outbox) -> None:
     """Nobody can be pestered with "you are on it already"."""
     make_subscriber(app)
@@ -121,6 +152,8 @@ def test_the_limit_holds_for_who_is_on_the_list_too(app: Flask, clock: Clock, ou
         accept(app, clock)
 
     assert len(outbox()) == 1
+    clock.tick(minutes=16)
+    assert len(outbox()) == 1, "one answered them all"
 
 
 def test_one_network_causes_ten_mails_an_hour_and_the_rest_wait(

@@ -129,7 +129,13 @@ def test_a_complaint_is_not_undone_by_an_older_link(app: Flask, visitor: Visitor
     assert row_of(app)["state"] == State.COMPLAINED  # type: ignore[index]
 
 
-@pytest.mark.parametrize("token", ["unknown", "x" * 500, "ñ"])
+@pytest.mark.parametrize("token", ["unknown", "ñ", "%0d%0a", "x" * 31])
+def test_a_link_that_lost_a_part_says_so(visitor: Visitor, token: str) -> None:
+    visitor.open(f"/newsletter/confirm/{token}").sees("This link is not complete", "Part of it is missing.")
+    assert visitor.post(f"/newsletter/confirm/{token}").status_code == 303
+
+
+@pytest.mark.parametrize("token", ["x" * 32, "x" * 500])
 def test_an_unknown_link_offers_to_ask_again(app: Flask, visitor: Visitor, token: str) -> None:
     """N6: 200, and the form on it works."""
     page = visitor.open(f"/newsletter/confirm/{token}")

@@ -92,7 +92,8 @@ def test_a_plain_sign_up_is_let_in_with_the_row_and_answer_of_the_form(
     assert (at_door.status_code, at_door.headers["Location"]) == (303, at_form.headers["Location"])
     first, second = both.rows()
     assert first == second
-    assert "Set-Cookie" not in at_door.headers
+    assert at_door.headers.getlist("Set-Cookie") == at_form.headers.getlist("Set-Cookie")
+    assert "asked=" in at_door.headers["Set-Cookie"]
     assert at_door.headers["Content-Security-Policy"] == at_form.headers["Content-Security-Policy"]
 
 

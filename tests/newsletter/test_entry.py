@@ -30,7 +30,6 @@ def accept(app: Flask, number: int, *, form_token: str = "", at: datetime = STAR
             source=Source.FORM,
             page="/newsletter",
             network=f"10.0.{number}.0/24",
-            signals=(),
             form_token=form_token or f"token-{number}",
             throttle=app.extensions["throttle"],
             at=at,

@@ -29,7 +29,7 @@ def links(app: Flask, visitor: Visitor, outbox: Outbox) -> list[str]:
 
 
 def test_a_scanner_changes_nothing(app: Flask, links: list[str], new_visitor: Callable[[], Visitor]) -> None:
-    """HEAD, GET, prefetch, and posts without the page's own tokens."""
+    """HEAD, GET, prefetch, and posts without the page's own tokens; but a post to the link that leaves (RFC 8058)."""
     before = table(app)
 
     for link in links:
@@ -43,7 +43,8 @@ def test_a_scanner_changes_nothing(app: Flask, links: list[str], new_visitor: Ca
             {"not_me": "yes"},
             {"csrf_token": "x", "form_token": "x", "do": "erase"},
         ):
-            assert scanner.post(link, data=body).status_code in (400, 405)
+            if "/unsubscribe/" not in link:
+                assert scanner.post(link, data=body).status_code in (400, 405)
 
     assert table(app) == before
 

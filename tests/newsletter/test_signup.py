@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
+from portal import domains
 from portal.db import db
-from portal.newsletter import consent
+from portal.newsletter import asked, consent
 from portal.newsletter.models import Signup, State
+from tests.conftest import START, Clock
 from tests.newsletter.people import ADDRESS, Outbox, make_subscriber, row_of, sign_up, use_up_sign_ups
 from tests.pages import Visitor
 
@@ -189,14 +192,85 @@ def test_a_page_with_older_words_is_shown_the_new_ones(
     assert count(app) == 0
 
 
-def test_robots_see_the_ordinary_answer_and_get_no_mail(app: Flask, visitor: Visitor, outbox: Outbox) -> None:
-    """N3: a filled honeypot, or less than two seconds."""
-    trapped = visitor.open("/newsletter").set(email=ADDRESS, office_code="x").press("Sign up", status=303)
-    hasty = visitor.open("/newsletter").set(email="ben@mail.example").press("Sign up", status=303, wait=1)
+@pytest.mark.parametrize("page", ["/newsletter", "/es/boletin"])
+@pytest.mark.parametrize(("trap", "wait"), [("x", 30.0), ("", 0.4), ("x", 0.4)])
+def test_haste_or_a_trap_costs_a_press_and_never_the_mail(
+    app: Flask, visitor: Visitor, outbox: Outbox, page: str, trap: str, wait: float
+) -> None:
+    """A browser that fills in, an extension that fills in everything, Enter at once."""
+    button, asks = ("Inscribirme", "Pulse una vez más") if "es" in page else ("Sign up", "Press once more")
+    again = visitor.open(page).set(email=ADDRESS, office_code=trap, topics=["research"])
+    again = again.press(button, wait=wait, status=422)
 
-    assert trapped.title == hasty.title == "One more step: check your email"
-    assert count(app) == 2
-    assert outbox() == []
+    again.sees(asks)
+    assert not again.soup.select("[name=office_code]")
+    assert again.soup.select_one("[name=email]")["value"] == ADDRESS
+    assert [box["value"] for box in again.soup.select("[name=topics][checked]")] == ["research"]
+    assert count(app) == 0
+    again.press(button, wait=0, status=303)
+    assert [mail["To"] for mail in outbox()] == [ADDRESS]
+
+
+def test_answers_are_judged_before_haste(visitor: Visitor, outbox: Outbox) -> None:
+    page = (
+        visitor.open("/newsletter").set(email="anna", office_code="x").press("Sign up", wait=0.2, status=422)
+    )
+
+    page.lacks("Press once more")
+    assert "email" in page.errors
+    page.set(email=ADDRESS, office_code="").press("Sign up", wait=0, status=303)
+    assert len(outbox()) == 1
+
+
+def test_our_own_page_for_a_lost_token_may_be_pressed_at_once(visitor: Visitor, outbox: Outbox) -> None:
+    page = visitor.open("/newsletter").set(email=ADDRESS, form_token="spoiled").press("Sign up", status=400)
+
+    page._typed.pop("form_token", None)
+    page.press("Sign up", wait=0, status=303)
+
+    assert [mail["To"] for mail in outbox()] == [ADDRESS]
+
+
+SLIPS = ("anna@gmial.com", "anna@gmail.con", "anna@hotmal.com", "anna@yahooo.com", "anna@outlok.com")
+
+
+@pytest.mark.parametrize("typed", SLIPS)
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_slip_in_the_address_is_asked_about_once(
+    app: Flask, visitor: Visitor, outbox: Outbox, typed: str, keeps: bool
+) -> None:
+    meant = domains.suggestion(typed)
+    page = visitor.open("/newsletter").set(email=typed).press("Sign up", status=422)
+
+    page.sees(f"Did you mean {meant}?", f"You typed {typed}")
+    assert count(app) == 0
+    after = page.press(f"No, keep {typed}" if keeps else f"Yes, use {meant}", wait=0, status=303)
+
+    expected = typed if keeps else meant
+    after.sees(f"We are sending an email to {expected}.")
+    assert [mail["To"] for mail in outbox()] == [expected]
+
+
+@pytest.mark.parametrize("good", ["anna@mail.com", "anna@gmail.com", "anna@kaiser.org", "anna@ymail.com"])
+def test_a_good_address_is_not_asked_about(visitor: Visitor, good: str) -> None:
+    visitor.open("/newsletter").set(email=good).press("Sign up", status=303).sees(good)
+
+
+def test_the_next_page_shows_the_address_for_a_quarter_of_an_hour(
+    app: Flask, visitor: Visitor, new_visitor: Callable[[], Visitor], clock: Clock
+) -> None:
+    page = sign_up(visitor, "o'hara&co@mail.example")
+    page.sees("We are sending an email to o'hara&co@mail.example.")
+    assert "o'hara" not in page.address
+
+    new_visitor().open(page.address).lacks("o'hara").sees("the address you gave")
+    clock.tick(minutes=16)
+    visitor.open(page.address).lacks("o'hara")
+
+
+@pytest.mark.parametrize("value", ["", "x", "a.b.c", "YQ==.1768500000.AAAA", "ñ.1.2"])
+def test_a_forged_cookie_shows_nothing(app: Flask, value: str) -> None:
+    assert asked.address_in(app.extensions["settings"], value, at=START) == ""
 
 
 def test_too_many_from_one_network_are_told_when_to_come_back(app: Flask, visitor: Visitor) -> None:

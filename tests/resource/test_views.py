@@ -119,7 +119,11 @@ def test_the_first_visit_shows_the_gate_in_place_of_the_page(visitor: Visitor) -
 
     assert page.title == "For health professionals"
     page.lacks("fibromyalgia", "Fibromyalgia")
-    assert page.soup.select_one("form[action='/prescribers/gate'] input[name=next]")["value"] == GATED
+    form = page.soup.select_one("main form")
+    assert form.select_one("input[name=next]")["value"] == GATED
+    assert not form.has_attr("action"), "the browser keeps the #passage that was asked for"
+    root = visitor.open("/prescribers").soup.select_one("main form")
+    assert root["action"] == "/prescribers/gate"
     assert page.response.headers["Cache-Control"] == "no-store"
 
 
@@ -128,6 +132,11 @@ def test_passing_the_gate_leads_to_the_page_that_was_asked_for(visitor: Visitor)
 
     assert page.status == 303 and page.response.headers["Location"] == GATED
     assert visitor.open(GATED).title == "Dosing low dose naltrexone"
+
+
+@pytest.mark.parametrize("path", ["/patients", "/", "/newsletter/left"])
+def test_no_page_before_the_gate_takes_its_form(visitor: Visitor, path: str) -> None:
+    assert visitor.post(path, data={"next": GATED}).status_code == 405
 
 
 def test_the_gates_cookie_is_modest(visitor: Visitor) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 from portal.audit import AuditEntry
 from portal.db import db, transaction
 from portal.intake import kinds, submissions
-from portal.intake.models import Request
+from portal.intake.models import Request, Status
 from portal.mail.models import Delivery, State
 from tests import world
 from tests.conftest import Clock
@@ -109,13 +109,16 @@ def ask_often(app: Flask, clock: Clock) -> Callable[[int], list[str]]:
 
 
 def _send(app: Flask, kind: str, *, patient_data: Any = (), signals: Any = (), **changes: Any) -> str:
-    circumstances = samples.circumstances(
-        app, secrets.token_urlsafe(16), patient_data=patient_data, signals=signals
-    )
+    circumstances = samples.circumstances(app, secrets.token_urlsafe(16), patient_data=patient_data)
     if kind == "consultation":
         made = submissions.submit(kinds.CONSULTATION, {**CONSULTATION, **changes}, **circumstances)
     else:
         made = submissions.submit(kinds.RESOURCE, {**MATERIALS, **changes}, **circumstances)
+    if signals:  # as earlier versions kept them
+        asked = db.session.scalars(select(Request).where(Request.reference == made.reference)).one()
+        asked.signals = list(signals)
+        if "honeypot" in signals:
+            asked.status, asked.closed_at = Status.SPAM, asked.received_at
     return made.reference
 
 
