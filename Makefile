@@ -80,9 +80,9 @@ seed: $(VENV)/ready ## Fill an empty portal with a believable demo world
 
 translations: $(VENV)/ready-dev ## Gather the words to translate; fails, with a list, until Spanish has them all
 	$(BIN)/pybabel -q extract -F portal/translations/babel.cfg -k lazy_gettext -k _l --no-location --sort-output \
-		--omit-header -o portal/translations/messages.pot .
-	$(BIN)/pybabel -q update -i portal/translations/messages.pot -d portal/translations --no-fuzzy-matching --omit-header
-	$(BIN)/pybabel -q compile --use-fuzzy -d portal/translations
+		--msgid-bugs-address=none -o portal/translations/messages.pot .
+	$(BIN)/pybabel -q update -i portal/translations/messages.pot -d portal/translations --no-fuzzy-matching \
+		--ignore-pot-creation-date
 	$(BIN)/pytest -q -n0 tests/newsletter/test_spanish.py -k "translat"
 
 lock: $(VENV)/ready-dev ## Pin the newest versions, with hashes
@@ -91,10 +91,9 @@ lock: $(VENV)/ready-dev ## Pin the newest versions, with hashes
 	$(COMPILE) --upgrade requirements-redis.in -o requirements-redis.txt
 	$(COMPILE) --upgrade requirements-dev.in -o requirements-dev.txt
 
-$(VENV)/ready: requirements.txt $(wildcard portal/translations/*/LC_MESSAGES/*.po)
+$(VENV)/ready: requirements.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
-	@$(BIN)/pybabel -q compile --use-fuzzy -d portal/translations
 	@touch $@
 
 $(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt

@@ -14,14 +14,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, g, make_response, render_template, request
-from flask_babel import Babel, format_date, format_datetime, get_locale
+from flask_babel import format_date, format_datetime, get_locale
 from flask_babel import lazy_gettext as _l
 from jinja2 import StrictUndefined
 from markupsafe import Markup
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from wtforms import Form
 
-from portal import addresses, blank, hours, text, tokens, uploads
+from portal import addresses, blank, catalogues, hours, text, tokens, uploads
 from portal.blank import HOLES, Holes
 from portal.clock import now
 from portal.settings import Settings, settings
@@ -124,7 +124,8 @@ def set_up(app: Flask) -> None:
     )
     app.extensions.setdefault("throttle", Throttle(config.REDIS_URL))
     app.extensions["security_headers"] = list(security_headers(config).items())
-    Babel(app, locale_selector=_language, default_translation_directories="translations")
+    found = catalogues.load(config.INSTANCE_DIR / "cache")
+    catalogues.Catalogues(app, found=found, locale_selector=_language)
     env = app.jinja_env
     env.undefined = StrictUndefined
     env.trim_blocks = env.lstrip_blocks = True
