@@ -165,7 +165,7 @@ def _promise_mails(row: Mapping[str, Any], kind: Kind, receipt: str, *, at: date
         "reference": row["reference"],
         "kind": row["kind"],
         "kind_label": kind.label,
-        "answer_by": row["answer_by"],
+        "answer_by": row["answer_by"] if accounts.is_staffed() else None,
     }
     cause = f"request:{row['reference']}"
     mail.promise(

@@ -18,6 +18,8 @@ from portal.intake.forms import IntakeForm
 from portal.intake.kinds import CHECK, ROOM_KINDS, Kind, of
 from portal.intake.models import PUBLIC_STATUS, Status
 from portal.intake.models import Kind as KindWord
+from portal.mail import lanes
+from portal.people import accounts
 from portal.settings import settings
 
 bp = Blueprint("intake", __name__)
@@ -54,7 +56,10 @@ def _ask(kind: Kind) -> ResponseReturnValue:
     form, page, context = kind.form(), f"intake/{kind.page}.html", _context(kind)
     web.keep(page, form, **context)
     if not form.is_submitted():
-        return web.empty_form(page, form, form.holes, **context)
+        response = web.empty_form(page, form, form.holes, **context)
+        if context["promised"] is None:  # true until somebody joins, so not for a minute
+            response.headers.pop("X-Ready", None)
+        return response
     is_good = form.validate()
     # Most forms are sent once; only the last step finds out by itself, from the row that is in its way.
     # Whom a trap made doubtful sees the check page, which has none, and presses there.
@@ -96,6 +101,9 @@ def receipt(token: str) -> ResponseReturnValue:
         "intake/receipt.html",
         asked=asked,
         is_waiting=status not in (Status.ANSWERED, Status.CLOSED),
+        is_staffed=accounts.is_staffed(),
+        receipt_mail=lanes.became(asked.subject, "intake/received"),
+        answer_mail=lanes.became(asked.subject, "intake/answer"),
         status_words=PUBLIC_STATUS[Status(status)],
         kind_label=of(asked).label,
         is_consultation=asked.kind == KindWord.CONSULTATION,
@@ -107,7 +115,7 @@ def receipt(token: str) -> ResponseReturnValue:
 
 def _context(kind: Kind) -> dict[str, Any]:
     """What every page on the way to a request shows: the promise, and an earlier receipt if there is one."""
-    promised = submissions.promise(kind, org=settings().ORG, at=now())
+    promised = submissions.promise(kind, org=settings().ORG, at=now()) if accounts.is_staffed() else None
     return {"promised": promised, "first_receipt": None, "send": kind.send, "hints": kind.hints}
 
 

@@ -210,6 +210,12 @@ def held_for(recipient: str, *, messages: str = "") -> Sequence[Any]:
     return db.session.execute(query.where(*to_recipient(recipient, messages)).order_by(Delivery.id)).all()
 
 
+def became(cause: str, message: str) -> State | None:
+    """What became of the latest such mail that this promised; None when there is none."""
+    query = select(Delivery.state).join(Body).where(Delivery.cause == cause, Body.message == message)
+    return db.session.scalar(query.order_by(Delivery.id.desc()).limit(1))
+
+
 _TOLD = select(
     Delivery.id,
     Body.message,

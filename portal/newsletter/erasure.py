@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 
 from portal import addresses, tokens
 from portal.db import db
@@ -31,14 +31,15 @@ REST = timedelta(minutes=15)  # between two such mails to one person
 
 
 def request_erase(subscriber: Subscriber, *, at: datetime) -> None:
-    """Mail the address a link behind which all is erased; asked again within a quarter of an hour, no second mail."""
-    recent = select(func.count()).where(
+    """Mail the address a link behind which all is erased; asked again within 15 minutes, when they are over."""
+    recent = select(MailedToken.created_at).where(
         MailedToken.subscriber_id == subscriber.id,
         MailedToken.purpose == Purpose.ERASE,
         MailedToken.created_at > at - REST,
     )
-    if db.session.scalar(recent):
-        return
+    asked = db.session.scalars(recent.order_by(MailedToken.created_at)).all()
+    if len(asked) > 1:
+        return  # one waits already
     token = tokens.new_token()
     db.session.add(
         MailedToken(
@@ -56,6 +57,7 @@ def request_erase(subscriber: Subscriber, *, at: datetime) -> None:
         cause=f"subscriber:{subscriber.id}",
         at=at,
         language=subscriber.language,
+        not_before=asked[0] + REST if asked else None,
     )
 
 

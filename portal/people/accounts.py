@@ -40,6 +40,11 @@ def has_staff() -> bool:
     return db.session.scalar(select(User.id).limit(1)) is not None
 
 
+def is_staffed() -> bool:
+    """Whether anybody is told of what comes in; where nobody is, no page promises an answer."""
+    return db.session.scalar(select(User.id).where(User.active).limit(1)) is not None
+
+
 def people() -> Sequence[User]:
     """Everybody with an account, by name; the disabled last."""
     return db.session.scalars(select(User).order_by(User.active.desc(), func.lower(User.name), User.id)).all()

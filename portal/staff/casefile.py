@@ -18,6 +18,7 @@ from portal.desk.letters import signature
 from portal.intake import kinds, patient_data
 from portal.intake.models import Kind as KindWord
 from portal.intake.models import Message, Request, Status
+from portal.mail import lanes
 from portal.people.models import Role, User
 from portal.staff.forms import form_of
 
@@ -139,6 +140,11 @@ class CaseFile:
     def signature(self) -> list[str]:
         """What will stand under this person's answer."""
         return signature(self.by.name)
+
+    @property
+    def answer_mail(self) -> str:
+        """What became of the latest answer's mail; empty when there is none."""
+        return lanes.became(self.request.subject, "intake/answer") or ""
 
     @property
     def kind_label(self) -> str:

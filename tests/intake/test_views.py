@@ -20,7 +20,8 @@ from sqlalchemy.exc import OperationalError
 from portal.db import db, transaction
 from portal.intake import views
 from portal.intake.models import Request, Status
-from portal.mail.models import Delivery
+from portal.mail import promise
+from portal.mail.models import Delivery, State
 from portal.organisation import OpeningHours
 from tests.intake.samples import ANSWERS, CONSULTATION, RESOURCE, how_many, staff, the_request
 from tests.pages import Page, Visitor
@@ -49,6 +50,7 @@ def checked(visitor: Visitor, **changes: Any) -> Page:
 
 
 def test_a_question_is_checked_and_sent(app: Flask, visitor: Visitor) -> None:
+    staff(app)
     page = visitor.open(ASK).sees("we will answer by", PROMISE)
     assert page.title == "Ask a pharmacist about LDN"
 
@@ -66,6 +68,7 @@ def test_a_question_is_checked_and_sent(app: Flask, visitor: Visitor) -> None:
 
 
 def test_materials_are_checked_before_they_are_asked_for(app: Flask, visitor: Visitor) -> None:
+    staff(app)
     page = visitor.open(ORDER).sees("Tue Jan 20, 10:00").set(**RESOURCE)
 
     check = page.press("Continue", status=200).sees("Check your answers", "Prescriber guide", "By mail")
@@ -453,12 +456,55 @@ def test_looking_changes_nothing(app: Flask, visitor: Visitor, address: str) -> 
     assert visitor.client.put(address, base_url="http://localhost:8000").status_code == 405
 
 
+def test_while_nobody_has_an_account_no_time_is_promised(
+    app: Flask, visitor: Visitor, outbox: Callable[[], list[EmailMessage]]
+) -> None:
+    """Nobody is told of what comes in. What is sent is kept; the first who joins finds it."""
+    visitor.open(ASK).sees("Nobody works at this desk yet").lacks("we will answer by")
+    visitor.open(ORDER).sees("Nobody works at this desk yet").lacks("we will answer by")
+    check = checked(visitor).sees("Nobody works at this desk yet").lacks("we will answer by")
+    receipt = check.press("Send my question").lacks("We will answer by", "Answer by")
+
+    [mail] = outbox()
+    for part in mail.iter_parts():
+        assert "Nobody works at this desk yet" in part.get_content()
+        assert "answer by" not in part.get_content()
+    staff(app)
+    visitor.open(receipt.address).sees("We will answer by", PROMISE)
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (State.QUEUED, "We are sending it to you by email too."),
+        (State.SENT, "We have sent it to you by email too."),
+        (State.DEAD, "We could not send it to you by email."),
+        (None, ""),
+    ],
+)
+def test_a_receipt_says_what_became_of_its_mail(
+    app: Flask, visitor: Visitor, state: State | None, words: str
+) -> None:
+    receipt = checked(visitor).press("Send my question")
+    with app.app_context(), transaction():
+        if state is None:
+            promise.forget("ana@clinic.example")
+        else:
+            db.session.execute(update(Delivery).values(state=state))
+
+    page = visitor.open(receipt.address)
+
+    said = re.findall(r"We [^.]* by email too\.|We could not [^.]*\.", page.text)
+    assert said == ([words] if words else [])
+
+
 def test_without_hours_a_promise_is_a_whole_day_and_no_page_or_mail_prints_an_hour(
     app: Flask,
     visitor: Visitor,
     change_settings: Callable[..., None],
     outbox: Callable[[], list[EmailMessage]],
 ) -> None:
+    staff(app)
     org = replace(app.extensions["settings"].ORG, hours=OpeningHours())
     change_settings(ORG=org)
 
@@ -472,6 +518,7 @@ def test_without_hours_a_promise_is_a_whole_day_and_no_page_or_mail_prints_an_ho
 
 
 def test_the_promise_is_counted_from_the_moment_of_sending(app: Flask, visitor: Visitor) -> None:
+    staff(app)
     visitor.clock.set(visitor.clock.at + timedelta(days=1, hours=10))  # Friday, 8 pm: closed
     page = checked(visitor)
 

@@ -213,7 +213,7 @@ def test_the_record_tells_all_and_no_token(app: Flask, visitor: Visitor, outbox:
 
 def ask_to_erase(app: Flask, visitor: Visitor, outbox: Outbox, preferences: str) -> str:
     visitor.open(preferences).press("Delete everything you hold about me", status=303).sees(
-        "We have sent you an email."
+        "We are sending you an email."
     )
     return link_in(outbox()[-1], "/newsletter/erase/")
 
@@ -228,11 +228,29 @@ def test_asking_to_erase_only_sends_a_mail_to_the_address_itself(
     link = ask_to_erase(app, visitor, outbox, person["preferences"])
     visitor.open(link)
     head(visitor, link)
-    visitor.open(person["preferences"]).press("Delete everything you hold about me")
 
     assert row_of(app) == before
+    assert [message["To"] for message in outbox()] == [ADDRESS]
+
+
+def test_who_asks_to_erase_again_gets_the_mail_when_the_quarter_of_an_hour_is_over(
+    app: Flask, visitor: Visitor, outbox: Outbox
+) -> None:
+    """As the page says: they may have lost the first. However often they ask, one waits."""
+    preferences = make_subscriber(app)["preferences"]
+    first = ask_to_erase(app, visitor, outbox, preferences)
+    for _ in range(3):
+        page = visitor.open(preferences).press("Delete everything you hold about me", status=303)
+        page.sees("If you asked for it less than 15 minutes ago, it comes when they are over.")
+
+    assert len(outbox()) == 1
+    visitor.clock.tick(minutes=15)
     mails = outbox()
-    assert [message["To"] for message in mails] == [ADDRESS], "asked twice, mailed once"
+    assert len(mails) == 2
+    second = link_in(mails[-1], "/newsletter/erase/")
+    assert second != first
+    for link in (first, second):
+        visitor.open(link).sees("Delete everything")
 
 
 def test_erasing_leaves_only_a_keyed_hash(app: Flask, visitor: Visitor, outbox: Outbox) -> None:

@@ -13,8 +13,11 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from portal import tokens
-from portal.db import db
+from portal.clock import now
+from portal.db import db, transaction
+from portal.intake import receipts
 from portal.intake.models import Message, Request, Status
+from portal.mail import lanes
 from portal.mail.models import Delivery
 from portal.staff import forms
 from tests.pages import Page, Visitor, local, words
@@ -623,3 +626,29 @@ def test_where_an_opening_cannot_be_recorded_nothing_is_shown(
     failed = page.press("Save note", status=503)
     failed.lacks(QUESTION)
     assert words(failed.soup.find(id="note-text")) == "A note that took long to write."
+
+
+def test_an_answer_whose_mail_was_given_up_is_said_to_staff_and_to_who_asked(
+    app: Flask, ask: Callable[..., str], signed_in: Callable[..., Colleague], give_up: Callable[[], None]
+) -> None:
+    """Never "on its way"; revived and sent, nothing is said of it any more."""
+    address = f"/staff/requests/{ask()}"
+    ada = signed_in("pharmacist")
+    ada.open(address).press("Claim")
+    page = ada.open(address)
+    page.sees(f"It begins “Hello Ana Ruiz,” and ends: {ada.name} Linden Test Pharmacy 925-555-0100")
+    done = page.set(**{"answer-text": "Yes."}).press("Send answer to ana@clinic.example")
+    done.sees("The answer is on its way.")
+    with app.app_context():
+        asked = db.session.scalars(select(Request)).one()
+        receipt = receipts.path_of(receipts.token_of(asked, app.extensions["settings"].keys))
+    ada.open(receipt).lacks("could not be delivered")
+
+    give_up()
+
+    ada.open(done.address).sees("The answer did not reach them").lacks("on its way")
+    ada.open(receipt).sees("Our email with the answer could not be delivered.")
+    with app.app_context(), transaction():
+        lanes.revive(now())
+    ada.open(done.address).lacks("did not reach them")
+    ada.open(receipt).lacks("could not be delivered")
