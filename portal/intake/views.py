@@ -56,10 +56,7 @@ def _ask(kind: Kind) -> ResponseReturnValue:
     form, page, context = kind.form(), f"intake/{kind.page}.html", _context(kind)
     web.keep(page, form, **context)
     if not form.is_submitted():
-        response = web.empty_form(page, form, form.holes, **context)
-        if context["promised"] is None:  # true until somebody joins, so not for a minute
-            response.headers.pop("X-Ready", None)
-        return response
+        return web.empty_form(page, form, form.holes, **context)
     is_good = form.validate()
     # Most forms are sent once; only the last step finds out by itself, from the row that is in its way.
     # Whom a trap made doubtful sees the check page, which has none, and presses there.
