@@ -1,4 +1,4 @@
-"""What a web server and the `flask` command load: `wsgi:app`."""
+"""What `flask serve` (`wsgi:front`, RSGI) and any WSGI server or the `flask` command (`wsgi:app`) load."""
 
 import gc
 import sys
@@ -49,6 +49,8 @@ if context is not None and isinstance(context.find_root().command, FlaskGroup):
     sys.excepthook = say_in_one_line
 else:
     app.extensions["guide"].prepare(app.extensions["library"])  # nobody who visits shall wait for it
+
+front = app.extensions["front"]
 
 # What is built at start lives until the end: the collector need not walk through it again with every few requests.
 gc.collect()

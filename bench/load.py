@@ -74,11 +74,13 @@ class Figure:
 
 
 class Yardstick:
-    """One WSGI callable on the same server with the same settings."""
+    """One WSGI callable on the same server."""
 
     def __init__(self, target: str, **env: str) -> None:
         self.port = free_port()
-        self.command = [*serve.web_command("127.0.0.1", self.port, 1)[:-1], target]
+        command = serve.web_command("127.0.0.1", self.port, 1, target)
+        command[command.index("rsgi")] = "wsgi"
+        self.command = [*command[:-1], "--blocking-threads", "8", target]
         self.env = {**os.environ, **env}
         self.url = f"http://127.0.0.1:{self.port}/"
         self.start()

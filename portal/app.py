@@ -27,6 +27,7 @@ from portal.desk import letters as desk_letters
 from portal.desk import perform
 from portal.desk.acts import ACTS, ROOM_ACTS
 from portal.errors import CodeFaults
+from portal.front import Front
 from portal.intake import kinds
 from portal.intake import letters as intake_letters
 from portal.intake import models as intake_models
@@ -143,7 +144,15 @@ def create_app(config: Settings) -> Flask:
         refresh=refresh,
     )
     public.extensions["ready"] = layer
-    public.wsgi_app = _Probes(layer, config)  # type: ignore[method-assign]
+    net = failures.last_resort(_Probes(layer, config), web.security_headers(config))
+    public.wsgi_app = net  # type: ignore[assignment, method-assign]
+    public.extensions["front"] = Front(
+        net,
+        layer,
+        most=config.MAX_CONTENT_LENGTH,
+        headers=web.security_headers(config).items(),
+        direct=not config.TRUSTED_PROXIES,
+    )
     Migrate(public, db, directory=str(MIGRATIONS), render_as_batch=True, compare_type=True)
     cli.register(public)
     return public

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -27,6 +28,8 @@ from sqlalchemy.sql.dml import ReturningInsert
 from portal.errors import N_, Unavailable
 
 BUSY_TIMEOUT_MS = 5000
+LOOK_SECONDS, STUCK_SECONDS = 0.05, 0.5  # a commit takes some thousandths of one
+MOST_PATIENT = 3  # threads
 NOTHING_SAVED = N_("Nothing was saved. Try again in a minute.")
 
 NAMING = {
@@ -95,7 +98,40 @@ def transaction() -> Iterator[None]:
             raise
 
 
-_writer = threading.Lock()
+class Turns:
+    """A lock that threads take in turn. While turns pass, all wait for theirs; on a holder that sticks, few may wait.
+
+    Each who waits holds a thread, and those who only read want one too.
+    """
+
+    _patient = threading.BoundedSemaphore(MOST_PATIENT)
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._since = 0.0
+
+    @contextmanager
+    def mine(self) -> Iterator[None]:
+        """Hold it. Raises Unavailable: enough wait already, or the wait was too long."""
+        end = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+        taken = self._lock.acquire(timeout=LOOK_SECONDS)
+        while not taken and time.monotonic() - self._since < STUCK_SECONDS and time.monotonic() < end:
+            taken = self._lock.acquire(timeout=LOOK_SECONDS)
+        if not taken and self._patient.acquire(blocking=False):
+            try:
+                taken = self._lock.acquire(timeout=max(0.0, end - time.monotonic()))
+            finally:
+                self._patient.release()
+        if not taken:
+            raise Unavailable(NOTHING_SAVED)
+        self._since = time.monotonic()
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+
+_writer = Turns()
 
 
 @contextmanager
@@ -104,12 +140,8 @@ def _turn() -> Iterator[None]:
     if db.engine.dialect.name != "sqlite":
         yield
         return
-    if not _writer.acquire(timeout=BUSY_TIMEOUT_MS / 1000):
-        raise Unavailable(NOTHING_SAVED)
-    try:
+    with _writer.mine():
         yield
-    finally:
-        _writer.release()
 
 
 @contextmanager

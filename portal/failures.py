@@ -7,6 +7,8 @@ too, plain words that stand on nothing.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Mapping
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask, Response, current_app, g, make_response, render_template, request
 from flask_babel import gettext
@@ -57,6 +59,25 @@ def set_up(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(DBAPIError, _storage_error)
     app.register_error_handler(Exception, _unexpected)
+
+
+def last_resort(app: WSGIApplication, headers: Mapping[str, str]) -> WSGIApplication:
+    """The same layers, with plain words for an error that one of them lets through: no trace, no bare answer."""
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            return app(environ, start_response)
+        except Exception:
+            log.exception("an error outside the pages")
+            kept = [
+                *headers.items(),
+                ("Content-Type", "text/plain; charset=utf-8"),
+                ("Cache-Control", "no-store"),
+            ]
+            start_response("500 Internal Server Error", kept)
+            return [b"This did not work, and we have noted it. Try again in a minute.\n"]
+
+    return answer
 
 
 def _portal_error(error: PortalError) -> Response:

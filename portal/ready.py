@@ -119,20 +119,31 @@ class ReadyPages:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer, or ask Flask and keep what it marks."""
+        if self.is_due():
+            self.look()
+        answer = self.at_once(environ, start_response)
+        if answer is not None:
+            return answer
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD") or environ.get("QUERY_STRING"):
             return self._app(environ, start_response)
-        if time.monotonic() >= self._next_look:
-            self._look()
-        path = environ.get("PATH_INFO", "")
-        known = self._pages.get(path)
+        return self._ask(environ, start_response, environ.get("PATH_INFO", ""))
+
+    def at_once(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes] | None:
+        """What is ready, without waiting for anything; None when the portal has to be asked."""
+        if environ["REQUEST_METHOD"] not in ("GET", "HEAD") or environ.get("QUERY_STRING"):
+            return None
+        known = self._pages.get(environ.get("PATH_INFO", ""))
         if (
-            known is not None
-            and (environ.get("HTTP_HOST") in self._ours or self._is_ours(environ))
-            and (not (known.gated and self._gate) or _passed_gate(environ.get("HTTP_COOKIE", "")))
-            and (answer := known.answer(environ, start_response)) is not None
+            known is None
+            or not (environ.get("HTTP_HOST") in self._ours or self._is_ours(environ))
+            or (known.gated and self._gate and not _passed_gate(environ.get("HTTP_COOKIE", "")))
         ):
-            return answer
-        return self._ask(environ, start_response, path)
+            return None
+        return known.answer(environ, start_response)
+
+    def is_due(self) -> bool:
+        """Whether it is time to look at the content again."""
+        return time.monotonic() >= self._next_look
 
     def drop(self) -> None:
         """Forget every page that this process keeps (tests); what all must see is part of the stamp."""
@@ -183,10 +194,10 @@ class ReadyPages:
         start_response(status, headers)
         return [body]
 
-    def _look(self) -> None:
+    def look(self) -> None:
         """Drop all pages when the content changed on disk; a faulty change is logged and the old text stays."""
         with self._lock:
-            if time.monotonic() < self._next_look:
+            if not self.is_due():
                 return
             self._next_look = time.monotonic() + LOOK_EVERY
             stamp = self._stamp()

@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import logging
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -19,7 +20,9 @@ from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import NoReturn
 
-THREADS = 8  # requests that wait for a commit let others work (docs/performance.md)
+HEAD_SECONDS = 10  # for the head of a request; as long an idle connection is kept
+MOST_CONNECTIONS = 8192  # at once; the files that the system lets us open may be fewer
+SPARE_FILES = 128  # for the database and all else
 GRACE_SECONDS = 10.0
 MAX_DEATHS = 5
 DEATHS_WINDOW = 60.0  # seconds
@@ -37,15 +40,24 @@ def become_supervisor(host: str, port: int, workers: int, address: str) -> NoRet
     os.execv(sys.executable, arguments)  # noqa: S606
 
 
-def web_command(host: str, port: int, workers: int, *, threads: int = THREADS) -> list[str]:
-    """The web server's command line: granian, one process with threads on SQLite."""
+def web_command(host: str, port: int, workers: int, target: str = "wsgi:front") -> list[str]:
+    """The web server's command line: granian, one process on SQLite. HTTP/2 without TLS is off."""
     return [
-        *(sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws"),
+        *(sys.executable, "-m", "granian", "--interface", "rsgi", "--no-ws", "--http", "1"),
         *("--host", host, "--port", str(port), "--workers", str(workers)),
-        *("--blocking-threads", str(threads), "--backlog", "1024"),
+        *("--backlog", "1024", "--backpressure", str(most_connections())),
+        *("--http1-header-read-timeout", str(HEAD_SECONDS * 1000)),
         *("--workers-kill-timeout", "5", "--log-level", "error"),
-        "wsgi:app",
+        target,
     ]
+
+
+def most_connections() -> int:
+    """How many connections a web server may hold: what the system lets us open, and no more than is sensible."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_CONNECTIONS + SPARE_FILES if hard == resource.RLIM_INFINITY else hard
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, MOST_CONNECTIONS + SPARE_FILES), hard))
+    return max(SPARE_FILES, min(most - SPARE_FILES, MOST_CONNECTIONS))
 
 
 def worker_command() -> list[str]:

@@ -10,6 +10,7 @@ import itertools
 import logging
 import secrets
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,7 +19,7 @@ from flask_babel import format_date, format_datetime, get_locale
 from flask_babel import lazy_gettext as _l
 from jinja2 import StrictUndefined
 from markupsafe import Markup
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, SecurityError
 from wtforms import Form
 
 from portal import addresses, blank, catalogues, hours, text, tokens, uploads
@@ -203,12 +204,15 @@ def day(on: date) -> str:
 def _guard() -> None:
     """Refuse what no page of ours sends, before any view reads it."""
     g.request_id = f"{_PROCESS}-{next(_numbers):x}"
+    _refuse_odd_address()
     if request.method in ("GET", "HEAD", "OPTIONS") or request.endpoint in current_app.extensions.get(
         "takes_any_post", ()
     ):
         return
     _refuse_foreign_origin()
     throttle("post")
+    if request.content_length is None and not uploads.declared():
+        _refuse_endless()
     if request.mimetype == "application/x-www-form-urlencoded":
         body = request.get_data(cache=True)
         if not text.is_utf8_form(body):
@@ -221,6 +225,18 @@ def _guard() -> None:
         pass  # a mail program may send its one-click as multipart (RFC 8058, 3.2)
     elif request.mimetype not in ("", "application/json"):
         raise UnsupportedForm
+
+
+def _refuse_endless() -> None:
+    """A body of unknown length that is over the limit is cut by Werkzeug 3.1, which says so at the next byte only."""
+    if request.environ.get("wsgi.input_terminated"):
+        request.get_data(cache=True)
+        request.stream.read(1)
+
+
+def _refuse_odd_address() -> None:
+    if isinstance(request.routing_exception, SecurityError):
+        raise request.routing_exception  # a Host that is not ours: no view can make an address for it
 
 
 class BadText(HTTPException):
@@ -247,11 +263,28 @@ class ForeignOrigin(HTTPException):
 def _refuse_foreign_origin() -> None:
     """The second guard against forged posts, beside the token (OWASP CSRF: verifying origin)."""
     origin = request.headers.get("Origin", "")
-    ours = {host.strip("[]") for host in current_app.config["TRUSTED_HOSTS"]}
-    is_foreign = origin not in ("", "null") and urlsplit(origin).hostname not in ours
+    is_foreign = origin not in ("", "null") and not is_own_origin(settings(), origin, request.host)
     is_cross_site = request.headers.get("Sec-Fetch-Site") == "cross-site"
     if (is_foreign or is_cross_site) and not _takes_foreign_posts():
         raise ForeignOrigin
+
+
+def is_own_origin(config: Settings, origin: str, host: str) -> bool:
+    """Whether a page of ours sent it: scheme, host and port (RFC 6454, 5). While developing, also by another name."""
+    sent = origin_of(origin)
+    known = [origin_of(config.BASE_URL)] + ([] if config.is_production else [origin_of(f"http://{host}")])
+    return sent is not None and sent in known
+
+
+@lru_cache(maxsize=1024)
+def origin_of(url: str) -> tuple[str, str, int] | None:
+    """Scheme, host and port of an address; None for what is none."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    except (ValueError, KeyError):
+        return None
+    return (parts.scheme, parts.hostname, port) if parts.hostname else None
 
 
 def _takes_foreign_posts() -> bool:

@@ -82,9 +82,9 @@ class Live:
         self.flask("db", "upgrade")
         return self
 
-    def start_web(self, *, wait: bool = True, threads: int = serve.THREADS) -> None:
+    def start_web(self, *, wait: bool = True, target: str = "wsgi:front") -> None:
         """Start the web server; by default wait until it answers."""
-        self._start("web", serve.web_command("127.0.0.1", self.port, 1, threads=threads))
+        self._start("web", serve.web_command("127.0.0.1", self.port, 1, target))
         if wait:
             self.wait_until_up()
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, StatementError
 
 from portal import audit
 from portal.audit import AuditEntry
-from portal.db import db, transaction
+from portal.db import BUSY_TIMEOUT_MS, MOST_PATIENT, Turns, db, transaction
 from portal.errors import Unavailable
 from tests.conftest import START, Clock, no_sync
 from tests.pages import Visitor
@@ -233,3 +233,45 @@ def test_every_statement_may_fail_and_nothing_half_is_kept(
         assert at >= 3
     finally:
         event.remove(engine, "before_cursor_execute", fail)
+
+
+def test_while_one_writer_sticks_few_wait_and_the_others_are_told_at_once(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("portal.db.STUCK_SECONDS", 0.0)
+    turns, told, waited = Turns(), threading.Semaphore(0), list[bool]()
+
+    def wait() -> None:
+        try:
+            with turns.mine():
+                waited.append(True)
+        except Unavailable:
+            told.release()
+
+    threads = [threading.Thread(target=wait) for _ in range(10)]
+    with turns.mine():
+        for thread in threads:
+            thread.start()
+        for _ in range(10 - MOST_PATIENT):  # while the writer still has its turn
+            assert told.acquire(timeout=BUSY_TIMEOUT_MS / 1000 - 1)
+        assert not waited
+    for thread in threads:
+        thread.join()
+
+    assert len(waited) == MOST_PATIENT
+
+
+def test_while_turns_pass_everybody_gets_theirs(app: Flask) -> None:
+    turns, served = Turns(), list[int]()
+
+    def take(number: int) -> None:
+        with turns.mine():
+            served.append(number)
+
+    threads = [threading.Thread(target=take, args=(number,)) for number in range(10 * MOST_PATIENT)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(served) == len(threads)

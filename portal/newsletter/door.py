@@ -15,12 +15,12 @@ from functools import lru_cache
 from http.cookies import CookieError, SimpleCookie
 from io import BytesIO
 from typing import cast
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask
 
-from portal import addresses, domains, text, tokens
+from portal import addresses, domains, text, tokens, web
 from portal.clock import now
 from portal.forms import FORM_LIFETIME, QUICKEST_PERSON, csrf_holds
 from portal.newsletter import asked, consent, entry
@@ -68,10 +68,12 @@ class Door:
 
     def _is_from_here(self, environ: WSGIEnvironment) -> bool:
         """No other site made the browser send it, and it was sent to us (see `web.py`, which refuses in words)."""
-        origin = environ.get("HTTP_ORIGIN", "")
+        origin, host = environ.get("HTTP_ORIGIN", ""), environ.get("HTTP_HOST", "")
+        there = web.origin_of(f"{environ['wsgi.url_scheme']}://{host}")
         return (
-            urlsplit(f"//{environ.get('HTTP_HOST', '')}").hostname in self._hosts
-            and (not origin or urlsplit(origin).hostname in self._hosts)
+            there is not None
+            and there[1] in self._hosts
+            and (not origin or web.is_own_origin(self._config, origin, host))
             and environ.get("HTTP_SEC_FETCH_SITE", "same-origin") == "same-origin"
             and not environ.get("QUERY_STRING")
         )
@@ -104,8 +106,9 @@ class Door:
                     throttle=throttle,
                     at=at,
                 )
-        except Exception:
+        except Exception as error:
             # Whatever it is, nothing was saved: Flask says so in words, with what was typed, and logs no word of it.
+            environ[entry.REFUSED] = error
             return ""
         return once["email"]
 

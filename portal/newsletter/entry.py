@@ -8,22 +8,26 @@ when its row is on the disk, never before.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 
-from portal.db import NOTHING_SAVED, transaction
+from portal.db import BUSY_TIMEOUT_MS, NOTHING_SAVED, Turns, transaction
 from portal.errors import Unavailable
 from portal.newsletter import service
 from portal.newsletter.consent import Words
 from portal.newsletter.models import Source
 from portal.throttle import Throttle
 
+REFUSED = "portal.refused"  # in a request's environment: the error with which a sign-up was refused already
+
+LONGEST_WAIT = 2 * BUSY_TIMEOUT_MS / 1000  # seconds
+
 _list = threading.Lock()
-_leader = threading.Lock()
+_leader = Turns()
 _waiting: list[_Waiting] = []
 
 
@@ -57,24 +61,41 @@ def accept(
     )
     with _list:
         _waiting.append(mine)
-    with _leader:
-        if not mine.is_done:
-            with _list:
-                together = _waiting.copy()
-                _waiting.clear()
-            _keep(together)
+    try:
+        with _leader.mine():
+            if not mine.settled.is_set():
+                _keep(_all_waiting())
+    except Unavailable:
+        with _list:
+            if mine in _waiting:  # nobody took it up
+                _waiting.remove(mine)
+                raise
+        mine.settled.wait(LONGEST_WAIT)  # whoever did is about to say how it went
     if mine.error is not None:
         raise mine.error
-    if not mine.is_done:  # whoever wrote for us was ended before it could say how that went
+    if not mine.settled.is_set():  # whoever wrote for us was ended before it could say how that went
         raise Unavailable(NOTHING_SAVED)
 
 
-@dataclass
+def _all_waiting() -> list[_Waiting]:
+    with _list:
+        together = _waiting.copy()
+        _waiting.clear()
+    return together
+
+
+def not_again(environ: Mapping[str, Any]) -> None:
+    """Raise with what the door was refused: the sign-up waited there, and was counted."""
+    if refused := environ.get(REFUSED):
+        raise refused
+
+
+@dataclass(eq=False)
 class _Waiting:
     """One sign-up on its way to the disk."""
 
     row: dict[str, Any]
-    is_done: bool = False
+    settled: threading.Event = field(default_factory=threading.Event)
     error: Exception | None = None
 
 
@@ -84,6 +105,7 @@ def _keep(together: Sequence[_Waiting]) -> None:
         with transaction():
             service.sign_up(*(one.row for one in together))
     except Unavailable as error:
+        together = [*together, *_all_waiting()]  # who came meanwhile waits no second time
         for one in together:
             one.error = error
     except Exception as error:
@@ -93,4 +115,4 @@ def _keep(together: Sequence[_Waiting]) -> None:
         elif not (isinstance(error, IntegrityError) and service.was_accepted_before(error)):
             together[0].error = error
     for one in together:
-        one.is_done = True
+        one.settled.set()

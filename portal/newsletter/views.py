@@ -60,6 +60,7 @@ def signup() -> ResponseReturnValue:
         form.ask_again()
         more = {"once_more": is_doubtful, "meant": meant if is_asked else ""}
         return web.page("newsletter/signup.html", form=form, status=422, **more)
+    entry.not_again(request.environ)
     entry.accept(
         **form.values(),
         words=form.words,

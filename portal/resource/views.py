@@ -278,7 +278,10 @@ def _show_gate(
 
 def _gated_address(asked: str) -> str:
     """The address to go on to after the gate: one of ours behind it, with a condition we list, or its front page."""
-    parts = urlsplit(asked)
+    try:
+        parts = urlsplit(asked)
+    except ValueError:
+        return GATED_ROOT
     known = {rule.rule for rule in current_app.url_map.iter_rules() if "GET" in (rule.methods or ())}
     is_gated = parts.path == GATED_ROOT or parts.path.startswith(f"{GATED_ROOT}/")
     if parts.scheme or parts.netloc or not is_gated or parts.path not in known:

@@ -14,7 +14,8 @@ from werkzeug.test import Client, TestResponse
 
 from portal import tokens
 from portal.db import db
-from portal.newsletter import consent, door
+from portal.errors import Unavailable
+from portal.newsletter import consent, door, service
 from portal.newsletter.models import Signup
 from tests.conftest import Clock
 
@@ -230,3 +231,26 @@ def test_what_the_door_lets_in_the_form_lets_in_as_the_same_row(
 
         first, second = both.rows(before)
         assert first == second
+
+
+def test_a_sign_up_that_could_not_be_saved_waits_once_and_is_counted_once(
+    both: Both, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries, counted = list[int](), list[str]()
+    throttle = app.extensions["throttle"]
+    hit = throttle.hit
+    monkeypatch.setattr(throttle, "hit", lambda name, key: (counted.append(name), hit(name, key)))
+
+    def refuse(*_rows: object) -> None:
+        tries.append(1)
+        raise Unavailable("")
+
+    monkeypatch.setattr(service, "sign_up", refuse)
+    fields = both.fields(email="ana@clinic.example", form_token=both.stamp("en"))
+
+    answer = both.send(Client(app.extensions["ready"], use_cookies=False), "/newsletter", fields)
+
+    assert answer.status_code == 503
+    assert 'value="ana@clinic.example"' in answer.text
+    assert len(tries) == 1
+    assert counted.count("signup") == 1

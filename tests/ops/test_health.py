@@ -285,7 +285,7 @@ def test_a_monitor_asks_by_address(app: Flask, monkeypatch: pytest.MonkeyPatch, 
     production = replace(
         app.extensions["settings"], APP_ENV="production", PROBE_HOSTS=("10.0.0.5", "portal-1")
     )
-    faces = _Probes(app.wsgi_app.app, production)  # type: ignore[attr-defined]
+    faces = _Probes(app.extensions["ready"], production)
 
     def status(path: str, host: str) -> str:
         environ = EnvironBuilder(path).get_environ() | {"HTTP_HOST": host}

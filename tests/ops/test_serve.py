@@ -240,14 +240,15 @@ def test_the_supervisor_loads_nothing_else_of_the_portal() -> None:
 
 
 def test_the_web_server_is_told_where_to_listen() -> None:
-    command = serve.web_command("127.0.0.1", 8123, 3, threads=5)
+    command = serve.web_command("127.0.0.1", 8123, 3, "some:front")
 
     assert command[:3] == [sys.executable, "-m", "granian"]
     for option, value in (
         ("--host", "127.0.0.1"),
         ("--port", "8123"),
         ("--workers", "3"),
-        ("--blocking-threads", "5"),
+        ("--interface", "rsgi"),
+        ("--http", "1"),  # HTTP/2 without TLS is off
     ):
         assert command[command.index(option) + 1] == value
-    assert command[-1] == "wsgi:app"
+    assert command[-1] == "some:front"
