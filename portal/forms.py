@@ -38,6 +38,7 @@ QUICKEST_PERSON = 2.0  # seconds between seeing a form and sending it
 EMAIL_MAX = 254  # RFC 5321, 4.5.3.1.3, less the brackets
 
 STALE = _("This page was open a long time. Your answers are still here. Check them and send again.")
+TOKENS = ("csrf_token", "form_token", "without_cookie")
 GIVE_ONE = _("Give one answer only")
 ENTER_EMAIL = _("Enter your email address")
 EMAIL_FORMAT = _("Enter an email address in the correct format, like name@example.com")
@@ -95,12 +96,14 @@ class BaseForm(FlaskForm):
             return made
 
     form_token = HiddenField()
+    without_cookie = HiddenField()  # that the form came without its cookie once already; printed only then
     honeypot = StringField(_("Leave this field empty"), name="office_code")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._age: float | None = None
         self.has_trap = True
+        self.keeps_no_cookies = False
         if self.is_submitted():
             self._age = tokens.stamp_age(
                 settings().keys, self.token_purpose, self._sent_token(), at=now().timestamp()
@@ -158,6 +161,9 @@ class BaseForm(FlaskForm):
                 field.errors = [GIVE_ONE]
                 good = False
         good = good and not self.has_expired
+        if self.is_stale and not request.cookies.get(settings().form_cookie):
+            self.keeps_no_cookies = bool(self.without_cookie.data)
+            self.without_cookie.data = "1"
         if not good and self.is_hasty:
             self.renew()
         return good
@@ -165,7 +171,7 @@ class BaseForm(FlaskForm):
     def answers(self) -> Iterator[Field]:
         """The fields that hold the person's answers, in the page's order."""
         for field in self:
-            if field.short_name not in ("csrf_token", "form_token") and field is not self.honeypot:
+            if field.short_name not in TOKENS and field is not self.honeypot:
                 yield field
 
     def values(self) -> dict[str, Any]:

@@ -131,7 +131,9 @@ def set_up(app: Flask) -> None:
     env.undefined = StrictUndefined
     env.trim_blocks = env.lstrip_blocks = True
     env.add_extension("jinja2.ext.do")
-    env.globals.update(addresses=addresses, org=config.ORG, now=now, form=None, alert=None)
+    env.globals.update(
+        addresses=addresses, reply_to=config.REPLY_TO, org=config.ORG, now=now, form=None, alert=None
+    )
     env.filters.update(when=when, by=by, day=day, isodate=lambda value: value.isoformat())
     app.context_processor(
         lambda: {"lang": str(get_locale() or "en"), "url_path": request.path if request else addresses.HOME}

@@ -270,6 +270,21 @@ def _(stage: Stage) -> None:
     stage.open("/es/boletin").press("Inscribirme")
 
 
+@scene("sign-up once more", "newsletter.signup", status=422, pictures="newsletter-once-more")
+def _(stage: Stage) -> None:
+    stage.open("/newsletter").fill(email="rosa@gmial.com", office_code="x").press("Sign up")
+
+
+@scene("sign-up once more in Spanish", "newsletter.signup", status=422, lang="es")
+def _(stage: Stage) -> None:
+    stage.open("/es/boletin").fill(email="rosa@gmail.con").press("Inscribirme")
+
+
+@scene("unsubscribe link that lost a part", "newsletter.unsubscribe", status=404)
+def _(stage: Stage) -> None:
+    stage.open("/newsletter/unsubscribe/AbCdEf")
+
+
 @scene("sign-up too often", "newsletter.signup", status=429)
 def _(stage: Stage) -> None:
     stage.open("/newsletter").fill(email=READER)
@@ -597,6 +612,7 @@ NO_PAGE = {
     "resource.evidence_json": "a file",
     "resource.guide_pdf": "a file",
     "newsletter_api.sign_up": "answers in JSON",
+    "newsletter_api.preflight": "for browsers",
     "ops.healthz": "for machines",
     "ops.readyz": "for machines",
     "ops.security_txt": "a text file",
@@ -608,6 +624,7 @@ NO_PAGE = {
 }
 # Buttons: done, they redirect to a page that has its scenes; refused, they show that same page with a notice.
 BUTTONS = {
+    "mail.send_again",
     "account.end_other_sessions",
     "account.end_session",
     "people.change_role",

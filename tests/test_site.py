@@ -56,3 +56,28 @@ def test_the_front_page_says_in_spanish_where_spanish_begins(visitor: Visitor) -
     link = visitor.open("/").soup.select_one("main [lang=es] a[href='/es/pacientes']")
 
     assert link.get_text() == "Páginas para pacientes en español"
+
+
+@pytest.mark.parametrize(
+    ("address", "button", "words", "cookies"),
+    [
+        ("/newsletter", "Sign up", "once more", "Your browser keeps no cookies"),
+        ("/es/boletin", "Inscribirme", "una vez", "Su navegador no guarda cookies"),
+        ("/requests/consultation", "Continue", "once more", "Your browser keeps no cookies"),
+        ("/requests/resources", "Continue", "once more", "Your browser keeps no cookies"),
+    ],
+)
+def test_who_keeps_no_cookies_is_told_so_the_second_time(
+    visitor: Visitor, address: str, button: str, words: str, cookies: str
+) -> None:
+    page = visitor.open(address).set(email="ana@clinic.example")
+    visitor.client.delete_cookie("form")
+    first = page.press(button, status=400).lacks(cookies).sees(words)
+    visitor.client.delete_cookie("form")
+    second = first.press(button, status=400).sees(cookies)
+    visitor.client.delete_cookie("form")
+    third = second.press(button, status=400).sees(cookies)
+
+    assert third.soup.select_one("main a[href^='tel:']")
+    assert third.soup.select_one("[name=email]")["value"] == "ana@clinic.example"
+    assert third.press(button).status in (200, 422), "with the cookie kept it goes on"

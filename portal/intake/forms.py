@@ -17,7 +17,7 @@ from wtforms.fields.core import UnboundField
 from wtforms.validators import DataRequired
 from wtforms.widgets import html_params
 
-from portal.forms import BaseForm, ChoiceField, ChoicesField, EmailField, LongTextField, TextField
+from portal.forms import TOKENS, BaseForm, ChoiceField, ChoicesField, EmailField, LongTextField, TextField
 from portal.intake.catalogue import CATALOGUE
 from portal.intake.fields import CheckField, MayBeEmpty, OneOf, PhoneField, RequiredIf, is_phone
 from portal.intake.models import (
@@ -62,7 +62,7 @@ class IntakeForm(BaseForm):
     def answer_names(cls) -> list[str]:
         """The names of the fields that hold answers."""
         named = [name for name in dir(cls) if isinstance(getattr(cls, name), UnboundField)]
-        return [name for name in named if name not in ("form_token", "honeypot")]
+        return [name for name in named if name not in (*TOKENS, "honeypot")]
 
     def values(self) -> dict[str, Any]:
         """The answers, by name; what was not given is empty, never None."""
