@@ -225,7 +225,7 @@ def _guard() -> None:
         upload.admit(request)
     elif request.mimetype == uploads.MULTIPART and _takes_foreign_posts():
         pass  # a mail program may send its one-click as multipart (RFC 8058, 3.2)
-    elif request.mimetype not in ("", "application/json"):
+    elif request.mimetype and not (request.is_json and _takes_foreign_posts()):
         raise UnsupportedForm
 
 

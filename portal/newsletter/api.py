@@ -53,6 +53,8 @@ def sign_up() -> ResponseReturnValue:
     g.lang = "en"
     try:
         fields, shown = _fields(request.get_json(silent=True))
+    except RecursionError:
+        return _invalid({}, detail="send a JSON object that is not nested so deep")
     except ValueError as fault:
         return _invalid({}, detail=str(fault))
     form = SignupForm(formdata=fields, meta={"csrf": False}, words=consent.current(g.lang))
