@@ -13,6 +13,9 @@ from portal.app import create_app
 from portal.db import why
 from portal.errors import CodeFaults, PortalError
 from portal.library.pages import ContentError
+from portal.serve import keep_streams
+
+keep_streams()
 
 try:
     config = Config.from_env()

@@ -89,7 +89,8 @@ def serve_command() -> None:
         click.echo(f"Port {config.PORT} is taken. End what listens there, or set PORT.", err=True)
         sys.exit(1)
     if not accounts.has_staff():
-        click.echo(f"Nobody can sign in yet. {_first_manager()}")
+        with suppress(OSError):  # nobody reads it: no reason not to serve
+            click.echo(f"Nobody can sign in yet. {_first_manager()}")
     serve.become_supervisor(config.HOST, config.PORT, config.WEB_WORKERS, config.BASE_URL)
 
 

@@ -33,9 +33,21 @@ _PR_SET_PDEATHSIG = 1
 log = logging.getLogger(__name__)
 
 
+def keep_streams() -> None:
+    """Let closed streams lead nowhere: what is printed is lost, and neither we nor a child end by it."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest free number
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115
+
+
 def become_supervisor(host: str, port: int, workers: int, address: str) -> NoReturn:
     """Replace this process by the supervisor; the settings go along in the environment."""
-    sys.stdout.flush()
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
     arguments = [sys.executable, "-m", "portal.serve", host, str(port), str(workers), address]
     os.execv(sys.executable, arguments)  # noqa: S606
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portal.text import TextFault, check, is_utf8_form
+from portal.text import TextFault, check, email_address, is_utf8_form
 
 # Every code point there is, lone surrogates too.
 ANY_CHARACTER = st.characters(exclude_categories=())
@@ -206,3 +206,36 @@ def test_raw_bytes_agree_with_the_decoder(body: bytes) -> None:
         expected = False
 
     assert is_utf8_form(raw) is expected
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("Ana@Peña.es", "Ana@xn--pea-8ma.es"),
+        ("ana@faß.de", "ana@xn--fa-hia.de"),
+        (" \u200bana@Clinic.EXAMPLE\u202c ", "ana@clinic.example"),
+        ("o'brien+ldn=x@clinic.example", "o'brien+ldn=x@clinic.example"),
+    ],
+)
+def test_an_address_is_kept_as_mail_servers_take_it(typed: str, kept: str) -> None:
+    assert email_address(typed) == kept
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "",
+        "ana",
+        "a@b@clinic.example",
+        "peña@clinic.example",
+        "=?utf-8?q?ana?=@clinic.example",
+        "ana=?x@clinic.example",
+        "Ana <ana@clinic.example>",
+        "ana@clinic.example\nbcc: x@y.example",
+        "ana@[127.0.0.1]",
+        f"{'a' * 65}@clinic.example",
+    ],
+)
+def test_what_no_mail_server_is_sure_to_take_is_no_address(typed: str) -> None:
+    with pytest.raises(TextFault):
+        email_address(typed)

@@ -280,3 +280,13 @@ def test_too_many_from_one_network_are_told_when_to_come_back(app: Flask, visito
 
     assert int(page.response.headers["Retry-After"]) > 0
     assert page.soup.find(id="email")["value"] == ADDRESS
+
+
+def test_a_sign_up_of_a_clock_that_ran_ahead_is_answered_when_it_is_right_again(
+    app: Flask, clock: Clock, visitor: Visitor, outbox: Outbox
+) -> None:
+    clock.tick(days=3650)
+    sign_up(visitor)
+    clock.set(START)
+
+    assert [mail["To"] for mail in outbox()] == [ADDRESS]

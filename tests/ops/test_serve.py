@@ -252,3 +252,19 @@ def test_the_web_server_is_told_where_to_listen() -> None:
     ):
         assert command[command.index(option) + 1] == value
     assert command[-1] == "some:front"
+
+
+def test_closed_streams_end_nothing(tmp_path: Path) -> None:
+    """Ours, and those of what we start: both would fail at the first line they print."""
+    told = tmp_path / "told"
+    child = f"import sys; print(1); print(2, file=sys.stderr); open({str(told)!r}, 'w').write('lives')"
+    script = (
+        "import os; [os.close(number) for number in (0, 1, 2)]\n"
+        "import subprocess, sys; sys.stdin = sys.stdout = sys.stderr = None\n"
+        "from portal import serve; serve.keep_streams(); print('a', flush=True)\n"
+        f"sys.exit(subprocess.call([sys.executable, '-S', '-c', {child!r}]))"
+    )
+
+    done = subprocess.run([sys.executable, "-S", "-c", script], cwd=ROOT, check=False)
+
+    assert (done.returncode, told.read_text()) == (0, "lives")
