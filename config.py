@@ -17,6 +17,9 @@ from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
 from portal.mail.transport import saslprep
 from portal.organisation import Organisation, parse_holidays, parse_hours
 from portal.settings import Settings, is_loose
@@ -69,6 +72,12 @@ class _Reader:
             self.faults.append("DATABASE_URL must begin with sqlite:/// or postgresql+psycopg://.")
         if database.startswith("sqlite:///") and not database.startswith("sqlite:////"):
             database = f"sqlite:///{self.root / database.removeprefix('sqlite:///')}"
+        try:
+            make_url(database)
+        except (ArgumentError, ValueError):  # whose text would hold the password
+            self.faults.append(
+                "DATABASE_URL must look like postgresql+psycopg://user:password@host:5432/name."
+            )
         host, port = self.text("HOST", "127.0.0.1"), self.number("PORT", 8000, 1, 65535)
         cores, env_file = os.cpu_count() or 1, self.root / ".env"
         values = dict(

@@ -7,16 +7,29 @@ that are there get, so that `flask db migrate` writes a migration that runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from alembic import context
 from alembic.operations.ops import AddColumnOp
 from alembic.util import CommandError
 from flask import current_app
-from sqlalchemy import Boolean, Column, DefaultClause, Integer, LargeBinary, String, false, text
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    DefaultClause,
+    Integer,
+    LargeBinary,
+    String,
+    false,
+    inspect,
+    text,
+)
 
 from portal.db import db, writes_allowed
+
+UPGRADE_LOCK = 0x1D4  # any number that is always the same
 
 
 def _fill_what_may_not_be_empty(_context: object, _revision: object, directives: list[Any]) -> None:
@@ -51,20 +64,50 @@ def _of_old_rows(column: Column[Any]) -> Any:
     )
 
 
+def _triggers(connection: Connection) -> dict[str, tuple[str, str]]:
+    """Each trigger's table and SQL."""
+    found = connection.exec_driver_sql("SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger'")
+    return {name: (table, sql) for name, table, sql in found}
+
+
+def _put_back(triggers: dict[str, tuple[str, str]]) -> Callable[..., None]:
+    """After each step, in its transaction: a batch rebuild drops the triggers of its table without a word, and with
+    them what makes it append-only."""
+
+    def after_step(ctx: Any, **_more: object) -> None:
+        connection = ctx.connection
+        there, tables = _triggers(connection), set(inspect(connection).get_table_names())
+        for name in triggers.keys() - there.keys():
+            table, sql = triggers.pop(name)
+            if table in tables:
+                connection.exec_driver_sql(sql)
+                there[name] = table, sql
+        triggers.update(there)
+
+    return after_step
+
+
 def run() -> None:
     """Bring the database to the revision that was asked for."""
     engine = db.engine
     is_sqlite = engine.dialect.name == "sqlite"
-    with engine.connect() as connection, writes_allowed():
+    with engine.connect() as connection, writes_allowed(limited=False):
         if is_sqlite:
             connection.connection.driver_connection.execute("PRAGMA foreign_keys=OFF")
+        steps = {"on_version_apply": _put_back(_triggers(connection))} if is_sqlite else {}
+        connection.rollback()
         context.configure(
             connection=connection,
             target_metadata=db.metadata,
             process_revision_directives=_fill_what_may_not_be_empty,
+            **steps,
             **current_app.extensions["migrate"].configure_args,
         )
         with context.begin_transaction():
+            # Two that upgrade at once take turns, and the second finds nothing more to do.
+            connection.execute(
+                text("SELECT 1" if is_sqlite else f"SELECT pg_advisory_xact_lock({UPGRADE_LOCK})")
+            )
             context.run_migrations()
             if is_sqlite:
                 broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()

@@ -228,5 +228,5 @@ def _core(name: str, config: Settings) -> Flask:
 def _engine_options(config: Settings) -> dict[str, Any]:
     if config.is_sqlite:
         return {"connect_args": {"check_same_thread": False, "timeout": 5}}
-    limits = "-c statement_timeout=5000 -c lock_timeout=3000 -c idle_in_transaction_session_timeout=10000"
-    return {"pool_pre_ping": True, "connect_args": {"options": limits}}
+    # Prepared statements belong to a connection, which a pooler hands to others between two transactions.
+    return {"pool_pre_ping": True, "connect_args": {"prepare_threshold": None}}

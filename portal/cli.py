@@ -7,39 +7,33 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
-from functools import wraps
 from types import FrameType
-from typing import Any
 
 import click
 from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy import select
 
-from portal import addresses, audit, jobs, keeping, seed, serve
+from portal import audit, jobs, keeping, seed, serve
 from portal.clock import now
-from portal.db import db, transaction, why
-from portal.errors import PortalError, Refused, Unavailable
+from portal.db import db, transaction
+from portal.errors import Refused, Unavailable
 from portal.intake import kinds
 from portal.intake.models import Request
 from portal.jobs import NotNow
 from portal.library import links
 from portal.mail import lanes
-from portal.mail.compose import link
 from portal.npi import number
 from portal.ops import checks
 from portal.people import accounts, invitations
-from portal.people.models import ROLES
 from portal.settings import settings
+from portal.staff_commands import BAD_INPUT, invitation_link, refusals, staff_group
 from portal.worker import FAULTS, Worker
 
-BAD_INPUT = 2
 DEAD_SHOWN = 200
 
-staff_group = AppGroup("staff", help="Who may sign in.")
 person_group = AppGroup("person", help="One person's data.")
 requests_group = AppGroup("requests", help="What prescribers asked.")
 npi_group = AppGroup("npi", help="National Provider Identifiers.")
@@ -61,35 +55,22 @@ def register(app: Flask) -> None:
     app.cli.add_command(mail_group)
 
 
-def _refusals(function: Callable[..., Any]) -> Callable[..., Any]:
-    """One clear line on standard error: exit 2 for what the rules refuse, 1 for what the database cannot do."""
-
-    @wraps(function)
-    def run(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return function(*args, **kwargs)
-        except PortalError as error:
-            click.echo(why(error), err=True)
-            sys.exit(1 if isinstance(error, Unavailable) else BAD_INPUT)
-
-    return run
-
-
 @click.command("serve")
 @with_appcontext
 def serve_command() -> None:
     """Serve the pages and send the mail, together, until Ctrl-C."""
     config = settings()
-    for check in (*checks.SERVING, checks.integrity):
+    for check in (checks.schema, checks.integrity, checks.database, checks.disk):
         if not (finding := check()).ok:
             click.echo(f"{finding.name}: {finding.detail}. {finding.remedy}", err=True)
-            sys.exit(1)
+            if check in (checks.schema, checks.integrity):  # with the others, pages can be read
+                sys.exit(1)
     # Two web servers can listen on one port and take turns, and nobody would notice.
     if serve.listens(config.HOST, config.PORT):
         click.echo(f"Port {config.PORT} is taken. End what listens there, or set PORT.", err=True)
         sys.exit(1)
     if not accounts.has_staff():
-        with suppress(OSError):  # nobody reads it: no reason not to serve
+        with suppress(OSError, Unavailable):  # nobody reads it, or it cannot be kept: no reason not to serve
             click.echo(f"Nobody can sign in yet. {_first_manager()}")
     serve.become_supervisor(config.HOST, config.PORT, config.WEB_WORKERS, config.BASE_URL)
 
@@ -100,7 +81,7 @@ def _first_manager() -> str:
         return "Make the first manager: flask staff invite EMAIL --role manager"
     with transaction():
         token = invitations.invite_first_manager(at=now())
-    return f"Make the first manager here, within 24 hours:\n  {_invite(token)}"
+    return f"Make the first manager here, within 24 hours:\n  {invitation_link(token)}"
 
 
 @click.command("worker")
@@ -146,7 +127,7 @@ def jobs_list() -> None:
 
 @jobs_group.command("run")
 @click.argument("name")
-@_refusals
+@refusals
 def jobs_run(name: str) -> None:
     """Run one job now, also before its time or while it rests, until it has nothing more to do."""
     job = jobs.JOBS.get(name)
@@ -177,7 +158,7 @@ def mail_dead() -> None:
 @mail_group.command("revive")
 @click.argument("numbers", nargs=-1, type=int)
 @click.option("--all", "everything", is_flag=True, help="All that were given up.")
-@_refusals
+@refusals
 def mail_revive(numbers: tuple[int, ...], everything: bool) -> None:
     """Give mails that were given up all their tries again: by number, or all."""
     if everything == bool(numbers):
@@ -198,7 +179,7 @@ def _moment(at: datetime | None) -> str:
 
 @click.command("seed")
 @with_appcontext
-@_refusals
+@refusals
 def seed_command() -> None:
     """Fill an empty portal with a believable demo world (refused in production)."""
     if settings().APP_ENV == "production":
@@ -219,39 +200,6 @@ def doctor_command() -> None:
         if not finding.ok:
             click.echo(f"        {'':<10} → {finding.remedy}")
     sys.exit(1 if any(finding.is_fault for finding in found) else 0)
-
-
-@staff_group.command("invite")
-@click.argument("email")
-@click.option("--role", required=True)
-@click.option("--name", default="")
-@_refusals
-def staff_invite(email: str, role: str, name: str) -> None:
-    """Print a one-use link, good for 24 hours, that makes an account (roles: desk, pharmacist, manager)."""
-    if role not in ROLES:
-        raise Refused(f"--role must be one of {', '.join(ROLES)}, not {role!r}.")
-    with transaction():
-        token = invitations.invite(email=email, role=role, name=name, by=None, at=now())
-    click.echo(_invite(token))
-
-
-@staff_group.command("list")
-def staff_list() -> None:
-    """Print everybody who has an account."""
-    for person in accounts.people():
-        state = "" if person.active else "  (disabled)"
-        click.echo(f"{person.email}  {person.role}  {person.name}{state}")
-
-
-@staff_group.command("disable")
-@click.argument("email")
-@_refusals
-def staff_disable(email: str) -> None:
-    """End somebody's access at once."""
-    with transaction():
-        person = accounts.get_by_email(email)
-        accounts.disable(person, by=None, at=now())
-    click.echo(f"{email} can no longer sign in.")
 
 
 @person_group.command("export")
@@ -290,10 +238,6 @@ def npi_check(npi: str) -> None:
     fault = number.fault(npi)
     click.echo(f"{number.normalise(npi)} is a valid NPI" if fault is None else number.MESSAGES[fault])
     sys.exit(0 if fault is None else 1)
-
-
-def _invite(token: str) -> str:
-    return link(addresses.STAFF_INVITE.of(token=token))
 
 
 @content_group.command("links")

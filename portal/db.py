@@ -7,6 +7,7 @@ timeout (https://www.sqlite.org/isolation.html). A fault of the storage becomes 
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 import time
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from flask_sqlalchemy import SQLAlchemy
@@ -28,8 +30,14 @@ from sqlalchemy.sql.dml import ReturningInsert
 from portal.errors import N_, Unavailable
 
 BUSY_TIMEOUT_MS = 5000
+POSTGRESQL_LIMITS = (
+    "SET LOCAL statement_timeout = 5000; SET LOCAL lock_timeout = 3000; "
+    "SET LOCAL idle_in_transaction_session_timeout = 10000"
+)
 LOOK_SECONDS, STUCK_SECONDS = 0.05, 0.5  # a commit takes some thousandths of one
 MOST_PATIENT = 3  # threads
+log = logging.getLogger(__name__)
+
 NOTHING_SAVED = N_("Nothing was saved. Try again in a minute.")
 
 NAMING = {
@@ -72,6 +80,7 @@ class UTCDateTime(TypeDecorator[datetime]):
 
 
 _writing: ContextVar[bool] = ContextVar("writing", default=False)
+_limited: ContextVar[bool] = ContextVar("limited", default=True)
 
 
 @contextmanager
@@ -145,13 +154,14 @@ def _turn() -> Iterator[None]:
 
 
 @contextmanager
-def writes_allowed() -> Iterator[None]:
-    """Let code that commits by itself (migrations) write, its transactions beginning IMMEDIATE too."""
-    token = _writing.set(True)
+def writes_allowed(*, limited: bool = True) -> Iterator[None]:
+    """Let code that commits by itself write, its transactions beginning IMMEDIATE too; a migration takes its time."""
+    tokens = _writing.set(True), _limited.set(limited)
     try:
         yield
     finally:
-        _writing.reset(token)
+        _writing.reset(tokens[0])
+        _limited.reset(tokens[1])
 
 
 @event.listens_for(Session, "before_flush")
@@ -199,9 +209,14 @@ def why(error: BaseException) -> str:
 
 
 def prepare_engine(engine: Engine) -> None:
-    """Set what every SQLite connection must promise; PostgreSQL keeps its own defaults."""
+    """Set what every connection must promise: for SQLite when it is made, for PostgreSQL as each transaction begins.
+
+    A pooler (PgBouncer) hands one connection from hand to hand, and refuses limits given when it is made.
+    """
     if engine.dialect.name != "sqlite":
+        event.listen(engine, "begin", _limit)
         return
+    opened = list[tuple[int, int]]()
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
@@ -216,7 +231,28 @@ def prepare_engine(engine: Engine) -> None:
             "secure_delete=ON",
         ):
             connection.execute(f"PRAGMA {pragma}")
+        opened.extend(_identity(engine) if not opened else [])
 
     @event.listens_for(engine, "begin")
     def _on_begin(connection: Connection) -> None:
+        if _identity(engine) != opened:
+            log.error("the database file was moved or replaced while the portal ran: restart it")
+            raise OperationalError("BEGIN", None, sqlite3.OperationalError("another database file"))
         connection.exec_driver_sql("BEGIN IMMEDIATE" if _writing.get() else "BEGIN")
+
+
+def _identity(engine: Engine) -> list[tuple[int, int]]:
+    """Which file stands at the database's path: what is written into one that lost its name is gone."""
+    path = engine.url.database
+    if not path or path == ":memory:":
+        return []
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return [(0, 0)]
+    return [(found.st_dev, found.st_ino)]
+
+
+def _limit(connection: Connection) -> None:
+    if _limited.get():
+        connection.exec_driver_sql(POSTGRESQL_LIMITS)

@@ -135,8 +135,8 @@ class BaseForm(FlaskForm):
 
     @property
     def has_expired(self) -> bool:
-        """Whether the form token is missing, foreign or too old."""
-        return self._age is None or not -60 <= self._age <= FORM_LIFETIME
+        """Whether the form token is missing, foreign or too old; one from later is new: a clock was set back."""
+        return self._age is None or self._age > FORM_LIFETIME
 
     @property
     def is_stale(self) -> bool:

@@ -1,13 +1,14 @@
 """How many tries one place has in a moving window of time.
 
 Counts live in memory, which is right for the one process that serves on SQLite, or in Redis, by the `limits` library,
-when REDIS_URL is set. A place is a network block, not a machine: /24 of IPv4, /56 of IPv6, so that a range cannot be
-walked.
+when REDIS_URL is set, and in memory again while Redis is away. A place is a network block and
+no machine: /24 of IPv4, /56 of IPv6, so that a range cannot be walked.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import logging
 import math
 import threading
 import time
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from limits import RateLimitItem, parse_many
+from limits.errors import StorageError
 from limits.storage import storage_from_string
 from limits.strategies import MovingWindowRateLimiter
 
@@ -38,6 +40,10 @@ LIMITS: dict[str, list[RateLimitItem]] = {
 
 
 SWEEP_EVERY = 30.0  # seconds
+ANSWERS_WITHIN = 0.5  # seconds; whoever waits for Redis holds a thread
+ASK_AGAIN_AFTER = 5.0  # seconds
+
+log = logging.getLogger(__name__)
 
 
 class InMemory:
@@ -74,10 +80,11 @@ class InMemory:
 
 
 class Shared:
-    """The counts of several processes, in Redis."""
+    """The counts of several processes, in Redis; raises StorageError when it cannot be asked."""
 
     def __init__(self, url: str) -> None:
-        self._storage = storage_from_string(url)
+        patience = {"socket_connect_timeout": ANSWERS_WITHIN, "socket_timeout": ANSWERS_WITHIN}
+        self._storage = storage_from_string(url, wrap_exceptions=True, **patience)
         self._limiter = MovingWindowRateLimiter(self._storage)
 
     def hit(self, limit: RateLimitItem, name: str, key: str) -> float:
@@ -86,28 +93,49 @@ class Shared:
             return 0.0
         return max(1.0, self._limiter.get_window_stats(limit, name, key).reset_time - time.time())
 
+    def answers(self) -> bool:
+        """Whether it can be asked."""
+        return bool(self._storage.check())
+
     def clear(self) -> None:
         """Forget all."""
         self._storage.reset()
 
 
 class Throttle:
-    """The counters of one process (or, with Redis, of all)."""
+    """The counters of one process or, with Redis, of all; while Redis is away, each process counts by itself."""
 
     def __init__(self, redis_url: str = "") -> None:
-        self._counts: InMemory | Shared = Shared(redis_url) if redis_url else InMemory()
+        self._own = InMemory()
+        self._shared = Shared(redis_url) if redis_url else None
+        self._apart_until = 0.0
 
     def hit(self, name: str, key: str) -> None:
         """Count one try; raise TooMany (with the seconds to wait) when the limit was reached already."""
         for limit in LIMITS[name]:
-            if wait := self._counts.hit(limit, name, key):
+            if wait := self._count(limit, name, key):
                 raise TooMany(
                     N_("There were too many tries from this connection."), retry_after=math.ceil(wait)
                 )
 
+    def is_whole(self) -> bool:
+        """Whether what should be counted together is."""
+        return self._shared is None or self._shared.answers()
+
     def clear(self) -> None:
         """Forget all counts (tests)."""
-        self._counts.clear()
+        self._own.clear()
+        if self._shared:
+            self._shared.clear()
+
+    def _count(self, limit: RateLimitItem, name: str, key: str) -> float:
+        if self._shared and time.monotonic() >= self._apart_until:
+            try:
+                return self._shared.hit(limit, name, key)
+            except StorageError:
+                log.exception("Redis does not answer: tries are counted in memory")
+                self._apart_until = time.monotonic() + ASK_AGAIN_AFTER
+        return self._own.hit(limit, name, key)
 
 
 @lru_cache(maxsize=4096)

@@ -118,7 +118,7 @@ def set_up(app: Flask) -> None:
     config: Settings = app.extensions["settings"]
     app.config.update(
         TRUSTED_HOSTS=trusted_hosts(config),
-        WTF_CSRF_TIME_LIMIT=24 * 60 * 60,
+        WTF_CSRF_TIME_LIMIT=None,  # it is the session's, and ends with it; a clock set back makes none too old
         WTF_I18N_ENABLED=False,  # our messages are our own; it would read a catalogue for every form
         WTF_CSRF_SSL_STRICT=False,  # our own check of Origin below is stricter, and kinder to no-referrer pages
         BABEL_DEFAULT_TIMEZONE=str(config.ORG.timezone),

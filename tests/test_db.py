@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -275,3 +276,33 @@ def test_while_turns_pass_everybody_gets_theirs(app: Flask) -> None:
         thread.join()
 
     assert len(served) == len(threads)
+
+
+@pytest.mark.parametrize("how", ["replaced", "gone"])
+def test_a_database_file_that_is_another_is_noticed_and_refused(
+    app: Flask, sqlite_only: Path, visitor: Visitor, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    visitor.get("/readyz")  # the file is open
+    page = visitor.open("/requests/resources").set(**ORDER).press("Continue")
+    aside = sqlite_only.with_suffix(".aside")
+    sqlite_only.rename(aside)
+    if how == "replaced":
+        shutil.copy(aside, sqlite_only)
+    try:
+        answer = page.press("Send my request", status=503)
+        assert 'value="Ana Ruiz"' in answer.response.text
+        assert visitor.get("/readyz").status_code == 503
+        assert visitor.get("/").status_code == 200
+    finally:
+        aside.rename(sqlite_only)
+
+    page.press("Send my request", status=303, follow=False)
+
+
+def test_a_form_that_was_opened_before_the_clock_was_set_back_is_new(
+    app: Flask, clock: Clock, visitor: Visitor
+) -> None:
+    page = visitor.open("/requests/resources").set(**ORDER)
+    clock.tick(hours=-1)
+
+    page.press("Continue").press("Send my request", status=303, follow=False)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from limits.errors import StorageError
 
 from portal.errors import TooMany
-from portal.throttle import LIMITS, SWEEP_EVERY, InMemory, Throttle, block_of
+from portal.throttle import ASK_AGAIN_AFTER, LIMITS, SWEEP_EVERY, InMemory, Throttle, block_of
 
 
 @pytest.mark.parametrize(
@@ -72,3 +73,40 @@ def test_what_is_over_is_swept_away_and_nothing_else() -> None:
     counts.hit(LIMITS["post"][0], "post", "another")
 
     assert len(counts._tries) == 1_001, "a day's tries are still there"
+
+
+class Away:
+    """Redis, which may be away."""
+
+    def __init__(self) -> None:
+        self.is_away, self.asked = True, 0
+
+    def hit(self, *_what: object) -> float:
+        self.asked += 1
+        if self.is_away:
+            raise StorageError(ConnectionError("refused"))
+        return 0.0
+
+    def answers(self) -> bool:
+        return not self.is_away
+
+
+def test_while_redis_is_away_tries_are_counted_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    at = [1000.0]
+    monkeypatch.setattr("portal.throttle.time.monotonic", lambda: at[0])
+    throttle, redis = Throttle(), Away()
+    throttle._shared = redis  # type: ignore[assignment]
+
+    for _ in range(5):
+        throttle.hit("sign-in-account", "ana")
+    with pytest.raises(TooMany):
+        throttle.hit("sign-in-account", "ana")
+    assert redis.asked == 1  # whoever comes next waits for nobody
+    assert not throttle.is_whole()
+
+    redis.is_away = False
+    at[0] += ASK_AGAIN_AFTER
+    throttle.hit("sign-in-account", "ana")
+
+    assert redis.asked == 2
+    assert throttle.is_whole()

@@ -161,19 +161,16 @@ def remind(*, keys: Sequence[str], at: datetime) -> bool:
 
 def _next_due(at: datetime) -> Signup | None:
     """The next sign-up to answer, and all that wait of the same address locked with it, so that two workers
-    cannot both find an address under its limit."""
+    cannot both find an address under its limit; all lock in the order of ids, so that none waits in a ring."""
     waits = (Signup.answered_at.is_(None), Signup.due_at <= at)
-    first = db.session.scalars(
-        select(Signup)
-        .where(*waits)
-        .order_by(Signup.due_at, Signup.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    ).first()
-    if first is not None:
-        same = select(Signup.id).where(Signup.address_key == first.address_key, Signup.answered_at.is_(None))
-        db.session.scalars(same.order_by(Signup.id).with_for_update()).all()
-    return first
+    due = select(Signup.address_key).where(*waits).order_by(Signup.due_at, Signup.id).limit(1)
+    while (address := db.session.scalar(due)) is not None:
+        same = select(Signup).where(Signup.address_key == address, Signup.answered_at.is_(None))
+        locked = same.order_by(Signup.id).with_for_update().execution_options(populate_existing=True)
+        still = [signup for signup in db.session.scalars(locked) if signup.due_at <= at]
+        if still:  # else another worker answered them while we waited
+            return min(still, key=lambda signup: (signup.due_at, signup.id))
+    return None
 
 
 def _answer(signup: Signup, keys: Sequence[str], at: datetime) -> Answer:

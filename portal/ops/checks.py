@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,8 +16,8 @@ from pathlib import Path
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import current_app
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import inspect, text, update
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from portal import jobs
 from portal.clock import now
@@ -30,6 +31,7 @@ from portal.settings import is_loose, settings
 GUIDE_SECONDS = 90.0  # longer than the press may take
 LATE_MAIL = timedelta(minutes=15)
 RESTING = 20  # that one line names
+RESTORE = "If this portal ran before, restore its last backup (docs/runbook.md)."
 LEAST_FREE_BYTES = 256 * 1024 * 1024
 
 
@@ -51,14 +53,31 @@ class Finding:
 
 
 def database() -> Finding:
-    """The database answers, and takes a write lock."""
+    """The database answers and can be written: a turn of the writer, taken and given back."""
+    if found := _no_file():
+        return Finding("database", False, *found)
     try:
         with transaction():
-            db.session.scalar(text("SELECT 1"))
+            db.session.execute(update(jobs.JobRow).where(jobs.JobRow.name == "").values(failures=0))
     except (Unavailable, SQLAlchemyError) as error:
-        reason = type(error).__name__
-        return Finding("database", False, reason, "See that DATABASE_URL is right and the disk can be read.")
+        reason = _is_read_only(error.__cause__ or error) or type(error).__name__
+        remedy = "Pages can be read and nothing can be sent. See that DATABASE_URL names what can be written."
+        return Finding("database", False, reason, remedy)
     return Finding("database", True, db.engine.dialect.name)
+
+
+def _is_read_only(error: BaseException) -> str:
+    words = str(getattr(error, "orig", error))
+    return "it is read-only, or a stand-by" if "read-only" in words or "readonly" in words else ""
+
+
+def _no_file() -> tuple[str, str] | None:
+    """What to say where SQLite would make a new file instead of opening the one that was meant."""
+    path = Path(db.engine.url.database or "")
+    if db.engine.dialect.name != "sqlite" or (path.exists() and path.stat().st_size):
+        return None
+    said = f"{path} is {'empty' if path.exists() else 'not there'}"
+    return said, f"{RESTORE} Only the very first start makes a new one."
 
 
 def integrity() -> Finding:
@@ -79,18 +98,33 @@ def integrity() -> Finding:
 
 def schema() -> Finding:
     """The tables are those of this version."""
+    if found := _no_file():
+        return Finding("schema", False, *found)
     script = ScriptDirectory(current_app.extensions["migrate"].directory)
     try:
         with db.engine.connect() as connection:
             current = MigrationContext.configure(connection).get_current_revision()
+            tables = set(inspect(connection).get_table_names()) - {"alembic_version"}
     except SQLAlchemyError as error:
-        return Finding("schema", False, type(error).__name__, "Run `flask db upgrade`.")
-    if current != script.get_current_head():
-        remedy = "Run `flask db upgrade`."
-        if current and current not in {step.revision for step in script.walk_revisions()}:
-            remedy = "It is of a newer version: start that one, or let it go back first (docs/runbook.md)."
-        return Finding("schema", False, f"at {current}", remedy)
-    return Finding("schema", True, f"at {current}")
+        if type(error.orig if isinstance(error, DBAPIError) else error) is sqlite3.DatabaseError:
+            return Finding("schema", False, "the file is no database, or is damaged", RESTORE)
+        return Finding(
+            "schema", False, type(error).__name__, "See that DATABASE_URL is right and can be reached."
+        )
+    if current == script.get_current_head():
+        return Finding("schema", True, f"at {current}")
+    remedy = "Run `flask db upgrade`."
+    if current is None and tables and not tables & db.metadata.tables.keys():
+        return Finding(
+            "schema", False, "the database is another program's", "See that DATABASE_URL is right."
+        )
+    if current is None and not tables:
+        return Finding(
+            "schema", False, "the database has no tables", f"{RESTORE} Only the very first start makes them."
+        )
+    if current and current not in {step.revision for step in script.walk_revisions()}:
+        remedy = "It is of a newer version: start that one, or let it go back first (docs/runbook.md)."
+    return Finding("schema", False, f"at {current}", remedy)
 
 
 def disk() -> Finding:
@@ -255,9 +289,16 @@ def processes() -> Finding:
     if config.WEB_WORKERS > 1 and not config.REDIS_URL:
         said = f"{config.WEB_WORKERS} processes count apart"
         return Finding("limits", False, said, "Set REDIS_URL.", serving=False, advice=True)
+    if not current_app.extensions["throttle"].is_whole():
+        said, remedy = (
+            "Redis does not answer: each process counts by itself",
+            "Start Redis, or mend REDIS_URL.",
+        )
+        return Finding("limits", False, said, remedy, serving=False)
     return Finding("limits", True, "counted in one place", serving=False)
 
 
+TOLD = (processes,)  # by /readyz too, though the portal serves without
 SERVING: tuple[Callable[[], Finding], ...] = (database, schema, disk)
 ALL = (*SERVING, integrity, instance, mail, work, requests, staff, holidays, facts, content, processes, guide)
 

@@ -24,8 +24,12 @@ def healthz() -> Response:
 def readyz() -> Response:
     """200 or 503 with each check's verdict; no detail that helps a stranger."""
     found = [check() for check in checks.SERVING]
+    told = [check() for check in checks.TOLD]
     ok = all(finding.ok for finding in found)
-    body = {"status": "ok" if ok else "failing", "checks": {item.name: item.ok for item in found}}
+    body = {
+        "status": "ok" if ok else "failing",
+        "checks": {item.name: item.ok or item.advice for item in (*found, *told)},
+    }
     response = make_response(body, 200 if ok else 503)
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -227,3 +229,41 @@ def test_a_moment_keeps_its_fractions(migrated: Flask) -> None:
         )
 
     assert look(lambda connection: connection.execute(select(table.c.at)).scalar_one()) == moment
+
+
+REBUILD = """
+from alembic import op
+from sqlalchemy import BigInteger, Column, Integer
+
+revision, down_revision = "9999", "{head}"
+
+
+def upgrade():
+    for table in {tables}:
+        with op.batch_alter_table(table) as batch:
+            batch.add_column(Column("note", Integer))
+        with op.batch_alter_table(table) as batch:  # which SQLite can do by a rebuild only
+            batch.alter_column("note", type_=BigInteger)
+
+
+def downgrade():
+    for table in {tables}:
+        with op.batch_alter_table(table) as batch:
+            batch.drop_column("note")
+"""
+
+
+def test_a_table_that_is_rebuilt_stays_append_only(migrated: Flask, tmp_path: Path) -> None:
+    """SQLite's batch mode drops triggers without a word; `env.py` puts them back."""
+    fill()
+    (tmp_path / "9999_rebuild.py").write_text(REBUILD.format(head=REVISIONS[0], tables=sorted(APPEND_ONLY)))
+    config = migrated.extensions["migrate"].migrate.get_config()
+    config.set_main_option("path_separator", "newline")
+    config.set_main_option("version_locations", f"{MIGRATIONS / 'versions'}\n{tmp_path}")
+    for step, is_there in ((command.upgrade, True), (command.downgrade, False)):
+        step(config, "9999" if is_there else REVISIONS[0])
+
+        for name in APPEND_ONLY:
+            columns = look(lambda c, name=name: {one["name"] for one in inspect(c).get_columns(name)})
+            assert ("note" in columns) is is_there
+            assert refuses_change(db.metadata.tables[name]), name

@@ -415,3 +415,31 @@ def test_serving_does_not_start_on_tables_of_another_version(
     assert supervised == []
     with app.app_context():
         assert not accounts.has_staff()
+
+
+def test_somebody_who_lost_their_phone_gets_a_link(run: Run, app: Flask, visitor: Visitor) -> None:
+    samples.staff(app)
+
+    result = run("staff", "reset", "grace.pharmacist@pharmacy.example")
+
+    assert result.exit_code == 0
+    assert result.output.startswith("http://localhost:8000/staff/invite/")
+    assert visitor.get(result.output.strip().removeprefix("http://localhost:8000")).status_code == 200
+
+
+def test_somebody_who_returns_can_sign_in_again(run: Run, app: Flask) -> None:
+    samples.staff(app)
+    run("staff", "disable", "grace.pharmacist@pharmacy.example")
+
+    result = run("staff", "enable", "grace.pharmacist@pharmacy.example")
+
+    assert (result.exit_code, result.output) == (0, "grace.pharmacist@pharmacy.example can sign in.\n")
+    assert "(disabled)" not in run("staff", "list").output
+
+
+@pytest.mark.parametrize("act", ["reset", "enable"])
+def test_nobody_is_brought_back_who_was_never_here(run: Run, act: str) -> None:
+    result = run("staff", act, "nobody@pharmacy.example")
+
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event, text
+from sqlalchemy import create_engine, event, text
 from sqlalchemy.exc import OperationalError
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
@@ -98,7 +99,10 @@ def test_a_portal_that_can_work_is_ready(visitor: Visitor) -> None:
     answer = visitor.get("/readyz")
 
     assert answer.status_code == 200
-    assert answer.get_json() == {"status": "ok", "checks": {"database": True, "schema": True, "disk": True}}
+    assert answer.get_json() == {
+        "status": "ok",
+        "checks": {"database": True, "schema": True, "disk": True, "limits": True},
+    }
     assert answer.headers["Cache-Control"] == "no-store"
 
 
@@ -113,12 +117,12 @@ def test_tables_of_another_version_are_not_ready(
     assert answer.status_code == 503
     assert answer.get_json() == {
         "status": "failing",
-        "checks": {"database": True, "schema": False, "disk": True},
+        "checks": {"database": True, "schema": False, "disk": True, "limits": True},
     }
 
 
 def test_a_database_that_is_gone_is_not_ready(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(db.session, "scalar", fail)
+    monkeypatch.setattr(db.session, "execute", fail)
 
     answer = visitor.get("/readyz")
 
@@ -159,7 +163,7 @@ def test_no_stranger_makes_the_portal_read_its_whole_database(app: Flask, visito
     finally:
         event.remove(engine, "before_cursor_execute", note)
 
-    assert "SELECT 1" in asked
+    assert any(statement.startswith("UPDATE job") for statement in asked)
     assert [statement for statement in asked if "check" in statement] == []
 
 
@@ -426,3 +430,72 @@ def test_the_first_manager_counts_as_nobody_until_the_link_is_used(context: Flas
         invitations.invite_first_manager(at=now())
 
     assert not check("staff").ok
+
+
+@pytest.mark.parametrize(
+    ("made", "said", "remedy"),
+    [
+        (None, "is not there", "restore its last backup"),
+        (b"", "is empty", "restore its last backup"),
+        (b"no database at all, but long enough to be taken for one" * 20, "is no database", "restore"),
+        ("CREATE TABLE recipe (id INTEGER)", "another program's", "DATABASE_URL"),
+        (
+            "CREATE TABLE alembic_version (version_num TEXT); INSERT INTO alembic_version VALUES ('9999')",
+            "at 9999",
+            "of a newer version",
+        ),
+        (
+            "PRAGMA user_version = 1; CREATE TABLE a (b); DROP TABLE a",
+            "has no tables",
+            "restore its last backup",
+        ),
+    ],
+    ids=["missing", "empty", "none", "foreign", "newer", "without tables"],
+)
+def test_a_database_that_is_not_ours_gets_one_right_sentence(
+    context: Flask,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    made: str | bytes | None,
+    said: str,
+    remedy: str,
+) -> None:
+    file = tmp_path / "portal.db"
+    if isinstance(made, bytes):
+        file.write_bytes(made)
+    elif made:
+        with closing(sqlite3.connect(file)) as connection:
+            connection.executescript(made)
+    engine = create_engine(f"sqlite:///{file}")
+    monkeypatch.setattr(checks, "db", SimpleNamespace(engine=engine, metadata=db.metadata))
+
+    found = checks.schema()
+
+    engine.dispose()
+    assert not found.ok
+    assert said in found.detail
+    assert remedy in found.remedy
+    assert "db upgrade" not in found.remedy
+    assert file.exists() is (made is not None)  # looking makes none
+
+
+def test_a_database_that_can_only_be_read_is_said_to_be(
+    context: Flask, read_only: Callable[[], None]
+) -> None:
+    read_only()
+
+    found = check("database")
+
+    assert not found.ok
+    assert "read-only" in found.detail
+
+
+def test_redis_that_does_not_answer_is_told_while_the_portal_serves(
+    context: Flask, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(context.extensions["throttle"], "is_whole", lambda: False)
+
+    answer = visitor.get("/readyz")
+
+    assert (answer.status_code, answer.get_json()["checks"]["limits"]) == (200, False)
+    assert check("limits").is_fault
