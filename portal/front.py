@@ -235,6 +235,8 @@ def _sketch(scope: Any) -> WSGIEnvironment:
         "HTTP_COOKIE": headers.get("cookie", ""),
         "HTTP_ACCEPT_ENCODING": headers.get("accept-encoding", ""),
         "HTTP_IF_NONE_MATCH": headers.get("if-none-match"),
+        "HTTP_RANGE": headers.get("range"),
+        "HTTP_IF_RANGE": headers.get("if-range"),
     }
 
 

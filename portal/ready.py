@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import logging
 import mimetypes
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -41,6 +42,7 @@ class Ready:
     """One answer in each encoding it has: (headers, body, etag)."""
 
     gated: bool
+    takes_range: bool  # a long document, which readers take page by page
     forms: Mapping[str, tuple[Headers, bytes, str]]  # by content-coding: br, gzip, identity
 
     @classmethod
@@ -51,6 +53,9 @@ class Ready:
             for name, value in headers
             if name.lower() not in ("content-length", "etag", "x-ready")
         ]
+        takes_range = ("Content-Type", "application/pdf") in kept
+        if takes_range:
+            kept.append(("Accept-Ranges", "bytes"))
         bodies = {"identity": body}
         if len(body) >= SMALLEST_TO_COMPRESS:
             bodies["gzip"] = gzip.compress(body, 9, mtime=0)
@@ -63,7 +68,7 @@ class Ready:
             if coding != "identity":
                 own.append(("Content-Encoding", coding))
             forms[coding] = (kept + own, content, etag)
-        return cls(gated, forms)
+        return cls(gated, takes_range, forms)
 
     def answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """200, or 304 when the visitor has these very bytes (RFC 9110, 13.1.2)."""
@@ -74,9 +79,47 @@ class Ready:
         if known and (etag in known or known.strip() == "*"):
             start_response("304 Not Modified", [pair for pair in headers if pair[0] != "Content-Length"])
             return []
+        if self.takes_range and (part := _part(environ, self.forms["identity"])):
+            return _answer_part(self.forms["identity"], part, environ, start_response)
         start_response("200 OK", headers)
         # A list, which the server hands over whole: any other iterable is sent piece by piece, at half the speed
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+
+
+ONE_RANGE = re.compile(r"bytes=(\d{1,12})-(\d{0,12})|bytes=-(\d{1,12})")
+
+
+def _part(environ: WSGIEnvironment, form: tuple[Headers, bytes, str]) -> tuple[int, int] | None:
+    """First byte and the one past the last of what is asked for (RFC 9110, 14.2), or None: all of it then.
+
+    Several ranges at once are answered with all, as one may; one beyond the end has no bytes.
+    """
+    asked = ONE_RANGE.fullmatch(environ.get("HTTP_RANGE") or "")
+    _headers, body, etag = form
+    if asked is None or environ.get("HTTP_IF_RANGE") not in (None, "", etag):
+        return None
+    first, last, suffix = asked.groups()
+    if suffix is not None:
+        return max(0, len(body) - int(suffix)), len(body)
+    end = min(int(last) + 1, len(body)) if last else len(body)
+    return None if int(first) >= end and int(first) < len(body) else (int(first), end)
+
+
+def _answer_part(
+    form: tuple[Headers, bytes, str],
+    part: tuple[int, int],
+    environ: WSGIEnvironment,
+    start_response: StartResponse,
+) -> Iterable[bytes]:
+    headers, body, _etag = form
+    first, end = part
+    kept = [pair for pair in headers if pair[0] != "Content-Length"]
+    if first >= end:
+        start_response("416 Range Not Satisfiable", [*kept, ("Content-Range", f"bytes */{len(body)}")])
+        return []
+    said = [("Content-Range", f"bytes {first}-{end - 1}/{len(body)}"), ("Content-Length", str(end - first))]
+    start_response("206 Partial Content", kept + said)
+    return [] if environ["REQUEST_METHOD"] == "HEAD" else [body[first:end]]
 
 
 @lru_cache(maxsize=256)  # browsers send a handful of spellings
@@ -168,14 +211,16 @@ class ReadyPages:
             mark = next((value for name, value in headers if name == "X-Ready"), None)
             if mark is not None:
                 headers = [pair for pair in headers if pair[0] != "X-Ready"]
-                if status.startswith("200") and environ["REQUEST_METHOD"] == "GET":
+                if status.startswith("200"):
                     marked.append((mark, status, headers))
                     return lambda data: None  # answered below, from the kept bytes
             return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
 
-        chunks = self._app(environ, watch)
+        # A HEAD is asked as the GET that it stands for: it says what that would (RFC 9110, 9.3.2)
+        asked = environ if environ["REQUEST_METHOD"] == "GET" else {**environ, "REQUEST_METHOD": "GET"}
+        chunks = self._app(asked, watch)
         if not marked:
-            return chunks
+            return chunks if environ["REQUEST_METHOD"] == "GET" else _nothing_of(chunks)
         try:
             body = b"".join(chunks)
         finally:
@@ -183,7 +228,7 @@ class ReadyPages:
                 close()
         mark, status, headers = marked[0]
         made = (
-            Blank.cut(headers, body, environ[HOLES])
+            Blank.cut(headers, body, asked[HOLES])
             if mark == "form"
             else Ready.make(headers, body, gated=mark == "gated")
         )
@@ -192,7 +237,7 @@ class ReadyPages:
             if (answer := made.answer(environ, start_response)) is not None:
                 return answer
         start_response(status, headers)
-        return [body]
+        return [body] if environ["REQUEST_METHOD"] == "GET" else []
 
     def look(self) -> None:
         """Drop all pages when the content changed on disk; a faulty change is logged and the old text stays."""
@@ -210,6 +255,12 @@ class ReadyPages:
                 log.exception("the changed content has faults; the old one is still served")
                 return
             self._pages = dict(self._assets)
+
+
+def _nothing_of(chunks: Iterable[bytes]) -> Iterable[bytes]:
+    if close := getattr(chunks, "close", None):
+        close()
+    return []
 
 
 def float_or_one(text: str) -> float:

@@ -206,3 +206,55 @@ def test_content_is_not_looked_at_on_every_request(world: World) -> None:
 def test_a_static_file_never_reaches_flask(world: World) -> None:
     assert world.get("/static/a.css").data == BODY
     assert world.origin.calls == 0
+
+
+def test_a_head_before_any_get_says_what_the_get_would(world: World) -> None:
+    head = world.get(method="HEAD", Accept_Encoding="br")
+    page = world.get(Accept_Encoding="br")
+
+    assert head.data == b""
+    assert head.status_code == page.status_code == 200
+    for name in ("ETag", "Vary", "Content-Length", "Content-Encoding", "Content-Type"):
+        assert head.headers[name] == page.headers[name], name
+
+
+DOCUMENT = Ready.make([("Content-Type", "application/pdf")], bytes(range(256)) * 4)
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "part"),
+    [
+        ("bytes=0-9", 206, (0, 10)),
+        ("bytes=1000-", 206, (1000, 1024)),
+        ("bytes=-24", 206, (1000, 1024)),
+        ("bytes=1000-5000", 206, (1000, 1024)),
+        ("bytes=-5000", 206, (0, 1024)),
+        ("bytes=1024-", 416, (0, 0)),
+        ("bytes=9-3", 200, (0, 1024)),  # none at all (RFC 9110, 14.1.2)
+        ("bytes=0-1,5-6", 200, (0, 1024)),
+        ("lines=1-2", 200, (0, 1024)),
+    ],
+)
+def test_a_document_is_given_in_parts(asked: str, status: int, part: tuple[int, int]) -> None:
+    def app(environ: Any, start_response: Any) -> Any:
+        return DOCUMENT.answer(environ, start_response)
+
+    answer = Client(app).get("/", headers={"Range": asked})
+    whole = bytes(range(256)) * 4
+
+    assert answer.status_code == status
+    assert answer.data == whole[slice(*part)]
+    if status == 206:
+        assert answer.headers["Content-Range"] == f"bytes {part[0]}-{part[1] - 1}/1024"
+    if status == 416:
+        assert answer.headers["Content-Range"] == "bytes */1024"
+    assert answer.headers["Accept-Ranges"] == "bytes"
+
+
+def test_a_part_of_what_changed_meanwhile_is_all_of_it() -> None:
+    def app(environ: Any, start_response: Any) -> Any:
+        return DOCUMENT.answer(environ, start_response)
+
+    answer = Client(app).get("/", headers={"Range": "bytes=0-9", "If-Range": '"another"'})
+
+    assert (answer.status_code, len(answer.data)) == (200, 1024)
