@@ -233,6 +233,10 @@ def prepare_engine(engine: Engine) -> None:
             connection.execute(f"PRAGMA {pragma}")
         opened.extend(_identity(engine) if not opened else [])
 
+    @event.listens_for(engine, "engine_disposed")
+    def _on_dispose(_engine: Engine) -> None:
+        opened.clear()  # on purpose, as after a restore
+
     @event.listens_for(engine, "begin")
     def _on_begin(connection: Connection) -> None:
         if _identity(engine) != opened:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, Response, redirect, request, url_for
@@ -53,7 +54,15 @@ for _kind in ROOM_KINDS:
 
 def _ask(kind: Kind) -> ResponseReturnValue:
     """One algorithm for every kind: write, check the answers, send."""
-    form, page, context = kind.form(), f"intake/{kind.page}.html", _context(kind)
+    form, page = kind.form(), f"intake/{kind.page}.html"
+    context: dict[str, Any] = {
+        "promised": None,
+        "first_receipt": None,
+        "send": kind.send,
+        "hints": kind.hints,
+    }
+    web.keep(page, form, **context)  # before anything is read, so that nothing typed hangs on that
+    context["promised"] = _promise(kind)
     web.keep(page, form, **context)
     if not form.is_submitted():
         return web.empty_form(page, form, form.holes, **context)
@@ -110,10 +119,9 @@ def receipt(token: str) -> ResponseReturnValue:
     return web.private(response)
 
 
-def _context(kind: Kind) -> dict[str, Any]:
-    """What every page on the way to a request shows: the promise, and an earlier receipt if there is one."""
-    promised = submissions.promise(kind, org=settings().ORG, at=now()) if accounts.is_staffed() else None
-    return {"promised": promised, "first_receipt": None, "send": kind.send, "hints": kind.hints}
+def _promise(kind: Kind) -> datetime | None:
+    """When an answer is promised by; None where nobody is told of what comes in."""
+    return submissions.promise(kind, org=settings().ORG, at=now()) if accounts.is_staffed() else None
 
 
 def _circumstances(form: IntakeForm, found: Sequence[patient_data.Sign]) -> dict[str, Any]:
