@@ -28,9 +28,9 @@ from portal.desk import perform
 from portal.desk.acts import ACTS, ROOM_ACTS
 from portal.errors import CodeFaults
 from portal.front import Front
+from portal.intake import kept as intake_kept
 from portal.intake import kinds
 from portal.intake import letters as intake_letters
-from portal.intake import models as intake_models
 from portal.intake import views as intake_views
 from portal.intake.kinds import KINDS, ROOM_KINDS
 from portal.jobs import JOBS
@@ -66,7 +66,7 @@ MIGRATIONS = ROOT / "migrations"
 
 # Mail last: a worker that does all once sends what the others promised.
 ROOMS_JOBS = (ops_jobs, newsletter_jobs, mail_jobs)
-ROOMS_KEPT = (jobs, audit, mail_models, people_models, intake_models, newsletter_kept)
+ROOMS_KEPT = (jobs, audit, mail_models, people_models, intake_kept, newsletter_kept)
 PUBLIC = (
     site.bp,
     resource_views.bp,

@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, case, false, func, literal, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from portal import text
 from portal.db import UTCDateTime, db
+from portal.intake import terms
 from portal.intake.models import OPEN, Kind, Request, Status
 from portal.intake.reference import normalise
 from portal.people.models import User
@@ -24,7 +25,7 @@ LIMIT = 25
 SEARCH_MAX = 100
 SORT_ANSWER_BY = "answer_by"
 SORT_NEWEST = "-received_at"
-OPEN_WORD = "open"  # the default: everything somebody still has to do something about
+OPEN_WORD = "open"  # everything somebody still has to do something about
 LATE_WORD = "late"  # open, and past its promise
 ALL_WORD = "all"
 COUNTED_TO = 1000  # the exact number of a longer list helps nobody, and costs a walk over all of it
@@ -36,7 +37,7 @@ _LARGEST_ID = 2**31 - 1
 class Filters:
     """What to show; every part of it stands in the address of the page."""
 
-    status: str = OPEN_WORD  # open, late, all, or one Status
+    status: str = ""  # open, late, all, or one Status; "": open, and while searching all
     kind: str = ""  # "", or one Kind
     owner: str = ""  # "", me, none, or the id of an account
     q: str = ""
@@ -62,6 +63,11 @@ class Filters:
             except ValueError:
                 ignored.append("q")
         return cls(**known, ignored=tuple(ignored))
+
+    @property
+    def shows(self) -> str:
+        """Which of them the list shows: whoever searches looks for somebody, wherever they stand."""
+        return self.status or (ALL_WORD if self.q else OPEN_WORD)
 
     def args(self, **changes: str) -> dict[str, str]:
         """The query string of this list, with changes; what is the default is left out."""
@@ -89,6 +95,7 @@ class Listing:
     next: str | None
     previous: str | None
     total: int  # of the whole list, counted no further than COUNTED_TO
+    over: int  # how many of them are open no more
     counts: Counts
 
 
@@ -112,7 +119,7 @@ def listing(
     cursor = _Cursor.parse(after)
     backwards = cursor is not None and cursor.backwards
     query = _filtered(filters, by.id, at)
-    total = _total(query)
+    base, total = query, _total(query)
     if cursor is not None:
         place = tuple_(key, Request.id)
         bound = tuple_(literal(cursor.at, UTCDateTime), literal(cursor.id))
@@ -130,6 +137,7 @@ def listing(
         next=_Cursor.of(rows[-1].request, key).text() if has_next else None,
         previous=_Cursor.of(rows[0].request, key, backwards=True).text() if has_previous else None,
         total=total,
+        over=_total(base.where(Request.status.not_in(OPEN))) if filters.shows == ALL_WORD else 0,
         counts=_counts(by.id, at),
     )
 
@@ -156,12 +164,12 @@ def _total(query: Select[Request, str | None]) -> int:
 
 def _filtered(filters: Filters, me: int, at: datetime) -> Select[Request, str | None]:
     query: Any = select(Request, User.name).outerjoin(User, User.id == Request.owner_id)
-    if filters.status == OPEN_WORD:
+    if filters.shows == OPEN_WORD:
         query = query.where(Request.status.in_(OPEN))
-    elif filters.status == LATE_WORD:
+    elif filters.shows == LATE_WORD:
         query = query.where(Request.status.in_(OPEN), Request.answer_by < at)
-    elif filters.status != ALL_WORD:
-        query = query.where(Request.status == filters.status)
+    elif filters.shows != ALL_WORD:
+        query = query.where(Request.status == filters.shows)
     if filters.kind:
         query = query.where(Request.kind == filters.kind)
     if filters.owner == "me":
@@ -176,22 +184,11 @@ def _filtered(filters: Filters, me: int, at: datetime) -> Select[Request, str | 
     return found
 
 
-def _matches(words: str) -> ColumnElement[bool]:
-    """A reference in any spelling, the digits of an NPI, the start of a name, a piece of a practice or address."""
-    if reference := normalise(words):
+def _matches(typed: str) -> ColumnElement[bool]:
+    """A reference in any spelling, or words of who asked: names, practice, addresses, numbers, half a reference."""
+    if reference := normalise(typed.strip("#()[]<>.,;: ")):
         return Request.reference == reference
-    piece = words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    ways: list[ColumnElement[bool]] = [
-        Request.name.ilike(f"{piece}%", escape="\\"),
-        Request.name.ilike(f"% {piece}%", escape="\\"),  # a family name
-        Request.practice.ilike(f"%{piece}%", escape="\\"),
-        Request.email.ilike(f"%{piece}%", escape="\\"),
-        Request.delegate_email.ilike(f"%{piece}%", escape="\\"),
-        Request.reference.ilike(f"LDN-{piece.upper().removeprefix('LDN-')}%", escape="\\"),
-    ]
-    if words.isascii() and words.isdigit():
-        ways.append(Request.npi.startswith(words))
-    return or_(*ways)
+    return false() if terms.is_empty(typed) else terms.matches(typed)
 
 
 def _counts(me: int, at: datetime) -> Counts:

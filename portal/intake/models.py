@@ -12,7 +12,6 @@ from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.db import Base, UTCDateTime
-from portal.keeping import Kept
 
 
 class Kind(StrEnum):
@@ -280,27 +279,13 @@ class Message(Base):
     form_token: Mapped[str] = mapped_column(String(100), unique=True)
 
 
-KEPT = (
-    Kept(
-        table="request",
-        personal=(
-            *("name", "credential", "npi", "practice", "email", "phone", "delegate_name", "delegate_email"),
-            *("question", "address", "note"),
-        ),
-        rule="24 months after closing, then its kind, times and outcome only (the portal does not do that yet)",
-        whose=("email", "delegate_email"),
-        exported=(
-            *("reference", "kind", "status", "received_at", "answered_at", "closed_at"),
-            *("name", "credential", "npi", "practice", "state", "email", "phone"),
-            *("on_behalf", "delegate_name", "delegate_email", "topics", "question"),
-            *("contact_method", "contact_window", "leave_message", "items", "delivery", "address", "note"),
-        ),
-    ),
-    Kept(
-        table="request_message",
-        personal=("author_name", "text"),
-        rule="as long as its request's text",
-        of=("request_id", "request"),
-        exported=("kind", "written_at", "author_name", "text"),
-    ),
-)
+class RequestTerm(Base):
+    """One folded word by which a request is found (`terms.py`)."""
+
+    __tablename__ = "request_term"
+    __table_args__ = (Index("ix_request_term_request_id", "request_id"),)
+
+    term: Mapped[str] = mapped_column(
+        String(60, collation="C").with_variant(String(60), "sqlite"), primary_key=True
+    )
+    request_id: Mapped[int] = mapped_column(ForeignKey("request.id", ondelete="CASCADE"), primary_key=True)

@@ -17,7 +17,7 @@ from sqlalchemy import Table, bindparam, select
 from portal import addresses, audit, hours, text, tokens
 from portal.db import db, insert_new
 from portal.errors import Conflict, NotFound
-from portal.intake import receipts
+from portal.intake import receipts, terms
 from portal.intake.kinds import Kind
 from portal.intake.models import Request, Status
 from portal.intake.reference import new_reference
@@ -96,9 +96,11 @@ def submit(
         "signals": found,
         **given,
     }
-    if not _insert(row):
+    request_id = _insert(row)
+    if request_id is None:
         first = _first(form_token, kind, given)
         return Submitted(first.reference, receipts.token_of(first, keys), is_new=False)
+    terms.index(request_id, row)
     audit.record(None, "request.received", f"request:{row['reference']}", at=at, detail=", ".join(found))
     _promise_mails(row, kind, receipt, at=at)
     return Submitted(row["reference"], receipt, is_new=True)
@@ -129,8 +131,9 @@ def promise(kind: Kind, *, org: Organisation, at: datetime) -> datetime:
     return hours.answer_by(at, kind.business_days, org)
 
 
-def _insert(row: dict[str, Any]) -> bool:
-    """Whether the row is new; it gets its reference here. Rests on the unique indexes, so it is right when raced.
+def _insert(row: dict[str, Any]) -> int | None:
+    """The id of the new row, or None where this form has one; it gets its reference here. Rests on the unique
+    indexes, so it is right when raced.
 
     With it goes the id of the latest request like it within a day, to show to staff; nothing is joined by itself.
     """
@@ -142,12 +145,12 @@ def _insert(row: dict[str, Any]) -> bool:
     }
     for _ in range(_TRIES):
         row["reference"] = new_reference()
-        if db.session.execute(statement, row | alike).scalar() is not None:
-            return True
+        if (made := db.session.execute(statement, row | alike).scalar()) is not None:
+            return int(made)
         # Another post of this form was first, or the reference is taken. Most forms are new: who looks first
         # of all would look in vain, and under the lock.
         if find(row["form_token"]):
-            return False
+            return None
     raise RuntimeError("no free reference was found")
 
 

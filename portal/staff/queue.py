@@ -62,6 +62,7 @@ VIEWS = (
     View("Spam", "Spam", Filters(status=Status.SPAM, sort=SORT_NEWEST), "spam", "No spam."),
 )
 STATUS_CHOICES = {
+    "": "All open, or all while searching",
     OPEN_WORD: "All open",
     LATE_WORD: "Late",
     **{status.value: label for status, label in STATUS_LABELS.items()},
@@ -102,7 +103,7 @@ def requests() -> ResponseReturnValue:
             active=[] if view else _active(filters, by),
             found=found,
             lines=lines,
-            caption=_caption(found.total, filters),
+            caption=_caption(found, filters),
             columns=_columns(filters, may_claim),
             may_claim=may_claim,
             previous=_page(filters, found.previous),
@@ -119,10 +120,11 @@ def _number(total: int) -> str:
     return f"{total:,}" if total < queue.COUNTED_TO else f"{total:,} or more"
 
 
-def _caption(total: int, filters: Filters) -> str:
-    noun = "request" if total == 1 else "requests"
+def _caption(found: queue.Listing, filters: Filters) -> str:
+    total, noun = found.total, "request" if found.total == 1 else "requests"
     order = "the newest first" if filters.sort == SORT_NEWEST else "the soonest promise first"
-    return f"{_number(total)} {noun}, {order}"
+    over = f"; {_number(found.over)} of them closed, answered or spam" if found.over else ""
+    return f"{_number(total)} {noun}, {order}{over}"
 
 
 def _page(filters: Filters, cursor: str | None) -> str | None:
@@ -164,11 +166,11 @@ def _filter_form(filters: Filters, by: User) -> FilterForm:
             "q": filters.q,
             "kind": filters.kind,
             "owner": filters.owner,
-            "status": _blank(filters.status, OPEN_WORD),
+            "status": filters.status,
             "sort": _blank(filters.sort, SORT_ANSWER_BY),
         }
     )
-    form.status.choices = choices({_blank(word, OPEN_WORD): label for word, label in STATUS_CHOICES.items()})
+    form.status.choices = choices(STATUS_CHOICES)
     form.owner.choices = choices(_owner_choices(by, filters.owner))
     form.sort.choices = choices({_blank(word, SORT_ANSWER_BY): label for word, label in SORT_CHOICES.items()})
     return form

@@ -127,6 +127,23 @@ def test_a_cursor_that_is_none_gives_the_first_page(app: Flask, ada: User, after
         "Ana Ru",
         "valley",
         "ANA@clinic.example",
+        "(LDN-{0})",
+        "#LDN-{0}",
+        "LDN-{0}.",
+        "{1}",
+        "1234 567 893",
+        "NPI 1234567893",
+        "NPI: 1234-567-893",
+        "ruiz ana",
+        "Ana Ruiz NP",
+        "Ruiz, Ana",
+        "ana\u00a0ruiz",
+        "ÁNA RUÍZ",
+        "925 555 0100",
+        "(925) 555-0100 ext. 12",
+        "+1 925.555.0100",
+        "clinic.example",
+        "valley ana",
     ],
 )
 def test_search_finds_by_reference_npi_name_practice_and_address(app: Flask, ada: User, q: str) -> None:
@@ -137,19 +154,56 @@ def test_search_finds_by_reference_npi_name_practice_and_address(app: Flask, ada
     assert found(app, ada, q=q.format(code, code[:4])) == [reference]
 
 
-@pytest.mark.parametrize(
-    "q", ["%", "_", "\\", "%%%", "A_a", "'", '" OR 1=1', "levothyroxine", "zzz", "9" * 100]
-)
+@pytest.mark.parametrize("q", ["%", "_", "\\", "%%%", "'", '" OR 1=1', "levothyroxine", "zzz", "9" * 100])
 def test_search_takes_nothing_literally_but_words(app: Flask, ada: User, q: str) -> None:
     submit(app)
 
     assert found(app, ada, q=q) == []
 
 
-def test_a_percent_sign_is_found_as_such(app: Flask, ada: User) -> None:
-    reference = submit(app, practice="100% Care_Clinic")
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        ("María NÚÑEZ", ("núñez", "NÚÑEZ", "nunez", "Nuñez maria", "nu\u0301n\u0303ez")),
+        ("Sean O’Brien", ("O'Brien", "O’Brien", "obrien", "OBRIEN sean", "brien")),
+        ("Ana García-López", ("garcia lopez", "Garcia-Lopez", "garcíalópez", "lopez")),
+        ("Bjørn Łukasz Straße", ("bjorn", "lukasz", "strasse", "BJØRN")),
+        ("Minh\u00a0Nguyễn Văn", ("nguyen van", "NGUYỄN", "van minh")),
+        ("Li Wu", ("wu", "li", "wu li")),
+    ],
+)
+def test_a_name_is_found_however_it_is_typed(
+    app: Flask, ada: User, name: str, typed: tuple[str, ...]
+) -> None:
+    reference = submit(app, "t-1", name=name, email="x@clinic.example")
+    submit(app, "t-2", name="Somebody Else", email="y@clinic.example")
 
-    assert found(app, ada, q="100% care_") == [reference]
+    assert {each: found(app, ada, q=each) for each in typed} == {each: [reference] for each in typed}
+
+
+def test_every_word_must_be_there(app: Flask, ada: User) -> None:
+    submit(app)
+
+    assert found(app, ada, q="ana smith") == found(app, ada, q="ruiz 9255550199") == []
+
+
+def test_a_search_looks_everywhere_and_says_how_many_are_over(app: Flask, ada: User) -> None:
+    one, two, three = many(app, 3)
+    put(app, two, status=Status.CLOSED)
+    put(app, three, status=Status.SPAM)
+
+    assert sorted(found(app, ada, q="ruiz")) == sorted([one, two, three])
+    assert found(app, ada, q="ruiz", status="open") == [one]
+    with app.app_context():
+        listing = queue.listing(Filters(q="ruiz"), by=ada, at=now())
+    assert (listing.total, listing.over) == (3, 2)
+
+
+def test_what_was_asked_is_no_word_to_be_found_by(app: Flask, ada: User) -> None:
+    submit(app, question="Is zonisamide a concern?")
+    submit_resource(app, note="For dr. zonisamide")
+
+    assert found(app, ada, q="zonisamide") == []
 
 
 @pytest.mark.parametrize(
@@ -173,7 +227,7 @@ def test_a_filter_that_is_none_is_left_out_and_named(name: str, value: str) -> N
 
 
 def test_the_address_of_a_list_leaves_out_what_goes_without_saying() -> None:
-    filters = Filters.parse({"status": "open", "kind": "resource", "q": " Ana "})
+    filters = Filters.parse({"status": "", "kind": "resource", "q": " Ana "})
 
     assert filters.args() == {"kind": "resource", "q": "Ana"}
     assert filters.args(sort="-received_at", q="") == {"kind": "resource", "sort": "-received_at"}

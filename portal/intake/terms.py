@@ -1,0 +1,96 @@
+"""By which words a request is found: folded, so that `núñez` and NUNEZ, O'Brien and O’Brien are one.
+
+A row for each word of who asked, never of what was asked: not everybody who searches may read that. Rows, not a
+full-text index: one request's words can be removed for good in one short transaction (`secure_delete`).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, Table, and_, insert, select
+
+from portal.db import db
+from portal.intake.models import Request, RequestTerm
+
+SEARCHED = (
+    "reference",
+    "name",
+    "credential",
+    "practice",
+    "email",
+    "delegate_name",
+    "delegate_email",
+    "npi",
+    "phone",
+)
+TERM_MAX = 60
+LEAST_DIGITS = 7  # of a telephone number or NPI that was written in groups
+
+# Letters that no decomposition takes apart (Unicode, UAX 15), as people here type them.
+_PLAIN = str.maketrans({"ø": "o", "đ": "d", "ð": "d", "ł": "l", "æ": "ae", "œ": "oe", "þ": "th", "ı": "i"})
+_APOSTROPHES = re.compile("['’‘`´ʼʻ]")
+_WORD = re.compile(r"[^\W_]+")
+_DIGITS = re.compile(r"\d(?:[\s().+-]*\d)*")
+_OF_NUMBERS = ("npi", "no", "number", "tel", "phone", "fax", "ext", "x", "option")
+_OF_REFERENCES = ("ldn",)
+_INTO = insert(cast(Table, RequestTerm.__table__))
+
+
+def fold(text: str) -> str:
+    """Without case, accents and width."""
+    taken_apart = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(sign for sign in taken_apart if not unicodedata.combining(sign)).translate(_PLAIN)
+
+
+def words_of(text: str) -> list[str]:
+    """The folded words of a text, each also as it is written together: `O'Brien` is `obrien` and `o`, `brien`."""
+    found: list[str] = []
+    for piece in fold(text).split():
+        parts = _WORD.findall(piece)
+        found += [*parts, "".join(_WORD.findall(_APOSTROPHES.sub("", piece)))]
+    found += _numbers(text)
+    return [word[:TERM_MAX] for word in dict.fromkeys(found) if word]
+
+
+def index(request_id: int, answers: Mapping[str, Any]) -> None:
+    """Keep the words of a new request, in the caller's transaction."""
+    words = dict.fromkeys(word for name in SEARCHED for word in words_of(str(answers.get(name) or "")))
+    if words:
+        db.session.execute(_INTO, [{"request_id": request_id, "term": word} for word in words])
+
+
+def matches(typed: str) -> ColumnElement[bool]:
+    """Whether a request holds all these words, in any order, each perhaps unfinished."""
+    wanted = _wanted(typed)
+    return and_(*(Request.id.in_(_with(word)) for word in wanted))
+
+
+def is_empty(typed: str) -> bool:
+    """Whether there is no word in it to look for."""
+    return not _wanted(typed)
+
+
+def _wanted(typed: str) -> list[str]:
+    """The words to look for: numbers in one piece, whatever stands in or before them."""
+    numbers = _numbers(typed)
+    rest = _DIGITS.sub(lambda run: " " if _numbers(run.group()) else run.group(), typed)
+    pieces = (_APOSTROPHES.sub("", piece) for piece in fold(rest).split())
+    words = [word for piece in pieces for word in _WORD.findall(piece)]
+    said = _OF_NUMBERS if numbers else _OF_REFERENCES
+    return [*numbers, *(word for word in words if word not in said)]
+
+
+def _numbers(text: str) -> list[str]:
+    """The digits of each telephone number and NPI, without the country's 1."""
+    runs = ("".join(sign for sign in run if sign.isdigit()) for run in _DIGITS.findall(text))
+    return [run[1:] if len(run) == 11 and run[0] == "1" else run for run in runs if len(run) >= LEAST_DIGITS]
+
+
+def _with(word: str) -> Any:
+    # A range, not LIKE: only that is looked up in the index on every database.
+    end = f"{word}\U0010ffff"
+    return select(RequestTerm.request_id).where(RequestTerm.term >= word, RequestTerm.term < end)
