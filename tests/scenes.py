@@ -571,6 +571,7 @@ def _(stage: Stage) -> None:
         *dead, waits = db.session.scalars(select(Delivery).order_by(Delivery.id).limit(3))
         for row in dead:
             row.state, row.attempts, row.last_error = State.DEAD, 1, "refused: 550 5.1.1 … no such user"
+        dead[0].body.forgotten_at = None
         waits.state, waits.attempts, waits.due_at = State.QUEUED, 2, clock.now() + timedelta(minutes=5)
         waits.last_error = "refused for now: 554 5.7.1 … Relay access denied"
     stage.open("/staff/mail")
