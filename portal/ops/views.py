@@ -41,7 +41,7 @@ def security_txt() -> Response:
     config = settings()
     expires = (now() + timedelta(days=300)).replace(hour=0, minute=0, second=0, microsecond=0)
     lines = [
-        f"Contact: mailto:{config.MAIL_FROM}",
+        f"Contact: mailto:{config.REPLY_TO or config.MAIL_FROM}",
         f"Expires: {expires:%Y-%m-%dT%H:%M:%SZ}",
         f"Canonical: {config.BASE_URL}{addresses.SECURITY_TXT}",
         f"Preferred-Languages: {', '.join(addresses.LANGUAGES)}",
