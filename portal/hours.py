@@ -24,8 +24,7 @@ def answer_by(received_at: datetime, business_days: int, org: Organisation) -> d
         raise ValueError("received_at needs a time zone")
     if business_days < 1:
         raise ValueError("An answer needs at least one business day")
-    if not org.hours:
-        org = replace(org, hours=_WHOLE_DAYS)
+    org = working(org)
     local = received_at.astimezone(org.timezone)
     day, clock = local.date(), local.time().replace(second=0, microsecond=0)
     opening = org.opening(day)
@@ -39,6 +38,11 @@ def answer_by(received_at: datetime, business_days: int, org: Organisation) -> d
         clock = opening[1]
     # Combined from local date and time, never by adding hours: 17:30 stays 17:30 over a change of clocks.
     return datetime.combine(day, clock, tzinfo=org.timezone).astimezone(UTC)
+
+
+def working(org: Organisation) -> Organisation:
+    """The pharmacy as its working days are counted: where no hours are known, whole days."""
+    return org if org.hours else replace(org, hours=_WHOLE_DAYS)
 
 
 def _next_opening(after: date, org: Organisation) -> tuple[date, tuple[time, time]]:

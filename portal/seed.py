@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy import func, select
 
-from portal import addresses, audit, demo
+from portal import addresses, audit, demo, hours
 from portal.clock import now
 from portal.db import db, transaction
 from portal.desk import acts, perform
@@ -34,6 +34,7 @@ from portal.people import accounts, invitations
 from portal.people.models import User
 from portal.settings import settings
 
+MORNING = time(9)  # of the made-up people
 CONFIRMED, STEP = (
     9,
     timedelta(minutes=30),
@@ -193,13 +194,13 @@ def _received(kind: Kind, promised: datetime) -> datetime:
 
 
 def _openings_before(at: datetime) -> Iterator[datetime]:
-    """When the pharmacy opened on each working day before this one, the last first."""
-    org = settings().ORG
+    """When the desk was at work on each working day before this one, the last first."""
+    org = hours.working(settings().ORG)
     day = at.astimezone(org.timezone).date()
     while True:
         day -= timedelta(days=1)
-        if hours := org.opening(day):
-            yield datetime.combine(day, hours[0], tzinfo=org.timezone).astimezone(UTC)
+        if opening := org.opening(day):
+            yield datetime.combine(day, max(opening[0], MORNING), tzinfo=org.timezone).astimezone(UTC)
 
 
 def _perform(act: Act, asked: Request, by: User, at: datetime, given: Mapping[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,6 +16,7 @@ from portal.db import db
 from portal.errors import Refused
 from portal.intake.models import Message, Request, Status
 from portal.mail.models import Delivery, State
+from portal.organisation import OpeningHours
 from tests.conftest import START, Clock
 
 MOMENTS = {
@@ -121,3 +122,10 @@ def test_a_portal_with_anybody_in_it_is_left_alone(app: Flask, planted: str) -> 
 
 def test_its_worker_finds_nothing_to_send(planted: str, work: Callable[[], int]) -> None:
     assert work() == 0
+
+
+def test_a_portal_without_hours_is_planted_too(app: Flask, change_settings: Callable[..., None]) -> None:
+    """As `make seed` does it: nobody has to know any hours for the five minutes."""
+    change_settings(ORG=replace(app.extensions["settings"].ORG, hours=OpeningHours()))
+
+    assert "29 requests" in plant(app)
