@@ -26,6 +26,10 @@ from portal.db import db, prepare_engine
 from portal.desk import letters as desk_letters
 from portal.desk import perform
 from portal.desk.acts import ACTS, ROOM_ACTS
+from portal.editions import commands as editions_commands
+from portal.editions import jobs as editions_jobs
+from portal.editions import letters as editions_letters
+from portal.editions import models as editions_models
 from portal.errors import CodeFaults
 from portal.front import Front
 from portal.intake import kept as intake_kept
@@ -55,7 +59,7 @@ from portal.resource import views as resource_views
 from portal.settings import Settings, is_loose
 from portal.signin import gate
 from portal.signin import own as signin_views
-from portal.staff import case, gallery, oversight, people, queue
+from portal.staff import case, editions, gallery, oversight, people, queue
 
 logger = logging.getLogger(__name__)
 
@@ -65,8 +69,8 @@ CONTENT = Path(library.__file__).resolve().parent / "pages"
 MIGRATIONS = ROOT / "migrations"
 
 # Mail last: a worker that does all once sends what the others promised.
-ROOMS_JOBS = (ops_jobs, newsletter_jobs, mail_jobs)
-ROOMS_KEPT = (jobs, audit, mail_models, people_models, intake_kept, newsletter_kept)
+ROOMS_JOBS = (ops_jobs, newsletter_jobs, editions_jobs, mail_jobs)
+ROOMS_KEPT = (jobs, audit, mail_models, people_models, intake_kept, newsletter_kept, editions_models)
 PUBLIC = (
     site.bp,
     resource_views.bp,
@@ -84,9 +88,11 @@ STAFF = (
     oversight.audit_bp,
     people.bp,
     people.account_bp,
+    editions.bp,
+    editions.sending_bp,
     gallery.bp,
 )
-ROOMS_LETTERS = (people_letters, intake_letters, newsletter_letters, desk_letters)
+ROOMS_LETTERS = (people_letters, intake_letters, newsletter_letters, desk_letters, editions_letters)
 
 
 def create_app(config: Settings) -> Flask:
@@ -155,6 +161,7 @@ def create_app(config: Settings) -> Flask:
     )
     Migrate(public, db, directory=str(MIGRATIONS), render_as_batch=True, compare_type=True)
     cli.register(public)
+    public.cli.add_command(editions_commands.newsletter_group)
     return public
 
 

@@ -561,6 +561,28 @@ scene("staff invite with faults", "people.invite", status=422)(
 scene("staff forbidden", "people.people", status=403)(
     lambda stage: stage.as_staff("Dee").open("/staff/people")
 )
+scene("staff editions", "editions.editions")(lambda stage: stage.as_staff("Grace").open("/staff/editions"))
+
+
+def write_edition(stage: Stage) -> Stage:
+    """A draft with something left to do."""
+    opened = stage.as_staff("Grace").open("/staff/editions/new").tick("topics=news")
+    text = "## Hours\n\nWe are open later on Thursdays: [our hours](https://pharmacy.example/hours)."
+    return opened.fill(
+        slug=f"edition-{stage.house.at:%H%M%S}", subject_en="Later on Thursdays", source_en=text
+    ).press("Save the draft")
+
+
+scene("staff edition to write", "editions.new")(
+    lambda stage: stage.as_staff("Grace").open("/staff/editions/new")
+)
+scene("staff edition without an address", "editions.new", status=422)(
+    lambda stage: stage.as_staff("Grace").open("/staff/editions/new").press("Save the draft")
+)
+scene("staff edition draft", "editions.show")(write_edition)
+scene("staff edition to change", "editions.text")(
+    lambda stage: write_edition(stage).follow("Change the text")
+)
 scene("staff mail", "mail.mail")(lambda stage: stage.as_staff("Grace").open("/staff/mail"))
 
 
@@ -620,6 +642,7 @@ NO_PAGE = {
     "account.root": "redirects to the queue",
     "queue.home": "redirects to the queue",
     "signin.picture": "a picture",
+    "editions.preview": "a mail, in a sandbox",
     "case.back": "redirects to the request",
     "signin.logout": "redirects to the sign-in page",
 }
@@ -628,6 +651,9 @@ BUTTONS = {
     "mail.send_again",
     "account.end_other_sessions",
     "account.end_session",
+    "edition_sending.act",
+    "edition_sending.schedule",
+    "editions.test",
     "people.change_role",
     "people.enable",
     "people.end_sessions",

@@ -7,7 +7,6 @@ call made inside a transaction: a batch costs two, however many mails it holds.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import random
 import time
@@ -24,6 +23,7 @@ from portal.jobs import place
 from portal.mail import lanes, wire
 from portal.mail.compose import compose
 from portal.mail.lanes import BACK_OFF
+from portal.mail.letters import LETTERS, NotToBeSent, Own, Wait
 from portal.mail.models import WAITING, Body, Delivery, Lane, State
 from portal.mail.transport import Deferred, DeliveryError, Rejected, RelayDown, Transport
 from portal.settings import settings
@@ -112,7 +112,15 @@ def _hand_over(
         if outcomes and (is_late or wait(pause)):
             break
         try:
-            outcomes.append(_outcome(row, _send(row, transport)))
+            outcomes.append(_outcome(row, _send(row, _own(row), transport)))
+        except NotToBeSent as reason:
+            outcomes.append(
+                _kept(
+                    row, state=State.WITHDRAWN, attempts=row.attempts, over_at=now(), last_error=str(reason)
+                )
+            )
+        except Wait:
+            outcomes.append(_kept(row, state=State.HELD, attempts=row.attempts))
         except RelayDown as error:
             down = error
             outcomes.append(
@@ -128,10 +136,29 @@ def _hand_over(
         wait(pause)  # nothing is in hand now
 
 
-def _send(row: Any, transport: Transport) -> str | DeliveryError:
-    """The digest of what was taken, or why it was not; raises RelayDown."""
+def _own(row: Any) -> Own | Deferred | None:
+    """What is the recipient's alone, as it is now. Raises NotToBeSent or Wait when it may not go."""
+    letter = LETTERS.get(row.message)
+    if letter is None or letter.own is None:
+        return None
     try:
-        content = wire.whole(row.content, to=row.recipient, message_id=row.message_id, headers=row.headers)
+        return letter.own(row.cause, row.recipient_key)
+    except (NotToBeSent, Wait):
+        raise
+    except Exception as error:
+        return Deferred(place(error))  # what was sent before it is kept all the same
+    finally:
+        db.session.rollback()  # nothing stays open while the network is waited for
+
+
+def _send(row: Any, own: Own | Deferred | None, transport: Transport) -> str | DeliveryError:
+    """The digest of what was taken, or why it was not; raises RelayDown."""
+    if isinstance(own, Deferred):
+        return own
+    try:
+        content = wire.whole(
+            row.content, to=row.recipient, message_id=row.message_id, headers=row.headers, own=own
+        )
         transport.send(
             delivery_id=row.id,
             created_at=row.created_at,
@@ -145,7 +172,7 @@ def _send(row: Any, transport: Transport) -> str | DeliveryError:
         return error
     except Exception as error:
         return Deferred(place(error))
-    return hashlib.sha256(content).hexdigest()
+    return wire.digest(content)
 
 
 def _outcome(row: Any, result: str | DeliveryError) -> dict[str, Any]:

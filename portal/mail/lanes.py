@@ -63,6 +63,9 @@ def in_hand(ids: Collection[int]) -> Sequence[Any]:
         Delivery.envelope_sender,
         Delivery.attempts,
         Delivery.due_at,
+        Delivery.cause,
+        Delivery.recipient_key,
+        Body.message,
         Body.content,
     ).join(Body)
     return db.session.execute(query.where(Delivery.id.in_(ids)).order_by(*_ORDER)).all()
@@ -214,6 +217,23 @@ def became(cause: str, message: str) -> State | None:
     """What became of the latest such mail that this promised; None when there is none."""
     query = select(Delivery.state).join(Body).where(Delivery.cause == cause, Body.message == message)
     return db.session.scalar(query.order_by(Delivery.id.desc()).limit(1))
+
+
+def standing(cause: str) -> Sequence[Any]:
+    """How many of what this promised stand where: `state`, the `reason` of those withdrawn, `count`."""
+    reason = case((Delivery.state == State.WITHDRAWN, Delivery.last_error), else_="")
+    query = select(Delivery.state, reason.label("reason"), func.count().label("count"))
+    return db.session.execute(query.where(Delivery.cause == cause).group_by(Delivery.state, reason)).all()
+
+
+def sent_for(cause: str, after: int, limit: int) -> Sequence[Any]:
+    """What was sent of what this promised, in order of `id`: the rest that makes its bytes, and their `digest`."""
+    query = select(
+        Delivery.id, Delivery.recipient, Delivery.recipient_key, Delivery.message_id, Delivery.headers,
+        Delivery.digest, Body.language,
+    ).join(Body)  # fmt: skip
+    sent = query.where(Delivery.cause == cause, Delivery.state == State.SENT, Delivery.id > after)
+    return db.session.execute(sent.order_by(Delivery.id).limit(limit)).all()
 
 
 _TOLD = select(

@@ -16,6 +16,22 @@ from portal.register import Register
 FACTS_MAX = 1000
 
 
+class NotToBeSent(Exception):
+    """Whom this would go to may not get it, at the moment of sending; the text says why and names nobody."""
+
+
+class Wait(Exception):
+    """It is not to go now: it is held until it is released."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Own:
+    """What of a mail is its recipient's alone: headers, and for words of the body others of the same length."""
+
+    headers: Mapping[str, str]
+    words: Mapping[str, str]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Letter:
     """One kind of mail. `message` names its templates, as `room/name`; `label` names it to staff.
@@ -29,6 +45,7 @@ class Letter:
     context: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict
     headers: Callable[[], Mapping[str, str]] = dict
     is_personal: bool = False
+    own: Callable[[str, str], Own] | None = None
 
 
 LETTERS: Register[Letter] = Register("letters", lambda letter: letter.message)

@@ -40,11 +40,13 @@ def promise(
     not_before: datetime | None = None,
     message_id: str = "",
     envelope_sender: str = "",
+    content: bytes | None = None,
 ) -> None:
     """Promise one mail to each of `to`, in the caller's transaction; `message` names its letter, as `room/name`.
 
     `headers` are those of this recipient alone. Raises ValueError for an address that would bring a header of its
-    own, for facts that are no longer small, and for a letter that is not in the register.
+    own, for facts that are no longer small, and for a letter that is not in the register. `content`
+    is a body that was written already, and so frozen.
     """
     if LETTERS.get(message) is None:
         raise ValueError(f"no room lists the letter {message}")
@@ -55,6 +57,7 @@ def promise(
     wire.refuse_line_ends(*recipients, message_id, *own.values())
     # Core, not the ORM: the lock that this is written under is everybody's (docs/performance.md).
     kept = {"message": message, "language": language, "facts": pack(facts), "created_at": at, "faults": 0}
+    kept["content"] = content
     body_id = db.session.execute(_INTO_BODIES, kept).scalar_one()
     same = {
         "body_id": body_id,

@@ -6,6 +6,7 @@ The same mail is always the same bytes: nothing in it is random, the boundary be
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,6 +14,9 @@ from email.charset import Charset
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import format_datetime, formataddr
+from functools import cache, partial
+
+from portal.mail.letters import Own
 
 _POLICY = EmailPolicy(linesep="\r\n", cte_type="7bit", max_line_length=76)
 _UTF8 = Charset("utf-8")
@@ -83,9 +87,49 @@ def refuse_line_ends(*values: str) -> None:
         raise ValueError("a header's value has a line end in it")
 
 
-def whole(content: bytes, *, to: str, message_id: str, headers: Mapping[str, str] | None) -> bytes:
-    """One mail as it is sent; without `headers` the body says it all itself (those of version 0.1)."""
-    return content if headers is None else head(to=to, message_id=message_id, headers=headers) + content
+def whole(
+    content: bytes,
+    *,
+    to: str,
+    message_id: str,
+    headers: Mapping[str, str] | None,
+    own: Own | None = None,
+) -> bytes:
+    """One mail as it is sent, with what is its recipient's `own` merged; without `headers` the body says it all
+    itself (those of version 0.1)."""
+    if headers is None:
+        return content
+    if own is not None:
+        headers, content = {**headers, **own.headers}, merge(content, own.words)
+    return head(to=to, message_id=message_id, headers=headers) + content
+
+
+def digest(content: bytes) -> str:
+    """What is kept of a mail that was sent: SHA-256, in hex."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def merge(content: bytes, words: Mapping[str, str]) -> bytes:
+    """Put others of the same length in the place of words that quoted-printable leaves as they are (RFC 2045, 6.7);
+    a soft line break within one stays where it is, so that no line grows."""
+    for word, other in words.items():
+        if len(word) != len(other):
+            raise ValueError("a word of another length would move the lines")
+        content = _broken(word).sub(partial(_in_place, other.encode("ascii")), content)
+    return content
+
+
+@cache
+def _broken(word: str) -> re.Pattern[bytes]:
+    return re.compile(b"(?:=\r\n)?".join(re.escape(char.encode("ascii")) for char in word))
+
+
+def _in_place(other: bytes, found: re.Match[bytes]) -> bytes:
+    pieces, at = [], 0
+    for piece in found[0].split(b"=\r\n"):
+        pieces.append(other[at : at + len(piece)])
+        at += len(piece)
+    return b"=\r\n".join(pieces)
 
 
 def new_message_id(mail_from: str, unique: str = "") -> str:

@@ -43,6 +43,17 @@ ACTIONS = {
     "staff.disabled": "Account disabled",
     "staff.enabled": "Account enabled",
     "mail.revived": "Mail sent again",
+    "edition.written": "Edition written",
+    "edition.changed": "Edition changed",
+    "edition.tested": "Edition sent to oneself as a test",
+    "edition.scheduled": "Edition scheduled",
+    "edition.stopped": "Edition taken back before sending",
+    "edition.held": "Edition held: it was too late",
+    "edition.began": "Edition frozen, sending began",
+    "edition.paused": "Edition paused",
+    "edition.resumed": "Edition goes on",
+    "edition.cancelled": "Edition cancelled",
+    "edition.sent": "Edition sent",
 }
 # What the trail and the mails speak of, where it has no name (or no longer one).
 SUBJECTS = {
@@ -51,6 +62,8 @@ SUBJECTS = {
     "signup": "A newsletter sign-up",
     "subscriber": "A newsletter subscriber",
     "mail": "Mail that was given up",
+    "edition": "A newsletter edition",
+    "edition-test": "A test of a newsletter edition",
 }
 
 Namer = Callable[[str], tuple[str, str]]

@@ -1,0 +1,94 @@
+"""The mail of an edition: one body for all who read a language; each one's own links are merged when it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import and_, bindparam, select
+
+from portal import addresses
+from portal.db import db
+from portal.editions import rendering
+from portal.editions.models import Edition, EditionText, State
+from portal.mail.compose import link
+from portal.mail.letters import Letter, NotToBeSent, Own, Wait
+from portal.newsletter.letters import list_headers, secret
+from portal.newsletter.models import State as Person
+from portal.newsletter.models import Subscriber, Subscription, TopicState
+
+MESSAGE = "editions/edition"
+TEST = "editions/test"
+# What stands in the body where each one's own secrets go: as long as they are, so that no line of it moves.
+LEAVE, CHOOSE = secret("leave", "in every body"), secret("preferences", "in every body")
+# Why nothing went to somebody who was on the list when the sending began.
+SKIPPED = {
+    Person.PENDING: "not confirmed",
+    Person.PAUSED: "paused by choice",
+    Person.UNSUBSCRIBED: "stopped",
+    Person.BOUNCED: "bounced",
+    Person.COMPLAINED: "complained",
+}
+
+# Once for each mail, so it is built once: the edition, its reader, and a row for each topic they chose.
+_ASKED = (
+    select(Edition.state, Edition.topics, Subscriber.state, Subscriber.handle, Subscription.topic)
+    .select_from(Edition)
+    .outerjoin(Subscriber, Subscriber.address_key == bindparam("key"))
+    .outerjoin(
+        Subscription,
+        and_(Subscription.subscriber_id == Subscriber.id, Subscription.state == TopicState.CHOSEN),
+    )
+    .where(Edition.id == bindparam("edition"))
+)
+
+
+def said(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What its templates need: its words, and made-up links in the place of each one's own."""
+    text = db.session.get_one(EditionText, facts["text"])
+    return {
+        "subject": text.subject,
+        "preview": text.preview,
+        "html": rendering.html(text.source),
+        "plain": rendering.plain(text.source),
+        "leave_path": addresses.UNSUBSCRIBE.of(token=LEAVE),
+        "preferences_path": addresses.PREFERENCES.of(token=CHOOSE),
+    }
+
+
+def of_person(cause: str, recipient_key: str) -> Own:
+    """What is this person's alone, asked at the moment of sending. Raises NotToBeSent for somebody who may not get
+    it (any more), Wait while the edition is paused."""
+    found = db.session.execute(_ASKED, {"edition": int(cause.partition(":")[2]), "key": recipient_key}).all()
+    state, topics, person, handle, _topic = found[0]
+    if state == State.CANCELLED:
+        raise NotToBeSent("cancelled")
+    if state not in (State.SENDING, State.SENT):  # sent, and one that was given up is sent again by staff
+        raise Wait
+    if person is None:
+        raise NotToBeSent("erased")
+    if person != Person.ACTIVE:
+        raise NotToBeSent(SKIPPED[Person(person)])
+    if set(topics.split(",")).isdisjoint(row.topic for row in found):
+        raise NotToBeSent("topic no longer chosen")
+    return links_of(handle)
+
+
+def links_of(handle: str) -> Own:
+    """A person's own links, and the header by which their mail program lets them leave (RFC 8058)."""
+    leave, choose = secret("leave", handle), secret("preferences", handle)
+    return Own(
+        headers={
+            "List-Unsubscribe": f"<{link(addresses.UNSUBSCRIBE.of(token=leave))}>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        },
+        words={LEAVE: leave, CHOOSE: choose},
+    )
+
+
+LETTERS = (
+    Letter(
+        message=MESSAGE, label="Newsletter: an edition", context=said, headers=list_headers, own=of_person
+    ),
+    Letter(message=TEST, label="Newsletter: test of an edition", context=said),
+)

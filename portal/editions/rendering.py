@@ -1,0 +1,205 @@
+"""From an edition's Markdown to the HTML and the plain text of its mail, and what is wrong with it, line by line.
+
+Both parts come from the same tokens (CommonMark, markdown-it-py), so that neither says what the other does not.
+HTML in the source is printed, not obeyed. A picture is a fault: a mail is readable without one.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlsplit
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from markupsafe import Markup
+
+WIDTH = 72  # columns of the plain text
+HTML_MAX = 90_000  # bytes: some mail programs cut what is longer
+EMPTY_WORDS = {"here", "click here", "this", "this link", "link", "read more", "more",
+               "aquí", "haga clic aquí", "haz clic aquí", "este enlace", "enlace", "leer más", "más"}  # fmt: skip
+SHORTENERS = {"bit.ly", "t.co", "tinyurl.com", "goo.gl", "ow.ly", "is.gd", "buff.ly", "rebrand.ly", "lnkd.in"}
+TRACKING = re.compile(r"(utm_\w+|mc_[ce]id|fbclid|gclid|_hsenc|_hsmi)$", re.IGNORECASE)
+PLACEHOLDER = re.compile(r"\[\[.*?\]\]|\{\{.*?\}\}|\bTODO\b|\bXXX\b|lorem ipsum", re.IGNORECASE)
+# What no mail of ours promises, and what none names in its subject (the pharmacy's rule for its texts).
+PROMISES = re.compile(
+    r"\b(cures?|cured|guaranteed?|miracle|risk[- ]free|side[- ]effect[- ]free|FDA[- ]approved for"
+    r"|curan?|garantizad[oa]s?|milagro\w*|sin riesgos?)\b",
+    re.IGNORECASE,
+)
+ILLNESSES = re.compile(
+    r"\b(opioids?|opioides?|pain|dolor|fibromyalgia|fibromialgia|crohn\w*|multiple sclerosis|esclerosis múltiple"
+    r"|cancer|cáncer|lupus|long covid|covid persistente|addiction|adicción|arthritis|artritis)\b",
+    re.IGNORECASE,
+)
+DRUG = re.compile(r"\b(LDN|naltrexon[ea])\b", re.IGNORECASE)
+_STYLES = {
+    "p": "margin:0 0 16px",
+    "h2": "margin:24px 0 12px;font-size:20px;line-height:27px",
+    "h3": "margin:20px 0 10px;font-size:17px;line-height:25px",
+    "ul": "margin:0 0 16px;padding-left:24px",
+    "ol": "margin:0 0 16px;padding-left:24px",
+    "blockquote": "margin:0 0 16px;padding-left:16px;border-left:4px solid #a4560a",
+}
+_MARKDOWN = MarkdownIt("commonmark", {"html": False})
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong or doubtful; `line` counts from 1, 0 is the whole. What only `warns` stops nothing."""
+
+    line: int
+    words: str
+    warns: bool = False
+
+    def __str__(self) -> str:
+        return f"Line {self.line}: {self.words}" if self.line else self.words
+
+
+def html(source: str) -> Markup:
+    """The HTML between a mail's title and its foot, with the little style a mail needs inline."""
+    tokens = _MARKDOWN.parse(source)
+    for token in tokens:
+        if token.nesting == 1 and (style := _STYLES.get(token.tag)):
+            token.attrSet("style", style)
+    return Markup(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}))  # noqa: S704 - HTML in it is off
+
+
+def plain(source: str) -> str:
+    """The same as plain text: 72 columns, links numbered and listed at the end."""
+    links: list[str] = []
+    lines = list(_blocks(_MARKDOWN.parse(source), links))
+    listed = [f"[{n}] {url}" for n, url in enumerate(links, 1)]
+    return "\n\n".join([*lines, *(["\n".join(listed)] if listed else [])])
+
+
+def findings(subject: str, preview: str, source: str) -> list[Finding]:
+    """All that is wrong with an edition's text in one language."""
+    heads = {"subject": subject, "preview text": preview}
+    found = [
+        Finding(0, f"Write the {name}")
+        for name, value in {**heads, "text": source}.items()
+        if not value.strip()
+    ]
+    found += [finding for name, value in heads.items() for finding in _head(name, value)]
+    for number, line in enumerate(source.splitlines(), 1):
+        if word := PLACEHOLDER.search(line):
+            found.append(Finding(number, f"“{word[0]}” was left over"))
+        if word := PROMISES.search(line):
+            found.append(Finding(number, f"“{word[0]}” promises more than we may", warns=True))
+    found += _structure(source)
+    found += [finding for words, url, line in _links(source) for finding in _link(words, url, line)]
+    if (size := len(html(source).encode())) > HTML_MAX:
+        limit = HTML_MAX // 1000
+        found.append(Finding(0, f"The text is {size // 1000} KB; mail programs cut what is over {limit}"))
+    return sorted(found, key=lambda finding: finding.line)
+
+
+def _head(name: str, value: str) -> Iterator[Finding]:
+    """What may stand on a locked screen, where anybody sees it."""
+    if word := ILLNESSES.search(value):
+        yield Finding(0, f"The {name} names an illness, for all to see on a locked screen: “{word[0]}”")
+    if word := DRUG.search(value):
+        yield Finding(0, f"The {name} names the medicine: “{word[0]}”", warns=True)
+
+
+def _structure(source: str) -> Iterator[Finding]:
+    level = 1
+    for token, line in _walk(_MARKDOWN.parse(source)):
+        if token.type == "heading_open":
+            depth = int(token.tag[1])
+            if depth == 1:
+                yield Finding(line, "The subject is the title: begin headings with ##")
+            elif depth > level + 1:
+                yield Finding(line, f"A heading of level {depth} follows one of level {level}")
+            level = depth
+        elif token.type == "image":
+            yield Finding(line, "Pictures are not sent: say it in words")
+
+
+def _link(words: str, url: str, line: int) -> Iterator[Finding]:
+    parts = urlsplit(url)
+    if words.strip().strip(".").casefold() in EMPTY_WORDS or not words.strip():
+        yield Finding(line, f"The link “{words.strip()}” does not say where it leads")
+    if parts.scheme in ("mailto", "tel"):
+        return
+    if parts.scheme != "https" or not parts.hostname:
+        yield Finding(line, f"The link “{words.strip()}” must begin with https://")
+        return
+    if parts.hostname.removeprefix("www.") in SHORTENERS:
+        yield Finding(line, f"The link “{words.strip()}” is shortened: give the real address")
+    if any(TRACKING.match(name) for name, _ in parse_qsl(parts.query, keep_blank_values=True)):
+        yield Finding(line, f"The link “{words.strip()}” follows its readers: take the tracking out")
+
+
+def _walk(tokens: Sequence[Token], line: int = 1) -> Iterator[tuple[Token, int]]:
+    for token in tokens:
+        line = token.map[0] + 1 if token.map else line
+        yield token, line
+        for child in token.children or ():
+            if child.type in ("softbreak", "hardbreak"):
+                line += 1
+            yield child, line
+
+
+def _links(source: str) -> Iterator[tuple[str, str, int]]:
+    url, words, began = "", "", 0
+    for token, line in _walk(_MARKDOWN.parse(source)):
+        if token.type == "link_open":
+            url, words, began = str(token.attrGet("href") or ""), "", line
+        elif token.type == "link_close":
+            yield words, url, began
+        elif token.type in ("text", "code_inline"):
+            words += token.content
+
+
+def _blocks(tokens: Sequence[Token], links: list[str]) -> Iterator[str]:
+    lead, hang, marks, heading = "", "", list[list[int | None]](), ""
+    for token in tokens:
+        if token.type in ("bullet_list_open", "ordered_list_open"):
+            marks.append([int(token.attrGet("start") or 1) if token.type.startswith("ordered") else None])
+        elif token.type in ("bullet_list_close", "ordered_list_close"):
+            marks.pop()
+        elif token.type == "list_item_open":
+            number = marks[-1][0]
+            mark = "* " if number is None else f"{number}. "
+            marks[-1][0] = None if number is None else number + 1
+            lead, hang = "  " * (len(marks) - 1) + mark, "  " * (len(marks) - 1) + " " * len(mark)
+        elif token.type == "list_item_close":
+            lead = hang = ""
+        elif token.type == "heading_open":
+            heading = "=" if token.tag in ("h1", "h2") else "-"
+        elif token.type == "inline":
+            words = _words(token.children or [], links)
+            said = "\n".join(
+                textwrap.fill(part, WIDTH, initial_indent=lead if not n else hang, subsequent_indent=hang,
+                              break_long_words=False, break_on_hyphens=False)
+                for n, part in enumerate(words.split("\n"))
+            )  # fmt: skip
+            longest = max(len(line) for line in said.split("\n"))
+            yield f"{said}\n{heading * longest}" if heading else said
+            heading, lead = "", hang
+        elif token.type in ("fence", "code_block"):
+            yield token.content.rstrip()
+        elif token.type == "hr":
+            yield "* * *"
+
+
+def _words(children: Sequence[Token], links: list[str]) -> str:
+    said, url = "", ""
+    for child in children:
+        if child.type in ("text", "code_inline"):
+            said += child.content
+        elif child.type == "softbreak":
+            said += " "
+        elif child.type == "hardbreak":
+            said += "\n"
+        elif child.type == "link_open":
+            url = str(child.attrGet("href") or "")
+        elif child.type == "link_close":
+            if url not in links:
+                links.append(url)
+            said += f" [{links.index(url) + 1}]"
+    return said

@@ -1,0 +1,222 @@
+"""Newsletter editions: written and tried by pharmacists and managers, sent by managers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import abort, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import force_locale
+from werkzeug import Response
+
+from portal import addresses, web
+from portal.clock import now
+from portal.db import transaction
+from portal.editions import letters, service
+from portal.editions.models import Edition, State
+from portal.errors import Conflict, Refused
+from portal.mail.compose import link
+from portal.newsletter.models import Language
+from portal.people.models import Role
+from portal.signin.gate import current, guarded, keeps_text
+from portal.staff.edition_forms import TOPICS, EditionForm, ScheduleForm
+
+bp = guarded("editions", Role.PHARMACIST, Role.MANAGER)
+sending_bp = guarded("edition_sending", Role.MANAGER)
+
+NAMES = {
+    State.DRAFT: "Draft",
+    State.SCHEDULED: "Scheduled",
+    State.HELD: "Held",
+    State.SENDING: "Sending",
+    State.PAUSED: "Paused",
+    State.SENT: "Sent",
+    State.CANCELLED: "Cancelled",
+}
+DONE = {
+    "saved": "The draft is saved.",
+    "tested": "A test in each language is on its way to you.",
+    "scheduled": "It is scheduled. Until then you can stop it.",
+    "stopped": "It is a draft again. Nothing was sent.",
+    "paused": "It is paused. What the worker had begun is finished, nothing else goes.",
+    "resumed": "It goes on.",
+    "cancelled": "It is cancelled. What was not sent is not sent.",
+}
+FORM = "staff/edition_form.html"
+# A mail's styles stand in the mail itself: its picture is a page of its own, that may do nothing else.
+PREVIEW_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox"
+
+
+@bp.get(addresses.STAFF_EDITIONS)
+def editions() -> ResponseReturnValue:
+    """Every edition."""
+    return web.private(web.page("staff/editions.html", editions=service.all_editions(), names=NAMES))
+
+
+@bp.route("/staff/editions/new", methods=["GET", "POST"])
+@keeps_text
+def new() -> ResponseReturnValue:
+    """Begin one."""
+    return _write(None)
+
+
+@bp.route("/staff/editions/<int:edition_id>/text", methods=["GET", "POST"])
+@keeps_text
+def text(edition_id: int) -> ResponseReturnValue:
+    """Go on writing a draft."""
+    return _write(service.get(edition_id))
+
+
+def _write(edition: Edition | None) -> ResponseReturnValue:
+    form = EditionForm()
+    web.keep(FORM, form, edition=edition)
+    if form.validate_on_submit():
+        try:
+            with transaction():
+                edition = service.write(
+                    edition, form.values(), version=form.version.data or 0, by=current(), at=now()
+                )
+        except Refused as refusal:
+            form.refuse(refusal.field or "slug", refusal.message)
+        except Conflict as conflict:
+            # What was typed stays on the page; it is saved when the version is the one that was read.
+            form.refuse("slug", conflict.message)
+            return web.private(web.page(FORM, form=form, status=409, edition=edition))
+        else:
+            return _done(edition, "saved")
+    if edition is not None and not form.is_submitted():
+        _fill(form, edition)
+    return web.private(web.page(FORM, form=form, edition=edition))
+
+
+@bp.get("/staff/editions/<int:edition_id>")
+def show(edition_id: int) -> ResponseReturnValue:
+    """One edition: what is wrong with it, who gets it, how far it is."""
+    return _page(service.get(edition_id), ScheduleForm(formdata=None))
+
+
+@bp.get("/staff/editions/<int:edition_id>/preview/<language>")
+def preview(edition_id: int, language: str) -> ResponseReturnValue:
+    """The HTML of its mail, as it will arrive."""
+    if language not in set(Language):
+        abort(404)
+    response = make_response(_rendered(service.get(edition_id), Language(language), "html"))
+    response.headers["Content-Security-Policy"] = PREVIEW_POLICY
+    return web.private(response)
+
+
+@bp.post("/staff/editions/<int:edition_id>/test")
+def test(edition_id: int) -> ResponseReturnValue:
+    """Mail it to oneself, in each language."""
+    edition, user = service.get(edition_id), current()
+    with transaction():
+        service.send_test(edition, to=user.email, by=user, at=now())
+    return _done(edition, "tested")
+
+
+@sending_bp.post("/staff/editions/<int:edition_id>/schedule")
+@keeps_text
+def schedule(edition_id: int) -> ResponseReturnValue:
+    """Let it be sent."""
+    edition, form = service.get(edition_id), ScheduleForm()
+    web.keep("staff/edition.html", form, **_about(edition))
+    if form.validate_on_submit():
+        try:
+            version, due_at = int(form.version.data or 0), form.due_at
+            with transaction():
+                service.schedule(edition, due_at=due_at, version=version, by=current(), at=now())
+        except ValueError as fault:
+            form.refuse("time", str(fault))
+        except Refused as refusal:
+            form.refuse("time" if refusal.field else "day", refusal.message)
+        else:
+            return _done(edition, "scheduled")
+    return _page(edition, form)
+
+
+ACTS: dict[str, tuple[Any, str]] = {
+    "stop": (service.stop, "stopped"),
+    "pause": (service.pause, "paused"),
+    "resume": (service.resume, "resumed"),
+    "cancel": (service.cancel, "cancelled"),
+}
+
+
+@sending_bp.post("/staff/editions/<int:edition_id>/<deed>")
+def act(edition_id: int, deed: str) -> ResponseReturnValue:
+    """Stop, pause, go on, or cancel."""
+    if deed not in ACTS:
+        abort(404)
+    edition, (verb, word) = service.get(edition_id), ACTS[deed]
+    with transaction():
+        verb(edition, by=current(), at=now())
+    return _done(edition, word)
+
+
+def _fill(form: EditionForm, edition: Edition) -> None:
+    form.version.data = edition.version
+    form.slug.data, form.only_english.data = edition.slug, edition.only_english
+    form.topics.data = [topic.value for topic in edition.wanted]
+    for text in edition.texts:
+        for name in ("subject", "preview", "source"):
+            form[f"{name}_{text.language}"].data = getattr(text, name)
+
+
+def _page(edition: Edition, form: ScheduleForm) -> Response:
+    if not form.is_submitted():
+        form.version.data = str(edition.version)
+    done = DONE.get(request.args.get("done", "")) if request.method == "GET" else None
+    alert = {"level": "ok", "heading": "", "text": done} if done else None
+    return web.private(web.page("staff/edition.html", form=form, alert=alert, **_about(edition)))
+
+
+def _about(edition: Edition) -> dict[str, Any]:
+    is_open = edition.state in (State.DRAFT, State.SCHEDULED, State.HELD)
+    audience = service.audience(edition) if is_open else None
+    progress = None if is_open else service.progress(edition)
+    return {
+        "edition": edition,
+        "name": NAMES[edition.state],
+        "topics": ", ".join(TOPICS[topic] for topic in edition.wanted),
+        "is_manager": current().role == Role.MANAGER,
+        "obstacles": service.obstacles(edition) if edition.state in (State.DRAFT, State.HELD) else [],
+        "warnings": [
+            f"{service.LANGUAGES[language]}: {finding}."
+            for language in edition.languages
+            for finding in service.check(edition.text_in(language))
+            if finding.warns
+        ],
+        "languages": [
+            (language.value, service.LANGUAGES[language], _rendered(edition, language, "txt"))
+            for language in edition.languages
+        ],
+        "audience": audience,
+        "left_out": audience.left_out if audience else edition.left_out,
+        "progress": progress,
+        "rate": _rate(edition, progress) if progress else "",
+    }
+
+
+def _rate(edition: Edition, progress: service.Progress) -> str:
+    """How fast it went so far, in words."""
+    if edition.began_at is None or not progress.sent:
+        return ""
+    seconds = max(1.0, ((edition.over_at or now()) - edition.began_at).total_seconds())
+    per_minute = progress.sent / seconds * 60
+    said = f"{per_minute:.0f} a minute since it began"
+    if edition.state == State.SENDING and progress.waiting:
+        said += f"; about {progress.waiting / per_minute + 1:.0f} minutes are left at this rate"
+    return said
+
+
+def _rendered(edition: Edition, language: Language, part: str) -> str:
+    """One part of its mail, with made-up links in the place of each one's own."""
+    context = letters.said({"text": edition.text_in(language).id})
+    with force_locale(language):
+        return render_template(
+            f"mail/{letters.MESSAGE}.{part}", **context, link=link, lang=language, message=letters.MESSAGE
+        )
+
+
+def _done(edition: Edition, word: str) -> Response:
+    return redirect(url_for("editions.show", edition_id=edition.id, done=word), 303)

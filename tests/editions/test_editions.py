@@ -1,0 +1,381 @@
+"""An edition from its first word to the last mail: N11 to N26 and N36 as far as they are built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from email import message_from_bytes, policy
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from portal.db import db, transaction
+from portal.editions import jobs, proof, rendering, service
+from portal.editions.models import Edition, State
+from portal.errors import Conflict, Refused
+from portal.jobs import Hand
+from portal.mail import lanes
+from portal.mail import promise as mail
+from portal.mail.models import Delivery, Lane
+from portal.mail.transport import Rejected
+from portal.newsletter.models import Language, Subscriber, Topic
+from portal.newsletter.models import State as Person
+from tests import world
+from tests.conftest import START, Clock
+from tests.mail.conftest import Sink, hand_over
+from tests.newsletter.people import LINK, make_subscriber
+
+SOURCE = "## Hours\n\nWe are open **later** on Thursdays.\n\n* one\n* two\n\nSee [our opening hours](https://a.example/h)."
+DRAFT = {
+    "slug": "march-2026",
+    "topics": ["news"],
+    "only_english": False,
+    "subject_en": "Later on Thursdays",
+    "preview_en": "New opening hours",
+    "source_en": SOURCE,
+    "subject_es": "Los jueves, más tarde",
+    "preview_es": "Nuevo horario",
+    "source_es": SOURCE.replace("Hours", "Horario"),
+}
+
+
+@pytest.fixture
+def context(app: Flask) -> Iterator[Flask]:
+    org = app.extensions["settings"].ORG
+    with app.app_context():
+        object.__setattr__(org, "address", "1 Main Street, San Ramon")
+        yield app
+        object.__setattr__(org, "address", "")
+
+
+@pytest.fixture
+def edition(context: Flask) -> Callable[..., Edition]:
+    """An edition that was written, tried and scheduled."""
+
+    def make(state: State = State.SCHEDULED, **changes: Any) -> Edition:
+        with transaction():
+            by = world.employ(role="manager")
+            made = service.write(None, {**DRAFT, **changes}, version=0, by=by, at=START)
+            if state != State.DRAFT:
+                service.send_test(made, to="grace@pharmacy.example", by=by, at=START)
+                service.schedule(made, due_at=None, version=made.version, by=by, at=START)
+        return made
+
+    return make
+
+
+def step() -> None:
+    jobs.JOBS[0].step(Hand("w1", lambda _seconds: False))
+
+
+def send(sink: Sink, **more: Any) -> None:
+    while hand_over(sink, Lane.BULK, wait=lambda _seconds: False, **more):
+        pass
+
+
+def manager(name: str = "Mo Lane") -> Any:
+    return world.employ(name, "manager")
+
+
+def people(app: Flask, count: int, **more: Any) -> None:
+    for n in range(count):
+        make_subscriber(app, address=f"reader{n}@mail.example", **more)
+
+
+def test_everybody_who_wants_it_gets_it_once_in_their_language(
+    app: Flask, edition: Callable[..., Edition], clock: Clock
+) -> None:
+    make_subscriber(app, address="en@mail.example")
+    make_subscriber(app, address="es@mail.example", language=Language.ES)
+    make_subscriber(app, address="other@mail.example", topics=[Topic.RESEARCH])
+    make_subscriber(app, Person.UNSUBSCRIBED, address="left@mail.example")
+    made, sink = edition(), Sink()
+
+    step()
+    send(sink)
+    assert sink.recipients == []
+    clock.tick(minutes=10)
+    step()
+    step()
+    send(sink)
+    step()
+
+    assert sorted(sink.recipients) == ["en@mail.example", "es@mail.example"]
+    assert made.left_out == {service.TOPIC: 1, "stopped": 1}
+    assert (made.state, service.progress(made).sent, service.progress(made).total) == (State.SENT, 2, 2)
+    mails = {
+        to: message_from_bytes(raw, policy=policy.default)
+        for to, raw in zip(sink.recipients, sink.sent, strict=True)
+    }
+    assert mails["en@mail.example"]["Subject"] == "Later on Thursdays"
+    assert mails["es@mail.example"]["Subject"] == "Los jueves, más tarde"
+    assert [found for _id, found in proof.verify(made)] == ["same", "same"]
+
+
+def test_each_mail_holds_its_readers_own_links_in_both_parts(
+    app: Flask, edition: Callable[..., Edition], clock: Clock
+) -> None:
+    links = make_subscriber(app, address="en@mail.example")
+    edition()
+    sink = Sink()
+    clock.tick(minutes=10)
+    step()
+    send(sink)
+
+    mail = message_from_bytes(sink.sent[0], policy=policy.default)
+    for kind in ("plain", "html"):
+        part = mail.get_body(preferencelist=(kind,))
+        assert part is not None
+        assert {links["leave"], links["preferences"]} <= set(LINK.findall(part.get_content()))
+    assert mail["List-Unsubscribe"] == f"<http://localhost:8000{links['leave']}>"
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert (
+        max(map(len, sink.sent[0].split(b"\r\n"))) <= 120
+    )  # the headers with addresses, which are not folded
+    assert max(map(len, sink.sent[0].partition(b"\r\n\r\n")[2].split(b"\r\n"))) <= 76
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"state": Person.UNSUBSCRIBED}, "stopped"),
+        ({"state": Person.COMPLAINED}, "complained"),
+        ({"address_key": "someone@else.example"}, "erased"),
+    ],
+)
+def test_a_stop_between_freezing_and_handing_over_is_honoured(
+    app: Flask, edition: Callable[..., Edition], clock: Clock, change: dict[str, Any], reason: str
+) -> None:
+    make_subscriber(app)
+    made, sink = edition(), Sink()
+    clock.tick(minutes=10)
+    step()
+    with transaction():
+        person = db.session.scalars(select(Subscriber)).one()
+        for name, value in change.items():
+            setattr(person, name, value)
+
+    send(sink)
+
+    assert sink.sent == []
+    assert service.progress(made).skipped == {reason: 1}
+
+
+def test_a_pause_acts_within_one_message_and_the_numbers_always_add_up(
+    app: Flask, edition: Callable[..., Edition], clock: Clock
+) -> None:
+    people(app, 6)
+    made, sink = edition(), Sink()
+    clock.tick(minutes=10)
+    step()
+    by = None
+
+    def wait(_seconds: float) -> bool:
+        nonlocal by
+        if len(sink.sent) == 2 and by is None:
+            with transaction():
+                by = manager()
+                service.pause(made, by=by, at=clock.at)
+        return False
+
+    hand_over(sink, Lane.BULK, wait=wait)
+
+    found = service.progress(made)
+    assert (found.sent, found.waiting, found.total) == (2, 4, 6)
+    assert not hand_over(sink, Lane.BULK)
+    with transaction():
+        service.resume(made, by=manager("Lou Reed"), at=clock.at)
+    send(sink)
+    step()
+    assert sorted(sink.recipients) == sorted(set(sink.recipients))
+    assert (service.progress(made).sent, made.state) == (6, State.SENT)
+
+
+def test_a_cancelled_edition_sends_no_more(app: Flask, edition: Callable[..., Edition], clock: Clock) -> None:
+    people(app, 3)
+    made, sink = edition(), Sink()
+    clock.tick(minutes=10)
+    step()
+    with transaction():
+        service.cancel(made, by=manager(), at=clock.at)
+
+    send(sink)
+
+    assert sink.sent == []
+    assert service.progress(made).skipped == {"cancelled": 3}
+
+
+def test_stopped_before_its_time_it_is_a_draft_and_nobody_gets_it(
+    app: Flask, edition: Callable[..., Edition], clock: Clock
+) -> None:
+    people(app, 1)
+    made = edition()
+    with transaction():
+        service.stop(made, by=manager(), at=clock.at)
+    clock.tick(hours=1)
+    step()
+
+    assert made.state == State.DRAFT
+    assert db.session.scalars(select(Delivery.id).where(Delivery.lane == Lane.BULK)).all() == []
+
+
+def test_two_schedulers_at_once_freeze_it_once(
+    app: Flask, edition: Callable[..., Edition], clock: Clock
+) -> None:
+    people(app, 2)
+    made = edition()
+    clock.tick(minutes=10)
+    version, contents = made.version, service.written(made, clock.at)
+    with transaction():
+        service.begin(made, contents, version=version, at=clock.at)
+
+    with pytest.raises(Conflict), transaction():
+        service.begin(made, contents, version=version, at=clock.at)
+
+    assert service.progress(made).total == 2
+
+
+def test_what_begins_hours_late_is_held_for_a_person(
+    app: Flask, edition: Callable[..., Edition], clock: Clock
+) -> None:
+    people(app, 1)
+    made = edition()
+    clock.tick(hours=3)
+    step()
+    step()
+
+    assert made.state == State.HELD
+    assert service.progress(made).total == 0
+
+
+def test_refusals_pause_it_with_the_reason(app: Flask, edition: Callable[..., Edition], clock: Clock) -> None:
+    people(app, 60)
+    made = edition()
+    clock.tick(minutes=10)
+    step()
+    hand_over(Sink(*[Rejected("refused with 550")] * 10), Lane.BULK, wait=lambda _seconds: False)
+    step()
+
+    assert made.state == State.PAUSED
+    assert made.reason == "10 of the first 50 were refused."
+
+
+def test_bytes_that_were_changed_are_found(app: Flask, edition: Callable[..., Edition], clock: Clock) -> None:
+    people(app, 2)
+    made = edition()
+    clock.tick(minutes=10)
+    step()
+    send(Sink())
+    with transaction():
+        text = made.text_in("en")
+        assert text.content
+        text.content = text.content.replace(b"later", b"l8ter")
+
+    assert [found for _id, found in proof.verify(made)] == ["differs", "differs"]
+    result = app.test_cli_runner().invoke(args=["newsletter", "verify", "march-2026"])
+    assert (result.exit_code, result.stdout) == (1, "0 the same, 2 differ, 0 of people since erased\n")
+
+
+def test_a_stale_write_is_refused_and_changes_nothing(edition: Callable[..., Edition]) -> None:
+    made = edition(State.DRAFT)
+    with transaction():
+        by = manager()
+        service.write(made, {**DRAFT, "subject_en": "First"}, version=1, by=by, at=START)
+
+    with pytest.raises(Conflict), transaction():
+        service.write(made, {**DRAFT, "subject_en": "Second"}, version=1, by=by, at=START)
+
+    assert made.text_in("en").subject == "First"
+
+
+@pytest.mark.parametrize(
+    ("changes", "obstacle"),
+    [
+        ({"topics": []}, "Choose at least one topic."),
+        ({"source_es": ""}, "Spanish: Write the text."),
+        ({"subject_en": "Hope for fibromyalgia"}, "English: The subject names an illness"),
+    ],
+)
+def test_what_is_not_fit_cannot_be_scheduled(
+    edition: Callable[..., Edition], changes: dict[str, Any], obstacle: str
+) -> None:
+    made = edition(State.DRAFT, **changes)
+
+    assert any(found.startswith(obstacle) for found in service.obstacles(made))
+    with pytest.raises(Refused), transaction():
+        service.schedule(made, due_at=None, version=1, by=manager(), at=START)
+
+
+def test_a_test_is_of_the_very_text_and_a_time_in_the_past_is_refused(
+    edition: Callable[..., Edition],
+) -> None:
+    made = edition(State.DRAFT)
+    with transaction():
+        by = manager()
+        service.send_test(made, to="mo@pharmacy.example", by=by, at=START)
+    assert service.obstacles(made) == []
+    with pytest.raises(Refused, match="5 minutes"), transaction():
+        service.schedule(made, due_at=START - timedelta(hours=1), version=1, by=by, at=START)
+    with transaction():
+        service.write(made, {**DRAFT, "source_en": SOURCE + " More."}, version=1, by=by, at=START)
+
+    assert service.obstacles(made) == ["English: send yourself a test of the text as it is now."]
+
+
+@pytest.mark.parametrize(
+    ("source", "finding"),
+    [
+        ("# Title", "Line 1: The subject is the title: begin headings with ##"),
+        ("## A\n\n#### B", "Line 3: A heading of level 4 follows one of level 2"),
+        ("a\n\n![x](https://a.example/x.png)", "Line 3: Pictures are not sent: say it in words"),
+        ("[click here](https://a.example)", "Line 1: The link “click here” does not say where it leads"),
+        ("[our hours](http://a.example)", "Line 1: The link “our hours” must begin with https://"),
+        ("[our hours](https://bit.ly/x)", "Line 1: The link “our hours” is shortened: give the real address"),
+        (
+            "one\ntwo [our hours](https://a.example/?utm_source=x)",
+            "Line 2: The link “our hours” follows its readers: take the tracking out",
+        ),
+        ("Dear {{name}}", "Line 1: “{{name}}” was left over"),
+        ("It cures.", "Line 1: “cures” promises more than we may"),
+    ],
+)
+def test_the_checks_name_the_line(source: str, finding: str) -> None:
+    assert finding in [str(found) for found in rendering.findings("Subject", "Preview", source)]
+
+
+def test_the_plain_text_says_what_the_html_says() -> None:
+    source = (
+        "## Hours\n\nOpen *later* on [Thursdays](https://a.example/t).\n\n1. one\n2. two\n   * in it\n\n> said"
+        "\n\n<b>raw</b>"
+    )
+
+    assert rendering.plain(source) == (
+        "Hours\n=====\n\nOpen later on Thursdays [1].\n\n1. one\n\n2. two\n\n  * in it\n\nsaid\n\n<b>raw</b>\n\n"
+        "[1] https://a.example/t"
+    )
+    assert "&lt;b&gt;raw" in rendering.html(source)
+
+
+def test_what_is_held_though_the_pause_is_over_goes_and_what_was_given_up_may_go_again(
+    app: Flask, edition: Callable[..., Edition], clock: Clock
+) -> None:
+    people(app, 2)
+    made, sink = edition(), Sink(Rejected("refused with 550"))
+    clock.tick(minutes=10)
+    step()
+    with transaction():
+        mail.hold(made.cause, at=clock.at)
+    send(sink)
+    assert sink.sent == []
+    step()
+    send(sink)
+    step()
+    assert (made.state, service.progress(made).refused) == (State.SENT, 1)
+
+    with transaction():
+        lanes.revive(clock.at)
+    send(sink)
+
+    assert (service.progress(made).sent, service.progress(made).refused) == (2, 0)

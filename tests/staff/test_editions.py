@@ -1,0 +1,94 @@
+"""Writing, trying and sending an edition in the browser; who may do what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from portal.db import db
+from portal.editions.models import Edition, State
+from tests.conftest import Clock
+from tests.editions.test_editions import DRAFT
+from tests.newsletter.people import make_subscriber
+from tests.pages import Page
+from tests.staff.conftest import Colleague
+
+SignedIn = Callable[..., Colleague]
+
+
+@pytest.fixture(autouse=True)
+def postal_address(app: Flask) -> Iterator[None]:
+    org = app.extensions["settings"].ORG
+    object.__setattr__(org, "address", "1 Main Street, San Ramon")
+    yield
+    object.__setattr__(org, "address", "")
+
+
+def write(who: Colleague) -> Page:
+    fields = {name: value for name, value in DRAFT.items() if name != "only_english"}
+    return who.open("/staff/editions/new").set(**fields).press("Save the draft", status=303)
+
+
+def state_of(app: Flask) -> State:
+    with app.app_context():
+        return db.session.scalars(select(Edition.state)).one()
+
+
+def test_a_manager_writes_tries_sends_and_stops(app: Flask, signed_in: SignedIn, clock: Clock) -> None:
+    make_subscriber(app)
+    grace = signed_in("manager")
+    page = write(grace).sees("1 person: 1 in English, 0 in Spanish", "send yourself a test")
+    page.lacks("Send to 1 person")
+    page = page.press("Send me a test", status=303).sees("A test in each language is on its way to you.")
+
+    page = page.press("Send to 1 person", status=303).sees("Until then you can stop it")
+    assert state_of(app) == State.SCHEDULED
+    page.press("Stop: do not send it", status=303).sees("Nothing was sent")
+
+    assert state_of(app) == State.DRAFT
+
+
+def test_a_time_in_the_past_is_refused_and_the_answer_kept(app: Flask, signed_in: SignedIn) -> None:
+    page = write(signed_in("manager")).press("Send me a test", status=303)
+
+    page = page.set(day="2026-01-14", time="09:30").press("Send to 0 people", status=422)
+
+    assert page.errors == {"time": "Choose a time at least 5 minutes from now"}
+    assert state_of(app) == State.DRAFT
+
+
+def test_a_pharmacist_writes_and_does_not_send(app: Flask, signed_in: SignedIn) -> None:
+    ada = signed_in("pharmacist")
+    page = write(ada).press("Send me a test", status=303).lacks("Send to 0 people")
+    token = page.soup.find("input", attrs={"name": "csrf_token"})["value"]
+
+    assert ada.post("/staff/editions/1/cancel", data={"csrf_token": token}).status_code == 403
+    assert signed_in("desk").get("/staff/editions").status_code == 403
+    assert state_of(app) == State.DRAFT
+
+
+def test_of_two_who_write_the_later_is_told_and_loses_no_word(app: Flask, signed_in: SignedIn) -> None:
+    ada, ben = signed_in("pharmacist"), signed_in("pharmacist")
+    write(ada)
+    mine, theirs = ada.open("/staff/editions/1/text"), ben.open("/staff/editions/1/text")
+    theirs.set(subject_en="Theirs").press("Save the draft", status=303)
+
+    page = mine.set(subject_en="Mine").press("Save the draft", status=409)
+
+    page.sees("Somebody else changed this edition meanwhile")
+    assert page.soup.find("input", attrs={"name": "subject_en"})["value"] == "Mine"
+
+
+def test_the_preview_is_the_mail_and_may_do_nothing_else(app: Flask, signed_in: SignedIn) -> None:
+    ada = signed_in("pharmacist")
+    write(ada)
+
+    answer = ada.get("/staff/editions/1/preview/es")
+
+    assert "Los jueves, más tarde" in answer.text
+    assert "script-src" not in answer.headers["Content-Security-Policy"]
+    assert "sandbox" in answer.headers["Content-Security-Policy"]
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
