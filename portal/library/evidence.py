@@ -14,8 +14,9 @@ from portal.library import records, tables
 
 CERTAINTY = {
     "conflicting": "Conflicting trials",
+    "larger-negative": "Larger trials found no benefit, small ones did",
     "no-benefit": "No benefit shown in trials",
-    "favorable-small": "Favorable, in very small trials",
+    "favorable-small": "One small favorable trial",
     "safety-only": "One safety pilot only",
     "active-only": "Compared with another drug only",
     "uncontrolled": "Uncontrolled data only",
@@ -23,6 +24,7 @@ CERTAINTY = {
 }
 READING = {
     "favors": "Favors LDN",
+    "favors-cream": "Favors naltrexone cream",
     "no-difference": "No difference shown",
     "unclear": "Cannot tell",
     "uncontrolled": "No control group",

@@ -53,7 +53,8 @@ WORDS = {  # what a screen reader hears and the eye sees in another way
     },
 }
 
-URGENT = {"tel:911", "tel:988"}  # the only numbers a text may let a reader call by pressing
+POISON_CONTROL = "tel:+18002221222"  # the national line, with interpreters
+URGENT = {"tel:911", "tel:988", POISON_CONTROL}  # the only numbers a text may let a reader call by pressing
 _ONLY_HERE = {"citation", "leaves", "link_open", "link_close"}  # what means nothing away from its own page
 _HEADING_ID = re.compile(r"^(?P<words>.*\S)\s+\{#(?P<id>[a-z][a-z0-9-]*)\}$")
 _CITATION = re.compile(r"\[(@[a-z0-9_]+(?:\s*;\s*@[a-z0-9_]+)*)\]")

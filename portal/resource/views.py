@@ -41,9 +41,16 @@ GUIDE_SECONDS = 30.0  # who asks for the guide waits for it
 
 
 @bp.app_template_filter("weekday")
-def weekday(on: date) -> str:
-    """`Mon, Jan 19`, or as the language has it: a day of a plan, without its year."""
-    pattern = "EEE d MMM" if str(flask_babel.get_locale()) == "es" else "EEE, MMM d"
+def weekday(on: date, until: date | None = None) -> str:
+    """`Mon, Jan 19`, or in Spanish, in whole words, `lunes 19 de enero`: a day of a plan, without its year.
+
+    Spanish says the month of a span once (`lunes 19 al domingo 25 de enero`): not with its first day if `until`,
+    its last, is of the same month. Its abbreviations mislead: `mar` is Tuesday and March.
+    """
+    pattern = "EEE, MMM d"
+    if str(flask_babel.get_locale()) == "es":
+        same = until is not None and (on.year, on.month) == (until.year, until.month)
+        pattern = "EEEE d" if same else "EEEE d 'de' MMMM"
     return str(flask_babel.format_date(on, pattern)).replace(" ", NBSP)
 
 

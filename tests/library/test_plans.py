@@ -205,7 +205,9 @@ def test_a_plan_in_spanish_has_the_same_layout(professional: Visitor) -> None:
     english, spanish = make(professional), make(professional, language="es")
 
     assert spanish.soup.html["lang"] == "es" and spanish.title == "Su plan de dosis"
-    spanish.sees("lun 19 ene al dom 25 ene", "1.5 mg (un miligramo y medio)", "911", "925-555-0100")
+    spanish.sees(
+        "Del lunes 19 al domingo 25 de enero", "1.5 mg (un miligramo y medio)", "911", "925-555-0100"
+    )
     spanish.sees("No tome opioides con esta medicina", "19 de enero de 2026")
 
     def shape(page: Page) -> list[str]:
