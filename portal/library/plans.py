@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import flask_babel
 from flask_babel import lazy_gettext as _
 
 from portal.library import doses, records, tables, typography
@@ -111,6 +112,19 @@ def work_out(schedule: Schedule, start: date) -> tuple[Line, ...]:
         lines.append(Line(first, last, doses.dose(step.dose), IN_WORDS[step.dose]))
         first = following or first
     return tuple(lines)
+
+
+def weekday(on: date, until: date | None = None) -> str:
+    """`Mon, Jan 19`, or in Spanish, in whole words, `lunes 19 de enero`: a day of a plan, without its year.
+
+    Spanish says the month of a span once (`lunes 19 al domingo 25 de enero`): not with its first day if `until`,
+    its last, is of the same month. Its abbreviations mislead: `mar` is Tuesday and March.
+    """
+    pattern = "EEE, MMM d"
+    if str(flask_babel.get_locale()) == "es":
+        same = until is not None and (on.year, on.month) == (until.year, until.month)
+        pattern = "EEEE d" if same else "EEEE d 'de' MMMM"
+    return str(flask_babel.format_date(on, pattern)).replace(" ", doses.NBSP)
 
 
 class NoDay(ValueError):

@@ -53,11 +53,17 @@ class Section:
 
 PARTS = (
     Part("Do not start, or stop and ask", addresses.SAFETY, "contraindications-table", (0, 1)),
-    Part("Opioid-free before the first dose", addresses.SAFETY, "opioid-free-table", (0, 1)),
+    Part(
+        "Opioid-free before the first dose",
+        addresses.SAFETY,
+        "opioid-free-table",
+        (0, 1),
+        which=(0, 1, 2, 3, 4),
+    ),
     Part("Dose and titration", addresses.PRESCRIBERS, "dose-table", (0, 1, 2)),
     Part("When to stop", addresses.DOSING, "stopping"),
     # What needs an act; that nothing is expected, or that LDN does not treat a thing, is in the chapter.
-    Part("Interactions", addresses.SAFETY, "interactions-table", (0, 1, 2), which=(0, 1, 2, 3, 4, 5, 7, 11)),
+    Part("Interactions", addresses.SAFETY, "interactions-table", (0, 1, 2), which=(0, 1, 2, 3, 4, 5, 7)),
     Part("Monitoring", addresses.SAFETY, "monitoring-table", (0, 1)),
     Part("What the trials show", addresses.PRESCRIBERS, "summary", which=(1, 2, 3)),
 )

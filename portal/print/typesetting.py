@@ -207,7 +207,7 @@ class Writer:
         path = path or self.here
         if path in self.paths:
             return call("goto", quoted(f"{path}#{anchor}" if anchor else path), self._words(node))
-        address = href if href.startswith("https://") else f"{self.base_url}{href}"
+        address = href if href.startswith(("https://", "tel:")) else f"{self.base_url}{href}"
         self.outward.setdefault(address, _text_of(node))
         return call("out", quoted(address), self._words(node))
 

@@ -21,7 +21,6 @@ from portal import addresses, web
 from portal.clock import now
 from portal.errors import NotFound, Unavailable
 from portal.library import plans, sheet
-from portal.library.doses import NBSP
 from portal.library.evidence import Condition
 from portal.library.markdown import WORDS
 from portal.library.pages import EVIDENCE, Library, Page
@@ -40,18 +39,7 @@ PATIENTS_IN_SPANISH = addresses.PATIENTS.speaking("es")  # who signs it has read
 GUIDE_SECONDS = 30.0  # who asks for the guide waits for it
 
 
-@bp.app_template_filter("weekday")
-def weekday(on: date, until: date | None = None) -> str:
-    """`Mon, Jan 19`, or in Spanish, in whole words, `lunes 19 de enero`: a day of a plan, without its year.
-
-    Spanish says the month of a span once (`lunes 19 al domingo 25 de enero`): not with its first day if `until`,
-    its last, is of the same month. Its abbreviations mislead: `mar` is Tuesday and March.
-    """
-    pattern = "EEE, MMM d"
-    if str(flask_babel.get_locale()) == "es":
-        same = until is not None and (on.year, on.month) == (until.year, until.month)
-        pattern = "EEEE d" if same else "EEEE d 'de' MMMM"
-    return str(flask_babel.format_date(on, pattern)).replace(" ", NBSP)
+bp.add_app_template_filter(plans.weekday, "weekday")
 
 
 def _give_texts_their_addresses(state: BlueprintSetupState) -> None:

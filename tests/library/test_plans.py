@@ -192,7 +192,7 @@ def test_a_plan_has_its_days_its_doses_twice_and_lines_to_write_on(professional:
     page.sees("Mon, Jan 26 to Sun, Feb 1", "3 mg (three milligrams)")
     page.sees("From Mon, Feb 2, until your next visit", "4.5 mg (four and a half milligrams)")
     page.sees("First dose: January 19, 2026", "If you miss a dose, skip it. Do not take two.")
-    page.sees("Linden Test Pharmacy", "925-555-0100", "This page is not for emergencies", "911")
+    page.sees("Linden Test Pharmacy", "925-555-0100", "In an emergency, call 911")
     assert len(page.soup.select(".write")) == 8, (
         "name, time, strength, how many for each step, visit, prescriber"
     )

@@ -198,7 +198,7 @@ def test_haste_or_a_trap_costs_a_press_and_never_the_mail(
     app: Flask, visitor: Visitor, outbox: Outbox, page: str, trap: str, wait: float
 ) -> None:
     """A browser that fills in, an extension that fills in everything, Enter at once."""
-    button, asks = ("Inscribirme", "Pulse una vez más") if "es" in page else ("Sign up", "Press once more")
+    button, asks = ("Inscribirme", "Oprima una vez más") if "es" in page else ("Sign up", "Press once more")
     again = visitor.open(page).set(email=ADDRESS, office_code=trap, topics=["research"])
     again = again.press(button, wait=wait, status=422)
 
