@@ -75,7 +75,9 @@ def test_a_dose_plan_is_one_page_in_large_print(
     professional.page.locator(f"input[value='{language}']").check()
     professional.press("Make the plan").page.wait_for_selector("body.plan")
     professional.check().page.emulate_media(media="print")
-    size = professional.page.evaluate("getComputedStyle(document.querySelector('main li')).fontSize")
+    sizes = professional.page.evaluate(
+        "['main td strong', 'main li'].map(one => getComputedStyle(document.querySelector(one)).fontSize)"
+    )
     professional.page.evaluate(
         "name => document.querySelector('.tel').parentElement.prepend(name)", f"{LONG_NAME}. "
     )
@@ -84,7 +86,8 @@ def test_a_dose_plan_is_one_page_in_large_print(
 
     assert len(pages) == 1, [page[:80] for page in pages]
     figure("dose plan, the longest of three in two languages", len(pages), "letter page")
-    assert float(size.removesuffix("px")) >= 16 * 96 / 72 - 0.01, "16 points"
+    dose, words = (float(size.removesuffix("px")) * 72 / 96 for size in sizes)
+    assert dose >= 15.99 and words >= 13.99, "16 points for the doses, 14 for the rest"
     for words in ("911", "925-555-0100", "opioid"):
         assert words in pages[0]
     assert "Make another plan" not in pages[0]
