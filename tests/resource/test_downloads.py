@@ -162,8 +162,8 @@ def test_one_condition_can_be_taken_alone(professional: Visitor) -> None:
     found = professional.get("/prescribers/evidence.json?condition=crps").get_json()
 
     assert [one["id"] for one in found["conditions"]] == ["crps"]
-    assert set(found["references"]) == {"chopra2013", "soin2021"}
-    assert len(rows(professional.get("/prescribers/evidence.csv?condition=crps").text)) == 2
+    assert set(found["references"]) == {"chopra2013", "soin2021", "nct06306157"}
+    assert len(rows(professional.get("/prescribers/evidence.csv?condition=crps").text)) == 3
 
 
 def test_a_program_that_asks_for_a_condition_we_do_not_list_gets_404(professional: Visitor) -> None:
