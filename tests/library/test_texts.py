@@ -269,7 +269,9 @@ def test_every_page_for_prescribers_cites_its_sources(library: Library) -> None:
 
 
 def test_summary_lines_are_short(library: Library) -> None:
-    html = library.pages["/prescribers"].document.text.split("Summary\n")[1].split("What each chapter holds")[0]
+    html = (
+        library.pages["/prescribers"].document.text.split("Summary\n")[1].split("What each chapter holds")[0]
+    )
     lines = html.strip().split("\n")
 
     assert len(lines) == 6, "five points, and where every condition stands"
