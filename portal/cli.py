@@ -18,6 +18,7 @@ from sqlalchemy import select
 
 from portal import audit, jobs, keeping, seed, serve
 from portal.clock import now
+from portal.commands import BAD_INPUT, refusals
 from portal.db import db, transaction
 from portal.errors import Refused, Unavailable
 from portal.intake import kinds
@@ -25,18 +26,17 @@ from portal.intake.models import Request
 from portal.jobs import NotNow
 from portal.library import links
 from portal.mail import lanes
-from portal.npi import number
+from portal.npi_commands import npi_group
 from portal.ops import checks
 from portal.people import accounts, invitations
 from portal.settings import settings
-from portal.staff_commands import BAD_INPUT, invitation_link, refusals, staff_group
+from portal.staff_commands import invitation_link, staff_group
 from portal.worker import FAULTS, Worker
 
 DEAD_SHOWN = 200
 
 person_group = AppGroup("person", help="One person's data.")
 requests_group = AppGroup("requests", help="What prescribers asked.")
-npi_group = AppGroup("npi", help="National Provider Identifiers.")
 mail_group = AppGroup("mail", help="What became of the mail.")
 jobs_group = AppGroup("jobs", help="What the worker does.")
 content_group = AppGroup("content", help="The portal's texts.")
@@ -229,15 +229,6 @@ def requests_export() -> None:
 def _as_text(value: str) -> str:
     """What a spreadsheet would take for a formula, as text (OWASP, CSV Injection)."""
     return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
-
-
-@npi_group.command("check")
-@click.argument("npi")
-def npi_check(npi: str) -> None:
-    """Print whether a number is a well-formed NPI (exit 0) or what is wrong (exit 1)."""
-    fault = number.fault(npi)
-    click.echo(f"{number.normalise(npi)} is a valid NPI" if fault is None else number.MESSAGES[fault])
-    sys.exit(0 if fault is None else 1)
 
 
 @content_group.command("links")

@@ -1,40 +1,20 @@
-"""`flask staff …`: who may sign in, for whoever runs the machine; and how every command refuses."""
+"""`flask staff …`: who may sign in, for whoever runs the machine."""
 
 from __future__ import annotations
-
-import sys
-from collections.abc import Callable
-from functools import wraps
-from typing import Any
 
 import click
 from flask.cli import AppGroup
 
 from portal import addresses
 from portal.clock import now
-from portal.db import transaction, why
-from portal.errors import PortalError, Refused, Unavailable
+from portal.commands import refusals
+from portal.db import transaction
+from portal.errors import Refused
 from portal.mail.compose import link
 from portal.people import accounts, invitations
 from portal.people.models import ROLES
 
-BAD_INPUT = 2
-
 staff_group = AppGroup("staff", help="Who may sign in.")
-
-
-def refusals(function: Callable[..., Any]) -> Callable[..., Any]:
-    """One clear line on standard error: exit 2 for what the rules refuse, 1 for what the database cannot do."""
-
-    @wraps(function)
-    def run(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return function(*args, **kwargs)
-        except PortalError as error:
-            click.echo(why(error), err=True)
-            sys.exit(1 if isinstance(error, Unavailable) else BAD_INPUT)
-
-    return run
 
 
 def invitation_link(token: str) -> str:

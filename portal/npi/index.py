@@ -1,0 +1,125 @@
+"""The registry index: what the national registry says, in an SQLite file of its own, read while it is replaced.
+
+`importing` builds another file and renames it over this one; a reader takes up the new one at its next look-up.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from portal.errors import Unavailable
+from portal.npi.names import Registered
+from portal.npi.verdicts import Provider
+
+NAME = "registry.db"
+
+SCHEMA = """
+CREATE TABLE provider (
+    npi INTEGER PRIMARY KEY, updated INTEGER NOT NULL, organisation TEXT, last TEXT, first TEXT, middle TEXT,
+    other_last TEXT, other_first TEXT, credential TEXT, taxonomies TEXT, states TEXT, phone TEXT,
+    deactivated TEXT, reactivated TEXT, replacement TEXT
+);
+CREATE TABLE deactivated (npi INTEGER PRIMARY KEY, day TEXT NOT NULL);
+CREATE TABLE source (
+    sha256 TEXT PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL, as_of TEXT NOT NULL, rows INTEGER NOT NULL,
+    replaced INTEGER NOT NULL, imported TEXT NOT NULL
+);
+"""
+COLUMNS = 15
+
+FIND = """
+SELECT p.organisation, p.last, p.first, p.middle, p.other_last, p.other_first, p.credential, p.taxonomies, p.states,
+    p.phone, coalesce(d.day, p.deactivated), p.reactivated, p.replacement
+FROM (SELECT ? AS npi) AS asked LEFT JOIN provider AS p USING (npi) LEFT JOIN deactivated AS d USING (npi)
+WHERE p.npi IS NOT NULL OR d.npi IS NOT NULL
+"""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One imported file; `as_of` is the last day it tells of, `replaced` counts characters that were no UTF-8."""
+
+    sha256: str
+    name: str
+    kind: str  # full, weekly or deactivated
+    as_of: date
+    rows: int
+    replaced: int
+    imported: str
+
+
+FIELDS = tuple(Source.__dataclass_fields__)
+
+
+class Index:
+    """The index at a path, which may not be there yet. Any thread may ask; each has a connection of its own."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._local = threading.local()
+
+    def find(self, npi: str) -> Provider | None:
+        """What is known of a well-formed number, or None; raises Unavailable when the index cannot be read."""
+        connection = self._connection()
+        if connection is None:
+            return None
+        try:
+            row = connection.execute(FIND, (int(npi),)).fetchone()
+        except sqlite3.Error as error:
+            raise Unavailable("The registry index cannot be read. Import the registry again.") from error
+        return None if row is None else _provider(npi, [value or "" for value in row])
+
+    def sources(self) -> list[Source]:
+        """The files it was made of, the last one first; none when there is no index. Raises Unavailable."""
+        connection = self._connection()
+        if connection is None:
+            return []
+        try:
+            rows = connection.execute("SELECT * FROM source ORDER BY imported DESC, rowid DESC").fetchall()
+            return [
+                Source(**{**dict(zip(FIELDS, row, strict=True)), "as_of": date.fromisoformat(row[3])})
+                for row in rows
+            ]
+        except (sqlite3.Error, ValueError) as error:
+            raise Unavailable("The registry index cannot be read. Import the registry again.") from error
+
+    def as_of(self) -> date | None:
+        """The last day that any of its provider files tells of; None without an index."""
+        return max((source.as_of for source in self.sources() if source.kind != "deactivated"), default=None)
+
+    def _connection(self) -> sqlite3.Connection | None:
+        try:
+            now = self.path.stat()
+        except FileNotFoundError:
+            return None
+        which = (now.st_ino, now.st_mtime_ns)
+        if getattr(self._local, "which", None) != which:
+            with suppress(AttributeError):
+                self._local.connection.close()
+            self._local.connection = sqlite3.connect(
+                f"{self.path.absolute().as_uri()}?mode=ro&immutable=1", uri=True
+            )
+            self._local.which = which
+        connection: sqlite3.Connection = self._local.connection
+        return connection
+
+
+def _provider(npi: str, row: list[str]) -> Provider:
+    names = Registered(last=row[1], first=row[2], middle=row[3], other_last=row[4], other_first=row[5])
+    return Provider(
+        npi=npi,
+        organisation=row[0],
+        names=names,
+        credential=row[6],
+        taxonomies=tuple(row[7].split()),
+        states=tuple(row[8].split()),
+        phone=row[9],
+        deactivated=row[10],
+        reactivated=row[11],
+        replacement=row[12],
+    )

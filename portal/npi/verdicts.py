@@ -1,0 +1,170 @@
+"""What the national registry says of a request's prescriber, as one verdict: pure.
+
+An NPI proves that somebody was given a number: neither a licence nor that the writer is that person.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from portal.npi.names import Likeness, Registered, likeness
+
+
+class Verdict(StrEnum):
+    """In one word; the most serious first, and the last one when nobody could be asked."""
+
+    DEACTIVATED = "deactivated"
+    NOT_FOUND = "not_found"
+    ORGANISATION = "organisation"
+    NOT_PRESCRIBER = "not_prescriber"
+    NAME_DIFFERS = "name_differs"
+    LIMITED_SCOPE = "limited_scope"
+    CREDENTIAL_DIFFERS = "credential_differs"
+    STATE_DIFFERS = "state_differs"
+    MATCH = "match"
+    UNCHECKED = "unchecked"
+
+
+SENTENCES = {
+    Verdict.DEACTIVATED: "The registry has withdrawn this NPI.",
+    Verdict.NOT_FOUND: "The registry does not know this NPI.",
+    Verdict.ORGANISATION: "This NPI belongs to an organisation, not to a person.",
+    Verdict.NOT_PRESCRIBER: "The registry lists no profession for this NPI that may prescribe.",
+    Verdict.NAME_DIFFERS: "The registry has another name for this NPI.",
+    Verdict.LIMITED_SCOPE: "This profession may prescribe within limits only. A pharmacist decides.",
+    Verdict.CREDENTIAL_DIFFERS: "The registry has another credential for this NPI.",
+    Verdict.STATE_DIFFERS: "The registry lists neither a practice nor a licence in the state given.",
+    Verdict.MATCH: "Number, name and profession agree with the registry.",
+    Verdict.UNCHECKED: "This NPI has not been checked: no registry could be asked.",
+}
+
+NOBODY = Registered("", "")
+PRESCRIBERS = ("20", "363L", "363A", "364S", "367A", "3675")
+LIMITED = ("1223", "213E", "152W", "175F", "1835", "3902")
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What the request says; an empty credential or state is not compared."""
+
+    name: str
+    credential: str = ""
+    state: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provider:
+    """What the registry keeps of one number. Dates are ISO 8601, empty when there is none."""
+
+    npi: str
+    organisation: str = ""  # its name; empty: a person
+    names: Registered = NOBODY
+    credential: str = ""
+    taxonomies: tuple[str, ...] = ()  # NUCC codes, the primary first
+    states: tuple[str, ...] = ()  # of the practice, then of the licences
+    phone: str = ""
+    deactivated: str = ""
+    reactivated: str = ""
+    replacement: str = ""
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the number is in force: never withdrawn, or given back on that day or later."""
+        return not self.deactivated or self.reactivated >= self.deactivated
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A verdict with all its reasons, in the registry as of a day."""
+
+    headline: Verdict
+    reasons: tuple[Verdict, ...]
+    close: Likeness | None  # in which way a name is near rather than the same
+    as_of: date | None
+    replacement: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """The headline as a pharmacist would say it."""
+        said = SENTENCES[self.headline]
+        if self.headline is Verdict.MATCH and self.close:
+            said = (
+                f"Number and profession agree with the registry, and the name is close: {CLOSE[self.close]}."
+            )
+        return (
+            f"{said} It names {self.replacement} as the number that replaced it."
+            if self.replacement
+            else said
+        )
+
+
+CLOSE = {
+    Likeness.FORMER: "the registry has it as another or former name",
+    Likeness.INITIAL: "one of the two gives an initial only",
+    Likeness.SHORT_FORM: "one of the two is a short form",
+    Likeness.MIDDLE: "the registry has that given name in the middle",
+    Likeness.DOUBLE: "one of the two gives more family names",
+    Likeness.SWAPPED: "given and family name stand the other way round",
+}
+
+# Credentials that say the same for this purpose; what stands in no line stands for itself.
+_ALIKE = {
+    word: group
+    for group, words in {
+        "md": "md mbbs mbchb",
+        "np": "np fnp fnpc fnpbc anp anpbc agnp agnpc agpcnp acnp "
+        "pmhnp pmhnpbc whnp whnpbc pnp cpnp arnp aprn aprnbc crnp cnp dnp cfnp gnp",
+        "pa": "pa pac dmsc",
+        "dentist": "dds dmd",
+        "cnm": "cnm midwife",
+        "pharmacist": "pharmd rph",
+        "nd": "nd nmd",
+    }.items()
+    for word in words.split()
+}
+_BETWEEN = re.compile(r"[,;/&\s]+")
+
+
+def credentials(text: str) -> set[str]:
+    """The groups of the credentials in a free text: "M.D., Ph.D." is {"md", "phd"}."""
+    words = [re.sub(r"[^a-z]", "", word) for word in _BETWEEN.split(text.casefold())]
+    # "M D" and "P A - C": single letters are one credential.
+    if words and all(len(word) <= 1 for word in words):
+        words = ["".join(words)]
+    return {_ALIKE.get(word, word) for word in words if word}
+
+
+def judge(typed: Typed, known: Provider | None, as_of: date | None) -> Finding:
+    """The verdict on what was typed; without a day nobody was asked, without a provider nobody holds the number."""
+    if as_of is None:
+        return Finding(Verdict.UNCHECKED, (Verdict.UNCHECKED,), None, None)
+    if known is None:
+        return Finding(Verdict.NOT_FOUND, (Verdict.NOT_FOUND,), None, as_of)
+    found = set()
+    close = None
+    if not known.is_active:
+        found.add(Verdict.DEACTIVATED)
+    if known.organisation:
+        found.add(Verdict.ORGANISATION)
+    elif known.names.last or known.names.first:  # a withdrawn number keeps little more than its date
+        like = likeness(typed.name, known.names)
+        close = like if like in CLOSE else None
+        found |= _of_person(typed, known) | ({Verdict.NAME_DIFFERS} if like is Likeness.DIFFERENT else set())
+    elif known.is_active:
+        found.add(Verdict.NAME_DIFFERS)
+    reasons = tuple(verdict for verdict in Verdict if verdict in found) or (Verdict.MATCH,)
+    return Finding(reasons[0], reasons, close, as_of, known.replacement)
+
+
+def _of_person(typed: Typed, known: Provider) -> set[Verdict]:
+    found = set()
+    if not any(code.startswith(PRESCRIBERS) for code in known.taxonomies):
+        limited = any(code.startswith(LIMITED) for code in known.taxonomies)
+        found.add(Verdict.LIMITED_SCOPE if limited else Verdict.NOT_PRESCRIBER)
+    said, listed = credentials(typed.credential), credentials(known.credential)
+    if said and listed and not said & listed:
+        found.add(Verdict.CREDENTIAL_DIFFERS)
+    if typed.state and known.states and typed.state.upper() not in known.states:
+        found.add(Verdict.STATE_DIFFERS)
+    return found

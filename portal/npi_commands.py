@@ -1,0 +1,100 @@
+"""`flask npi …`: the check digit, and the index of the national registry."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+
+import click
+from flask.cli import AppGroup
+
+from portal.clock import now
+from portal.commands import refusals
+from portal.errors import Refused
+from portal.npi import importing, number
+from portal.npi import index as registry
+from portal.npi.verdicts import Provider, Typed, judge
+from portal.settings import settings
+
+npi_group = AppGroup("npi", help="National Provider Identifiers.")
+
+
+@npi_group.command("check")
+@click.argument("npi")
+def npi_check(npi: str) -> None:
+    """Print whether a number is a well-formed NPI (exit 0) or what is wrong (exit 1)."""
+    fault = number.fault(npi)
+    click.echo(f"{number.normalise(npi)} is a valid NPI" if fault is None else number.MESSAGES[fault])
+    sys.exit(0 if fault is None else 1)
+
+
+@npi_group.command("import")
+@click.argument(
+    "files",
+    metavar="FILE…",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+)
+@refusals
+def npi_import(files: tuple[Path, ...]) -> None:
+    """Take files of the national registry (NPPES: monthly, weekly, deactivated) into the index, in this order."""
+    os.nice(10)
+    for file in files:
+        with click.progressbar(length=1000, label=file.name, file=sys.stderr, show_eta=True) as bar:
+            started, shown = time.monotonic(), 0
+
+            def progress(done: int, whole: int, rows: int) -> None:
+                nonlocal shown
+                bar.label = f"{file.name} {rows / max(time.monotonic() - started, 0.001):,.0f} rows/s"  # noqa: B023
+                step = done * 1000 // max(whole, 1) - shown
+                shown += step
+                bar.update(step)
+
+            source = importing.take(file, settings().INSTANCE_DIR, at=now(), progress=progress)
+        if source is None:
+            click.echo(f"{file.name} is in the index already: nothing was changed.")
+            continue
+        replaced = f", {source.replaced} characters that were no UTF-8 replaced" if source.replaced else ""
+        click.echo(
+            f"{source.name}: {source.kind}, {source.rows:,} rows, as of {source.as_of}{replaced}.\n"
+            f"  SHA-256 {source.sha256}"
+        )
+
+
+@npi_group.command("show")
+@click.argument("npi")
+@refusals
+def npi_show(npi: str) -> None:
+    """Print what the registry index knows of a number as JSON: exit 0 when it does, 1 when not."""
+    known, as_of = _known(npi)
+    told = {"as_of": as_of, "provider": asdict(known) if known else None}
+    click.echo(json.dumps(told, default=str, ensure_ascii=False, indent=2))
+    sys.exit(0 if known else 1)
+
+
+@npi_group.command("compare")
+@click.argument("npi")
+@click.option("--name", required=True)
+@click.option("--credential", default="")
+@click.option("--state", default="")
+@refusals
+def npi_compare(npi: str, name: str, credential: str, state: str) -> None:
+    """Print the verdict on a number with a name as JSON: exit 0 when the index knows the number, 1 when not."""
+    known, as_of = _known(npi)
+    finding = judge(Typed(name, credential, state), known, as_of)
+    told = {"sentence": finding.sentence, **asdict(finding), "provider": asdict(known) if known else None}
+    click.echo(json.dumps(told, default=str, ensure_ascii=False, indent=2))
+    sys.exit(0 if known else 1)
+
+
+def _known(npi: str) -> tuple[Provider | None, date | None]:
+    if fault := number.fault(npi):
+        raise Refused(number.MESSAGES[fault])
+    index = registry.Index(settings().INSTANCE_DIR / registry.NAME)
+    return index.find(number.normalise(npi)), index.as_of()

@@ -1,0 +1,225 @@
+"""The registry's files into the index: what is taken, what is refused, and that the old index stays."""
+
+import fcntl
+import sqlite3
+import zipfile
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from portal.errors import Conflict, PortalError, Refused, Unavailable
+from portal.npi import importing, nppes
+from portal.npi.index import NAME, Index
+
+AT = datetime(2026, 11, 9, tzinfo=UTC)
+FULL, WEEK = "20050523-20261108", "20261109-20261115"
+COLUMNS = list(
+    dict.fromkeys(
+        [
+            *nppes.PLAIN,
+            "Provider Sex Code",
+            *nppes.CODES,
+            *nppes.LICENSED,
+            *nppes.PRIMARY,
+            "Certification Date",
+        ]
+    )
+)
+JANE = {
+    "NPI": "1234567893", "Entity Type Code": "1", "Provider Last Name (Legal Name)": "DOE",
+    "Provider First Name": "JANE",
+    "Healthcare Provider Taxonomy Code_1": "111N00000X", "Healthcare Provider Taxonomy Code_2": "207Q00000X",
+    "Healthcare Provider Primary Taxonomy Switch_1": "N", "Healthcare Provider Primary Taxonomy Switch_2": "Y",
+    "Provider License Number State Code_2": "NV", f"{nppes.PRACTICE}State Name": "CA",
+    "Last Update Date": "11/01/2026",
+}  # fmt: skip
+CLINIC = {
+    "NPI": "1993999998",
+    "Entity Type Code": "2",
+    nppes.PLAIN[3]: "EXAMPLE CLINIC",
+    "Last Update Date": "01/02/2020",
+}
+GONE = {"NPI": "1234567000", "NPI Deactivation Date": "01/02/2024"}
+
+
+def text(*rows: dict[str, str], columns: list[str] = COLUMNS) -> str:
+    lines = [columns, *([row.get(name, "") for name in columns] for row in rows)]
+    return "".join(",".join(f'"{cell}"' for cell in line) + "\n" for line in lines)
+
+
+def zipped(path: Path, content: str | bytes, dates: str = FULL) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(f"npidata_pfile_{dates}.csv", content)
+        archive.writestr(f"npidata_pfile_{dates}_fileheader.csv", "no data")
+    return path
+
+
+def listed(path: Path, *rows: tuple[str, str]) -> Path:
+    book = openpyxl.Workbook()
+    for row in [("NPPES Deactivated NPI Report", None), ("NPI", "NPPES Deactivation Date"), *rows]:
+        book.active.append(row)
+    book.save(path)
+    return path
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Index:
+    """An index of three rows, in the folder of the test."""
+    importing.take(zipped(tmp_path / "full.zip", text(JANE, CLINIC, GONE)), tmp_path, at=AT)
+    return Index(tmp_path / NAME)
+
+
+def test_what_is_known(index: Index) -> None:
+    jane = index.find("1234567893")
+    assert jane
+    assert (jane.names.last, jane.taxonomies, jane.states) == (
+        "DOE",
+        ("207Q00000X", "111N00000X"),
+        ("CA", "NV"),
+    )
+    assert index.find("1993999998").organisation == "EXAMPLE CLINIC"  # type: ignore[union-attr]
+    assert not index.find("1234567000").is_active  # type: ignore[union-attr]
+    assert index.find("1999999984") is None
+    assert index.as_of() == date(2026, 11, 8)
+
+
+def test_the_same_file_twice_changes_nothing(index: Index, tmp_path: Path) -> None:
+    before = index.path.read_bytes()
+    assert importing.take(tmp_path / "full.zip", tmp_path, at=AT) is None
+    assert index.path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("day", "name"), [("10/31/2026", "DOE"), ("11/01/2026", "ROE"), ("11/02/2026", "ROE")]
+)
+def test_an_older_row_never_overwrites_a_newer_one(index: Index, tmp_path: Path, day: str, name: str) -> None:
+    assert index.find("1234567893")  # a live reader takes up the new index
+    week = text({**JANE, "Last Update Date": day, "Provider Last Name (Legal Name)": "ROE"})
+    source = importing.take(zipped(tmp_path / "week.zip", week, WEEK), tmp_path, at=AT)
+    assert source
+    assert (source.kind, source.rows) == ("weekly", 1)
+    assert index.find("1234567893").names.last == name  # type: ignore[union-attr]
+    assert index.find("1993999998")
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_the_deactivated_list_is_replaced_whole(index: Index, tmp_path: Path, wrapped: bool) -> None:
+    for day, npi in (("110826", "1234567893"), ("111526", "1993999998")):
+        path = listed(tmp_path / f"NPPES_Deactivated_NPI_Report_{day}.xlsx", (npi, "11/05/2026"))
+        if wrapped:
+            book, path = path, path.with_name(f"NPPES_Deactivated_NPI_Report_{day}_V2.zip")
+            with zipfile.ZipFile(path, "w") as archive:
+                archive.write(book, book.name)
+        importing.take(path, tmp_path, at=AT)
+        assert not index.find(npi).is_active  # type: ignore[union-attr]
+    assert index.find("1234567893").is_active  # type: ignore[union-attr]
+
+
+def test_an_encoding_fault_is_counted(tmp_path: Path) -> None:
+    content = text({**JANE, "Provider First Name": "JOS~"}).encode().replace(b"~", b"\xe9")
+    source = importing.take(zipped(tmp_path / "full.zip", content), tmp_path, at=AT)
+    assert source
+    assert source.replaced == 1
+
+
+def test_columns_are_found_by_name(tmp_path: Path) -> None:
+    content = text(JANE, columns=COLUMNS[::-1])
+    importing.take(zipped(tmp_path / "full.zip", content), tmp_path, at=AT)
+    assert Index(tmp_path / NAME).find("1234567893").names.first == "JANE"  # type: ignore[union-attr]
+
+
+ROWS = text(JANE, CLINIC, GONE)
+BAD = {
+    "a column less": (text(JANE, columns=COLUMNS[1:]), FULL, "no column 'NPI'"),
+    "a row less": (text(JANE, CLINIC), FULL, "less than 95 %"),
+    "an older file": (ROWS, "20050523-20261008", "already of 2026-11-08"),
+    "a row cut short": (ROWS[:-9], FULL, "Row 4"),
+    "a newline in a value": (text({**JANE, "Provider First Name": "JA\nNE"}), FULL, "Row 2"),
+    "swapped values": (text({**JANE, "NPI": "DOE", "Provider First Name": "1234567893"}), FULL, "Row 2"),
+    "no date": (text({**JANE, "Last Update Date": "2026-11-01"}), FULL, "Row 2"),
+    "UTF-16": (ROWS.encode("utf-16"), FULL, "no column"),
+    "nothing": ("", FULL, "empty"),
+    "one endless row": ('"' * 300_000, FULL, "longer than 64 kB"),
+    "no such day": (ROWS, "20050523-20261308", "no dates"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_file_is_refused_and_the_old_index_serves(index: Index, tmp_path: Path, case: str) -> None:
+    content, dates, reason = BAD[case]
+    before = index.path.read_bytes()
+    with pytest.raises(Refused, match=reason):
+        importing.take(zipped(tmp_path / "bad.zip", content, dates), tmp_path, at=AT)
+    assert index.path.read_bytes() == before
+    assert not (tmp_path / "registry.new.db").exists()
+
+
+@pytest.mark.parametrize("keep", [0.3, 0.6, 0.95])
+def test_a_truncated_zip_is_refused(index: Index, tmp_path: Path, keep: float) -> None:
+    whole = (tmp_path / "full.zip").read_bytes()
+    (tmp_path / "cut.zip").write_bytes(whole[: int(len(whole) * keep)])
+    with pytest.raises(Refused, match="no whole zip"):
+        importing.take(tmp_path / "cut.zip", tmp_path, at=AT)
+    assert index.find("1234567893")
+
+
+def test_a_damaged_zip_is_refused(index: Index, tmp_path: Path) -> None:
+    whole = bytearray((tmp_path / "full.zip").read_bytes())
+    whole[200] ^= 0xFF
+    (tmp_path / "bad.zip").write_bytes(whole)
+    with pytest.raises(Refused):
+        importing.take(tmp_path / "bad.zip", tmp_path, at=AT)
+    assert index.find("1234567893")
+
+
+def test_what_would_unzip_to_far_too_much_is_refused(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nppes, "UNZIPPED_MOST", 10)
+    with pytest.raises(Refused, match="would unzip"):
+        importing.take(zipped(tmp_path / "big.zip", text(JANE, CLINIC, GONE, GONE)), tmp_path, at=AT)
+
+
+def test_a_full_disk_keeps_the_old_index(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path) -> sqlite3.Connection:
+        connection = sqlite3.connect(path)
+        connection.execute("PRAGMA max_page_count = 2")
+        return connection
+
+    monkeypatch.setattr(importing, "_open", full)
+    with pytest.raises(Refused, match="full"):
+        importing.take(zipped(tmp_path / "new.zip", text(JANE, CLINIC, GONE, GONE)), tmp_path, at=AT)
+    assert index.find("1234567893")
+
+
+def test_what_a_killed_import_left_is_in_nobodys_way(index: Index, tmp_path: Path) -> None:
+    (tmp_path / "registry.new.db").write_bytes(b"half")
+    week = zipped(tmp_path / "week.zip", text(JANE), WEEK)
+    assert importing.take(week, tmp_path, at=AT)
+    assert not (tmp_path / "registry.new.db").exists()
+
+
+def test_two_imports_at_once(index: Index, tmp_path: Path) -> None:
+    with (tmp_path / "registry.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(Conflict, match="running"):
+            importing.take(tmp_path / "full.zip", tmp_path, at=AT)
+
+
+def test_an_index_that_is_none_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_bytes(b"half written" * 500)
+    with pytest.raises(Unavailable, match="cannot be read"):
+        Index(tmp_path / NAME).find("1234567893")
+
+
+@pytest.mark.parametrize("name", ["week", "list"])
+def test_what_needs_a_monthly_file_first(tmp_path: Path, name: str) -> None:
+    path = (
+        zipped(tmp_path / "week.zip", text(JANE), WEEK) if name == "week" else listed(tmp_path / "list.xlsx")
+    )
+    with pytest.raises(PortalError, match="monthly"):
+        importing.take(path, tmp_path, at=AT)
