@@ -32,6 +32,7 @@ _SAMPLE_SECRETS = ("change", "secret", "example", "sample", "dev", "test", "pass
 # The longest that leave a link on a line of a mail, and a Message-ID in its column.
 URL_MAX, DOMAIN_MAX, NAME_MAX = 200, 150, 200
 _HOST = re.compile(r"(?!-)[a-z0-9.-]{1,253}(?<![-.])|[0-9a-f:.]+", re.IGNORECASE)
+_AGE_RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}|ssh-(ed25519|rsa) [A-Za-z0-9+/=]+")
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -101,6 +102,9 @@ class _Reader:
             PROFESSIONAL_GATE=self.switch("PROFESSIONAL_GATE", True),
             NPI_REGISTRY_URL=self.text("NPI_REGISTRY_URL", ""),
             REDIS_URL=self.text("REDIS_URL", ""),
+            BACKUP_DIR=self.folder("BACKUP_DIR"),
+            BACKUP_AGE_RECIPIENT=self.recipient("BACKUP_AGE_RECIPIENT"),
+            BACKUP_COMMAND=self.text("BACKUP_COMMAND", ""),
             DEBUG=self.switch("FLASK_DEBUG", False),
         )
         if self.production and is_loose(env_file):
@@ -120,6 +124,18 @@ class _Reader:
 
     def text(self, name: str, default: str) -> str:
         return self.env.get(name, "").strip() or default
+
+    def folder(self, name: str) -> Path | None:
+        value = self.text(name, "")
+        return self.root / value if value else None
+
+    def recipient(self, name: str) -> str:
+        value = self.text(name, "")
+        if value and not _AGE_RECIPIENT.fullmatch(value):
+            self.faults.append(
+                f"{name} must be a public key of age, like age1… (`age-keygen -y KEYFILE` prints it)."
+            )
+        return value
 
     def required_in_production(self, name: str, default: str) -> str:
         value = self.env.get(name, "").strip()

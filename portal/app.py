@@ -21,7 +21,20 @@ from flask.sessions import SessionInterface
 from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from portal import addresses, audit, cli, failures, jobs, keeping, library, site, web
+from portal import (
+    addresses,
+    audit,
+    cli,
+    cli_backup,
+    cli_retention,
+    failures,
+    jobs,
+    keeping,
+    library,
+    site,
+    web,
+)
+from portal.backup import jobs as backup_jobs
 from portal.db import db, prepare_engine
 from portal.desk import letters as desk_letters
 from portal.desk import perform
@@ -56,6 +69,7 @@ from portal.people import letters as people_letters
 from portal.people import models as people_models
 from portal.ready import Assets, ReadyPages
 from portal.resource import views as resource_views
+from portal.retention import jobs as retention_jobs
 from portal.settings import Settings, is_loose
 from portal.signin import gate
 from portal.signin import own as signin_views
@@ -69,7 +83,7 @@ CONTENT = Path(library.__file__).resolve().parent / "pages"
 MIGRATIONS = ROOT / "migrations"
 
 # Mail last: a worker that does all once sends what the others promised.
-ROOMS_JOBS = (ops_jobs, newsletter_jobs, editions_jobs, mail_jobs)
+ROOMS_JOBS = (ops_jobs, backup_jobs, retention_jobs, newsletter_jobs, editions_jobs, mail_jobs)
 ROOMS_KEPT = (jobs, audit, mail_models, people_models, intake_kept, newsletter_kept, editions_models)
 PUBLIC = (
     site.bp,
@@ -162,6 +176,8 @@ def create_app(config: Settings) -> Flask:
     Migrate(public, db, directory=str(MIGRATIONS), render_as_batch=True, compare_type=True)
     cli.register(public)
     public.cli.add_command(editions_commands.newsletter_group)
+    cli_backup.register(public)
+    cli_retention.register(public)
     return public
 
 

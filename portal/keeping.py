@@ -76,6 +76,16 @@ def forget(at: datetime) -> bool:
     return any(more)
 
 
+def due(at: datetime) -> dict[str, int]:
+    """How many rows of each table `forget` would let go."""
+    counts = {}
+    for kept in KEPT:
+        if kept.after is not None:
+            query = select(func.count()).select_from(_table(kept.table)).where(_is_over(kept, kept.after, at))
+            counts[kept.table] = db.session.scalar(query) or 0
+    return counts
+
+
 def export(address: str) -> dict[str, list[dict[str, Any]]]:
     """Every row about whoever has that address, by table, without what the register hides."""
     found: dict[str, list[dict[str, Any]]] = {}
@@ -86,16 +96,19 @@ def export(address: str) -> dict[str, list[dict[str, Any]]]:
 
 
 def _forget(kept: Kept, after: timedelta, at: datetime) -> bool:
-    table = _table(kept.table)
-    over = table.c[kept.since] <= at - after
-    if kept.only:
-        over = and_(over, table.c[kept.only[0]].in_(kept.only[1]))
+    table, over = _table(kept.table), _is_over(kept, after, at)
     key = next(iter(table.primary_key.columns))
     some = db.session.scalars(select(key).where(over).order_by(key).limit(BATCH)).all()
     if some:  # nobody's lock is taken for nothing; and what was used meanwhile stays
         with transaction():
             db.session.execute(delete(table).where(key.in_(some), over))
     return len(some) == BATCH
+
+
+def _is_over(kept: Kept, after: timedelta, at: datetime) -> ColumnElement[bool]:
+    table = _table(kept.table)
+    over = table.c[kept.since] <= at - after
+    return and_(over, table.c[kept.only[0]].in_(kept.only[1])) if kept.only else over
 
 
 def _rows_of(kept: Kept, address: str) -> list[dict[str, Any]]:

@@ -38,6 +38,9 @@ class Settings:
     PROFESSIONAL_GATE: bool = True
     NPI_REGISTRY_URL: str = ""
     REDIS_URL: str = field(repr=False, default="")
+    BACKUP_DIR: Path | None = None  # None: backups/ in INSTANCE_DIR
+    BACKUP_AGE_RECIPIENT: str = ""  # the public key that backups are encrypted to
+    BACKUP_COMMAND: str = field(repr=False, default="")  # takes a backup off the machine
     DEBUG: bool = False
 
     # Limits that follow from the promises of the pages, not from the place where we run.

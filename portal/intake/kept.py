@@ -11,7 +11,7 @@ KEPT = (
             *("name", "credential", "npi", "practice", "email", "phone", "delegate_name", "delegate_email"),
             *("question", "address", "note"),
         ),
-        rule="24 months after closing, then its kind, times and outcome only (the portal does not do that yet)",
+        rule="24 months after closing, then its kind, times and outcome only (`retention.requests`)",
         whose=("email", "delegate_email"),
         exported=(
             *("reference", "kind", "status", "received_at", "answered_at", "closed_at"),

@@ -34,6 +34,7 @@ LEASE = WITHIN + timedelta(minutes=2)
 # After the n-th failure a mail rests this long, a fifth more or less; when the list is used up it is dead.
 BACK_OFF = [timedelta(minutes=m) for m in (1, 5, 15, 60, 240, 720, 1440)]
 LONGEST_REST = BACK_OFF[-1] * 1.2
+RESTORED = "held after a restore: it may have gone out since the backup"
 
 _TABLE = cast(Table, Delivery.__table__)
 
@@ -188,6 +189,29 @@ def revive(at: datetime, ids: Collection[int] | None = None) -> int:
     return cast("CursorResult[Any]", db.session.execute(again)).rowcount
 
 
+def hold_restored() -> int:
+    """In a database that was restored: hold all that waits, for it may have gone out since; returns how many."""
+    waits = update(Delivery).where(Delivery.state.in_(WAITING))
+    held = waits.values(state=State.HELD, last_error=RESTORED, lease_by=None, lease_until=None)
+    return cast("CursorResult[Any]", db.session.execute(held)).rowcount
+
+
+def held_by_restore(limit: int) -> Sequence[Any]:
+    """The latest that a restore holds, in the words of `given_up`."""
+    return db.session.execute(_TOLD.where(*_RESTORED).order_by(Delivery.id.desc()).limit(limit)).all()
+
+
+def release_held(at: datetime, ids: Collection[int] | None = None, *, withdraw: bool = False) -> int:
+    """Send those of `ids` that a restore holds, or all; or never send them. Returns how many."""
+    held = update(Delivery).where(*_RESTORED)
+    if ids is not None:
+        held = held.where(Delivery.id.in_(ids))
+    sent = {"state": State.QUEUED, "due_at": case((Delivery.due_at > at, Delivery.due_at), else_=at)}
+    never = {"state": State.WITHDRAWN, "over_at": at}
+    done = held.values(last_error="", **(never if withdraw else sent))
+    return cast("CursorResult[Any]", db.session.execute(done)).rowcount
+
+
 def resting(limit: int) -> Sequence[Any]:
     """Bodies that could not be written, each once, in the words of `given_up`."""
     query = select(
@@ -245,6 +269,7 @@ _TOLD = select(
     Delivery.last_error,
     Body.forgotten_at.is_(None).label("kept"),
 ).join(Body)
+_RESTORED = (Delivery.state == State.HELD, Delivery.last_error == RESTORED)
 _ORDER = (Delivery.due_at, Delivery.id)
 _OUTCOME = ("state", "attempts", "due_at", "over_at", "last_error", "digest")
 

@@ -6,7 +6,7 @@ mail (`deliver.py`). No other room touches the tables.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -98,13 +98,22 @@ def release(cause: str, *, at: datetime) -> int:
     return _move(cause, (State.HELD,), at=at, state=State.QUEUED)
 
 
-def forget(recipient: str, *, messages: str = "") -> int:
-    """Delete every mail to this address whose letter's name begins with `messages`; returns how many."""
-    gone = delete(Delivery).where(*to_recipient(recipient, messages)).returning(Delivery.body_id)
-    bodies = db.session.scalars(gone).all()
+def forget(recipient: str, *, messages: str = "") -> list[int]:
+    """Delete every mail to this address whose letter's name begins with `messages`; returns their numbers."""
+    return _forget(*to_recipient(recipient, messages))
+
+
+def forget_causes(causes: Collection[str]) -> list[int]:
+    """Delete every mail that these promised, to whomever; returns their numbers."""
+    return _forget(Delivery.cause.in_(causes))
+
+
+def _forget(*which: ColumnElement[bool]) -> list[int]:
+    gone = delete(Delivery).where(*which).returning(Delivery.id, Delivery.body_id)
+    rows = db.session.execute(gone).all()
     others = select(Delivery.id).where(Delivery.body_id == Body.id)
-    db.session.execute(delete(Body).where(Body.id.in_(bodies), ~others.exists()))
-    return len(bodies)
+    db.session.execute(delete(Body).where(Body.id.in_([row.body_id for row in rows]), ~others.exists()))
+    return [row.id for row in rows]
 
 
 def retire(at: datetime) -> int:

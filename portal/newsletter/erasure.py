@@ -24,6 +24,7 @@ from portal.newsletter.models import (
     Signup,
     State,
     Subscriber,
+    key_of,
 )
 
 LINK_LIFETIME = timedelta(days=7)
@@ -69,15 +70,37 @@ def to_erase(token: str, *, at: datetime) -> Subscriber:
 
 def erase(token: str, *, network: str, keys: Sequence[str], at: datetime) -> None:
     """Delete everything about the person behind the link; raises NotFound when there is nobody (any more)."""
-    subscriber = to_erase(token, at=at)
+    forget(to_erase(token, at=at), network=network, keys=keys, at=at)
+
+
+def forget_address(address: str, *, keys: Sequence[str], at: datetime) -> bool:
+    """Delete everything about whoever has this address, at their word to us; whether there was anything."""
+    subscriber = subscriptions.find(address)
+    if subscriber is not None:
+        forget(subscriber, network="", keys=keys, at=at)
+        return True
+    return _forget_what_waits(key_of(address))
+
+
+def forget(subscriber: Subscriber, *, network: str, keys: Sequence[str], at: datetime) -> None:
+    """Delete everything about a subscriber, and remember by a hash that they asked for it."""
     proof.record_act(subscriber, ConsentKind.ERASED, network=network, at=at)
     tombstones.put(subscriber.address, Reason.ERASED, keys=keys, at=at)
     if subscriber.state == State.COMPLAINED:
         tombstones.put(subscriber.address, Reason.COMPLAINED, keys=keys, at=at)
-    db.session.execute(delete(Signup).where(Signup.address_key == subscriber.address_key))
-    db.session.execute(delete(LeaveRequest).where(LeaveRequest.address_key == subscriber.address_key))
+    _forget_what_waits(subscriber.address_key)
     mail.forget(subscriber.address, messages="newsletter/")
     leaving.spend(subscriber, at=at)
     db.session.flush()
     db.session.execute(delete(Subscriber).where(Subscriber.id == subscriber.id))
     db.session.expunge(subscriber)
+
+
+def _forget_what_waits(key: str) -> bool:
+    found = [
+        *db.session.scalars(delete(Signup).where(Signup.address_key == key).returning(Signup.id)),
+        *db.session.scalars(
+            delete(LeaveRequest).where(LeaveRequest.address_key == key).returning(LeaveRequest.id)
+        ),
+    ]
+    return bool(found)

@@ -122,9 +122,15 @@ def schema() -> Finding:
         return Finding(
             "schema", False, "the database has no tables", f"{RESTORE} Only the very first start makes them."
         )
-    if current and current not in {step.revision for step in script.walk_revisions()}:
+    if current and current not in revisions():
         remedy = "It is of a newer version: start that one, or let it go back first (docs/runbook.md)."
     return Finding("schema", False, f"at {current}", remedy)
+
+
+def revisions() -> set[str]:
+    """The schemas that this version knows."""
+    script = ScriptDirectory(current_app.extensions["migrate"].directory)
+    return {step.revision for step in script.walk_revisions()}
 
 
 def disk() -> Finding:
@@ -300,7 +306,20 @@ def processes() -> Finding:
 
 TOLD = (processes,)  # by /readyz too, though the portal serves without
 SERVING: tuple[Callable[[], Finding], ...] = (database, schema, disk)
-ALL = (*SERVING, integrity, instance, mail, work, requests, staff, holidays, facts, content, processes, guide)
+ALL = (
+    *SERVING,
+    integrity,
+    instance,
+    mail,
+    work,
+    requests,
+    staff,
+    holidays,
+    facts,
+    content,
+    processes,
+    guide,
+)
 
 
 def _existing(path: Path) -> Path:

@@ -16,7 +16,7 @@ from portal.audit import Actor
 from portal.db import db
 from portal.errors import NotFound, Refused
 from portal.people import credentials, leaving
-from portal.people.models import ROLES, Invite, Role, User
+from portal.people.models import ROLES, Invite, Role, StaffSession, User
 
 NO_SUCH_PERSON = "There is nobody with this account."
 LAST_MANAGER = "This is the last manager. Make somebody else a manager first."
@@ -33,6 +33,16 @@ def normal_email(email: str) -> str:
         return text.email_address(email).lower()
     except text.TextFault:
         return email.strip().lower()
+
+
+def has_account(email: str) -> bool:
+    """Whether this address is somebody's account, disabled or not."""
+    return db.session.scalar(select(User.id).where(User.email == normal_email(email))) is not None
+
+
+def end_all_sessions() -> None:
+    """Everybody signs in again."""
+    db.session.execute(delete(StaffSession))
 
 
 def has_staff() -> bool:

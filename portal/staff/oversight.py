@@ -54,6 +54,10 @@ ACTIONS = {
     "edition.resumed": "Edition goes on",
     "edition.cancelled": "Edition cancelled",
     "edition.sent": "Edition sent",
+    "mail.released": "Held mail sent",
+    "mail.withdrawn": "Held mail withdrawn",
+    "backup.restored": "Backup restored",
+    "person.erased": "Person erased",
 }
 # What the trail and the mails speak of, where it has no name (or no longer one).
 SUBJECTS = {

@@ -1,0 +1,290 @@
+"""One backup, one file: a tar of `manifest.json`, `portal.db` and, when encrypted, `secret`; its SHA-256 at the end.
+
+The copy is SQLite's own (https://www.sqlite.org/backup.html), all pages in one step: it reads one snapshot, so no
+writer waits for it and none makes it begin again. It is written aside, looked through, synced and then named.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import io
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from sqlalchemy import make_url
+
+from portal import tokens
+from portal.backup.generations import STAMP
+from portal.errors import Refused
+from portal.settings import Settings
+
+FORMAT = 1
+SEAL = 65  # bytes at the end: a line feed and SHA-256 in hex
+PIECE = 1 << 20
+DAMAGED = "it is damaged or was cut short"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a backup says of itself. `portal` is a keyed hash: only its own SECRET_KEY makes the same."""
+
+    format: int
+    made_at: str  # ISO 8601, UTC
+    portal: str
+    schema: str
+    counts: dict[str, int]
+    settings: list[str]  # names of those that are set, never their values
+    holds: list[str]
+    audit_head: int  # the last entry's number
+
+
+def folder_of(config: Settings) -> Path:
+    """Where backups lie unless told otherwise."""
+    return config.BACKUP_DIR or config.INSTANCE_DIR / "backups"
+
+
+def database_of(config: Settings) -> Path:
+    """The SQLite file. Raises Refused on PostgreSQL."""
+    if not config.is_sqlite:
+        raise Refused("This is for SQLite: on PostgreSQL use pg_dump and pg_restore (docs/backup.md).")
+    return Path(make_url(config.SQLALCHEMY_DATABASE_URI).database or "")
+
+
+def mark_of(key: str) -> str:
+    """By which a backup is known as made under this SECRET_KEY."""
+    return tokens.derive(key, "backup/portal", "")
+
+
+def make(config: Settings, folder: Path, *, at: datetime) -> Path:
+    """Make one and return its file. Raises Refused, and leaves nothing behind, when it cannot be good."""
+    source = database_of(config)
+    if not source.is_file():
+        raise Refused(f"There is no database at {source} to back up.")
+    target = (
+        folder / f"portal-{at.astimezone(UTC):{STAMP}}.backup{'.age' if config.BACKUP_AGE_RECIPIENT else ''}"
+    )
+    with faults("make a backup"), _alone(folder), aside_in(folder, "making") as aside:
+        copy, packed = aside / "portal.db", aside / "packed"
+        _copy(source, copy)
+        manifest = _manifest(config, copy, at)
+        members = {"portal.db": copy}
+        if "secret" in manifest.holds:
+            members["secret"] = config.INSTANCE_DIR / "secret"
+        _pack(packed, manifest, members)
+        copy.unlink()
+        with unpacked(packed, aside):  # what is called good was read back
+            pass
+        if config.BACKUP_AGE_RECIPIENT:
+            plain, packed = packed, aside / "sealed"
+            _age("--encrypt", "--recipient", config.BACKUP_AGE_RECIPIENT, "--output", packed, plain)
+        sync(packed)
+        if target.exists():
+            raise Refused(f"{target} is there already: a backup a second is enough.")
+        packed.rename(target)
+        sync(folder)
+    return target
+
+
+@contextmanager
+def unpacked(path: Path, room: Path, identity: Path | None = None) -> Iterator[tuple[Manifest, Path]]:
+    """Its manifest and a folder with what it holds, checked whole, until the block ends; `room` has space for it.
+
+    Raises Refused in one line: cut short, a flipped byte, of a newer format, not a backup, not ours to decrypt.
+    """
+    with faults(f"read {path.name}"), aside_in(room, "reading") as aside:
+        plain = path
+        with path.open("rb") as file:
+            if file.read(4) == b"age-":
+                if identity is None:
+                    raise Refused(f"{path.name} is encrypted: give --identity FILE, the key it was made for.")
+                plain = aside / "plain"
+                _age("--decrypt", "--identity", identity, "--output", plain, path)
+        if not _is_sealed(plain):
+            raise Refused(f"{path.name} is no backup of the portal, or {DAMAGED}.")
+        with tarfile.open(plain) as archive:
+            manifest = _read_manifest(archive, path.name)
+            for name in manifest.holds:
+                member = archive.extractfile(name)
+                if member is None:
+                    raise Refused(f"{path.name}: {DAMAGED}.")
+                with member, (aside / name).open("xb") as file:
+                    shutil.copyfileobj(member, file, PIECE)
+                (aside / name).chmod(0o600)
+        if wrong := fault_of(aside / "portal.db", manifest.counts):
+            raise Refused(f"{path.name} cannot be used: {wrong}.")
+        yield manifest, aside
+
+
+def fault_of(database: Path, counts: dict[str, int]) -> str:
+    """What is wrong with a database file that nobody uses; empty when every page, key and count is right."""
+    with _opened(database) as connection:
+        try:
+            verdict = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+            orphan = connection.execute("PRAGMA foreign_key_check").fetchone()
+            found = _counts(connection)
+        except sqlite3.DatabaseError as error:
+            return str(error)
+    if verdict != "ok":
+        return f"its pages are not whole ({verdict})"
+    if orphan:
+        return f"a row of {orphan[0]} names one of {orphan[2]} that is not there"
+    return "" if found == counts else "it does not hold as many rows as it says"
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.touch(0o600)
+    with _opened(source, "?mode=ro") as live, _opened(target) as copy:
+        live.execute("PRAGMA busy_timeout=5000")
+        live.backup(copy)
+        copy.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
+
+
+def _manifest(config: Settings, copy: Path, at: datetime) -> Manifest:
+    with _opened(copy) as connection:
+        revision = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        head = connection.execute("SELECT coalesce(max(id), 0) FROM audit_entry").fetchone()[0]
+        counts = _counts(connection)
+    has_secret = config.BACKUP_AGE_RECIPIENT and (config.INSTANCE_DIR / "secret").is_file()
+    return Manifest(
+        format=FORMAT,
+        made_at=at.astimezone(UTC).isoformat(timespec="seconds"),
+        portal=mark_of(config.SECRET_KEY),
+        schema=revision[0] if revision else "",
+        counts=counts,
+        settings=[field.name for field in fields(config) if getattr(config, field.name)],
+        holds=["portal.db", *(["secret"] if has_secret else [])],
+        audit_head=head,
+    )
+
+
+def _counts(connection: sqlite3.Connection) -> dict[str, int]:
+    names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall()
+    return {
+        name: connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0]  # noqa: S608 - its own names
+        for (name,) in names
+        if not name.startswith("sqlite_")
+    }
+
+
+def _pack(target: Path, manifest: Manifest, members: dict[str, Path]) -> None:
+    words = json.dumps(asdict(manifest), ensure_ascii=False, indent=1).encode()
+    with target.open("xb") as file:
+        target.chmod(0o600)
+        with tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as archive:
+            archive.addfile(_entry("manifest.json", len(words)), io.BytesIO(words))
+            for name, path in members.items():
+                with path.open("rb") as member:
+                    archive.addfile(_entry(name, path.stat().st_size), member)
+    with target.open("rb") as file:
+        seal = _digest(file, target.stat().st_size)
+    with target.open("ab") as file:
+        file.write(b"\n" + seal)
+
+
+def _entry(name: str, size: int) -> tarfile.TarInfo:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode = size, 0o600
+    return entry
+
+
+def _is_sealed(path: Path) -> bool:
+    size = path.stat().st_size - SEAL
+    if size <= 0:
+        return False
+    with path.open("rb") as file:
+        return (
+            _digest(file, size) == file.read(SEAL)[1:] and file.seek(size) == size and file.read(1) == b"\n"
+        )
+
+
+def _digest(file: BinaryIO, size: int) -> bytes:
+    sha = hashlib.sha256()
+    while size and (piece := file.read(min(size, PIECE))):
+        sha.update(piece)
+        size -= len(piece)
+    return sha.hexdigest().encode()
+
+
+def _read_manifest(archive: tarfile.TarFile, name: str) -> Manifest:
+    member = archive.extractfile("manifest.json")
+    told = json.load(member) if member else {}
+    if told.get("format") != FORMAT:
+        raise Refused(f"{name} is of another version's form ({told.get('format')}): use that version.")
+    return Manifest(**told)
+
+
+def _age(*words: object) -> None:
+    """Run age (https://age-encryption.org/v1)."""
+    try:
+        done = subprocess.run(["age", *map(str, words)], capture_output=True, text=True, check=False)  # noqa: S603, S607
+    except FileNotFoundError as error:
+        raise Refused("The program age is not installed (Debian: apt-get install age).") from error
+    if done.returncode:
+        raise Refused(next(iter(done.stderr.splitlines()), "age failed"))
+
+
+@contextmanager
+def _opened(path: Path, how: str = "") -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(f"file:{path}{how}", uri=True, isolation_level=None)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One backup at a time in a folder; what a killed one left is taken away."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Refused("Another backup is being made there just now.") from error
+        sweep(folder, "making")
+        yield
+
+
+@contextmanager
+def aside_in(folder: Path, why: str) -> Iterator[Path]:
+    """A folder of our own in there, until the block ends."""
+    with tempfile.TemporaryDirectory(prefix=f".{why}-", dir=folder) as name:
+        yield Path(name)
+
+
+def sweep(folder: Path, why: str) -> None:
+    """Take away what one that was killed left aside; the caller holds the lock under which it is made."""
+    for left in folder.glob(f".{why}-*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def sync(path: Path) -> None:
+    """Have the disk keep a file, or the names in a folder."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def faults(what: str) -> Iterator[None]:
+    """A full disk, a missing file, bytes that are none of ours: one line."""
+    try:
+        yield
+    except OSError as error:
+        raise Refused(f"Could not {what}: {error.strerror or error}.") from error
+    except (sqlite3.Error, tarfile.TarError, ValueError, KeyError, TypeError) as error:
+        raise Refused(f"Could not {what}: {error}.") from error

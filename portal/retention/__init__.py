@@ -1,0 +1,1 @@
+"""How what is kept of people ends: by age, and when they ask."""

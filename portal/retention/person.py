@@ -1,0 +1,140 @@
+"""Erasing one person, whatever they were to us, so that no file of ours holds a word of theirs.
+
+What stays: the audit trail, which holds no word of theirs, consent by its hash, and a keyed hash of the address with
+the moment, outside the database too (`erasures`), so that a backup that is restored can be told.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import delete, func, or_, select, update
+
+from portal import audit, tokens
+from portal.db import db, transaction
+from portal.errors import Refused, Unavailable
+from portal.intake.models import OPEN, Request, Status
+from portal.mail import promise as mail
+from portal.mail.models import Delivery
+from portal.newsletter import erasure
+from portal.newsletter.models import LeaveRequest, Signup, Subscriber
+from portal.people.models import Invite
+from portal.retention import requests
+
+LEDGER = "erasures"
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where words of a person may lie beside the database."""
+
+    mail: Path  # the folder of mails
+    ledger: Path  # the list of keyed hashes
+
+
+def erase(address: str, *, withdraw: bool, keys: Sequence[str], places: Places, at: datetime) -> int:
+    """Erase whoever has this address; returns how many requests lost their person. Opens its own transactions.
+
+    Raises Refused, naming them, while a request of theirs is open and not to be withdrawn.
+    """
+    # Looked for outside the lock: at a million rows that takes a while.
+    found = db.session.execute(
+        select(Request.id, Request.reference, Request.status).where(
+            or_(
+                func.lower(Request.email) == address.lower(),
+                func.lower(Request.delegate_email) == address.lower(),
+            )
+        )
+    ).all()
+    waiting = [row.reference for row in found if row.status in OPEN]
+    if waiting and not withdraw:
+        raise Refused(f"Still open: {', '.join(waiting)}. Answer and close first, or give --withdraw.")
+    _note(places.ledger, address, keys, at)  # first: what is noted too early harms nobody
+    with transaction():
+        if waiting:
+            _withdraw(waiting, at)
+        gone = requests.blank([row.id for row in found])
+        gone += mail.forget(address)
+        erasure.forget_address(address, keys=keys, at=at)
+        db.session.execute(delete(Invite).where(func.lower(Invite.email) == address.lower()))
+        audit.record(None, "person.erased", "person", at=at, detail=str(len(found)))
+    for number in gone:
+        for path in places.mail.glob(f"*-{number}.*"):
+            path.unlink(missing_ok=True)
+    fold_log()
+    return len(found)
+
+
+def replay(*, since: datetime, keys: Sequence[str], places: Places, at: datetime) -> int:
+    """In a restored database: erase again whoever was erased since the backup was made; returns how many."""
+    hashes = {
+        line.split()[0] for line in _lines(places.ledger) if datetime.fromisoformat(line.split()[1]) > since
+    }
+    columns = (
+        Request.email,
+        Request.delegate_email,
+        Subscriber.address,
+        Signup.address,
+        LeaveRequest.address,
+    )
+    everybody = {
+        address
+        for column in (*columns, Delivery.recipient, Invite.email)
+        for address in (db.session.scalars(select(column).distinct()) if hashes else ())
+        if address
+    }
+    theirs = [address for address in everybody if hashes.intersection(_hashes(address, keys))]
+    for address in theirs:
+        erase(address, withdraw=True, keys=keys, places=places, at=at)
+    return len(theirs)
+
+
+def fold_log() -> None:
+    """On SQLite: write the log into the database and cut it, so that it holds no old page.
+
+    Raises Unavailable when somebody reads all the time: run it again.
+    """
+    if db.engine.dialect.name != "sqlite":
+        return
+    db.session.rollback()
+    connection = db.engine.raw_connection()
+    try:
+        busy = connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    finally:
+        connection.close()
+    if busy:
+        raise Unavailable(
+            "Erased, but the database's log still holds it: somebody reads. Run it again in a minute."
+        )
+
+
+def _withdraw(references: Sequence[str], at: datetime) -> None:
+    closed = update(Request).where(Request.reference.in_(references), Request.status.in_(OPEN))
+    db.session.execute(closed.values(status=Status.CLOSED, closed_at=at, changed_at=at))
+    for reference in references:
+        audit.record(None, "request.closed", f"request:{reference}", at=at, detail="withdrawn")
+
+
+def _note(ledger: Path, address: str, keys: Sequence[str], at: datetime) -> None:
+    """Append `hash moment`, synced. Raises Refused when it cannot be kept."""
+    line = f"{_hashes(address, keys)[0]} {at.astimezone(UTC).isoformat(timespec='seconds')}\n"
+    try:
+        ledger.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with os.fdopen(os.open(ledger, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "w") as file:
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise Refused(f"{ledger} cannot be written: {error.strerror}. Nothing was erased.") from error
+
+
+def _lines(ledger: Path) -> list[str]:
+    return [line for line in ledger.read_text().splitlines() if line.strip()] if ledger.exists() else []
+
+
+def _hashes(address: str, keys: Sequence[str]) -> list[str]:
+    return [tokens.derive(key, "retention/erased", address.casefold()) for key in keys]
