@@ -14,13 +14,13 @@ from portal.backup import files, generations, jobs, restore
 from portal.cli import mail_group
 from portal.cli_retention import places
 from portal.clock import now
+from portal.commands import refusals
 from portal.db import transaction
 from portal.errors import Refused
 from portal.mail import lanes
 from portal.ops import checks
 from portal.retention import person
 from portal.settings import settings
-from portal.staff_commands import refusals
 
 HELD_SHOWN = 1000
 FILE = click.Path(path_type=Path)

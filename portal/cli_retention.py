@@ -10,10 +10,10 @@ from portal import keeping
 from portal.backup import files, generations
 from portal.cli import person_group
 from portal.clock import now
+from portal.commands import refusals
 from portal.people import accounts
 from portal.retention import jobs, person, requests
 from portal.settings import Settings, settings
-from portal.staff_commands import refusals
 
 retention_group = AppGroup("retention", help="What is over, and goes.")
 
