@@ -306,20 +306,7 @@ def processes() -> Finding:
 
 TOLD = (processes,)  # by /readyz too, though the portal serves without
 SERVING: tuple[Callable[[], Finding], ...] = (database, schema, disk)
-ALL = (
-    *SERVING,
-    integrity,
-    instance,
-    mail,
-    work,
-    requests,
-    staff,
-    holidays,
-    facts,
-    content,
-    processes,
-    guide,
-)
+ALL = (*SERVING, integrity, instance, mail, work, requests, staff, holidays, facts, content, processes, guide)
 
 
 def _existing(path: Path) -> Path:
