@@ -24,6 +24,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 import brotli
 import rcssmin
 
+from portal import addresses
 from portal.blank import HOLES, Blank
 
 log = logging.getLogger(__name__)
@@ -167,9 +168,14 @@ class ReadyPages:
         answer = self.at_once(environ, start_response)
         if answer is not None:
             return answer
+        path = environ.get("PATH_INFO", "")
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD") or environ.get("QUERY_STRING"):
             return self._app(environ, start_response)
-        return self._ask(environ, start_response, environ.get("PATH_INFO", ""))
+        if addresses.is_staff(
+            path
+        ):  # none is kept, and to open a request is audited (decision 0010): a HEAD opens none
+            return self._app(environ, start_response)
+        return self._ask(environ, start_response, path)
 
     def at_once(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes] | None:
         """What is ready, without waiting for anything; None when the portal has to be asked."""

@@ -39,7 +39,8 @@ def forget(paths: list[Path]) -> None:
 def over(folder: Path, *, at: datetime) -> list[Path]:
     """Those that no generation keeps any more: the newest of 7 days, 5 weeks and 12 months stay."""
     paths = listed(folder)
-    return [path for path in paths if path not in _kept(paths, at)]
+    kept = _kept(paths, at)
+    return [path for path in paths if path not in kept]
 
 
 def ends_at(path: Path) -> datetime:
