@@ -45,9 +45,10 @@ DRAFT = {
 def context(app: Flask) -> Iterator[Flask]:
     org = app.extensions["settings"].ORG
     with app.app_context():
+        was = org.address
         object.__setattr__(org, "address", "1 Main Street, San Ramon")
         yield app
-        object.__setattr__(org, "address", "")
+        object.__setattr__(org, "address", was)
 
 
 @pytest.fixture

@@ -19,11 +19,13 @@ from sqlalchemy import func, select
 
 from portal import clock
 from portal.db import db, transaction
+from portal.editions import service as editions
 from portal.intake.models import Request
 from portal.mail.models import Body
 from portal.people import accounts, invitations, notices
 from portal.people.models import User
 from tests.browser_tools import nu
+from tests.editions.test_editions import DRAFT
 from tests.figures import Figure, is_full
 from tests.journeys.conftest import RULES
 from tests.live import ROOT, free_port
@@ -255,6 +257,17 @@ def test_every_kind_of_mail_is_valid_html(
         notices.notify(ada, notices.PASSWORD_CHANGED, at=clock.now())
         accounts.change_role(dee, "pharmacist", by=grace, at=clock.now())
         accounts.change_role(ada, "desk", by=grace, at=clock.now())  # her questions go back, and Dee is told
+        edition = editions.write(None, DRAFT, version=0, by=grace, at=clock.now())
+        for_both = edition.version
+        editions.send_test(edition, to=grace.email, by=grace, at=clock.now())
+        editions.schedule(edition, due_at=None, version=for_both, by=grace, at=clock.now())
+    played.open("/newsletter/unsubscribe").fill(email="newsletter@mail.example").press(
+        "Send me the link to stop"
+    )
+    house.mails()
+    played.wait(minutes=11)
+    house.mails()
+    played.wait(minutes=1)
 
     mails = house.mails()
 

@@ -22,9 +22,10 @@ SignedIn = Callable[..., Colleague]
 @pytest.fixture(autouse=True)
 def postal_address(app: Flask) -> Iterator[None]:
     org = app.extensions["settings"].ORG
+    was = org.address
     object.__setattr__(org, "address", "1 Main Street, San Ramon")
     yield
-    object.__setattr__(org, "address", "")
+    object.__setattr__(org, "address", was)
 
 
 def write(who: Colleague) -> Page:
