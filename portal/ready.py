@@ -33,6 +33,7 @@ GATE_COOKIE = "professional=yes"
 SMALLEST_TO_COMPRESS = 200  # bytes; below that the headers cost more than they save
 LARGEST_TO_SQUEEZE = 200_000  # bytes; beyond that the last tenth costs whoever asks first a second
 MOST_SPELLINGS = 64  # of our own host, with its ports, that are remembered
+ICON = "mark.svg"
 LOOK_EVERY = 1.0  # seconds between two looks whether the content changed
 
 Headers = list[tuple[str, str]]
@@ -296,7 +297,7 @@ class Assets:
             lasting = {"Content-Type": kind, "Cache-Control": "public, max-age=31536000, immutable"}
             self.by_path[address] = Ready.make([*headers.items(), *lasting.items()], body)
             self._names[name] = address
-            if name == "favicon.svg":
+            if name == ICON:  # what browsers ask for by themselves, whatever a page says
                 self.by_path["/favicon.ico"] = Ready.make(
                     [*headers.items(), ("Content-Type", kind), ("Cache-Control", "public, max-age=86400")],
                     body,

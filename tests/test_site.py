@@ -81,3 +81,10 @@ def test_who_keeps_no_cookies_is_told_so_the_second_time(
     assert third.soup.select_one("main a[href^='tel:']")
     assert third.soup.select_one("[name=email]")["value"] == "ana@clinic.example"
     assert third.press(button).status in (200, 422), "with the cookie kept it goes on"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_browsers_get_the_icon_they_ask_for_by_themselves(visitor: Visitor, method: str) -> None:
+    answer = visitor.client.open("/favicon.ico", method=method, base_url="http://localhost:8000")
+
+    assert (answer.status_code, answer.mimetype) == (200, "image/svg+xml")
