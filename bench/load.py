@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from portal import serve
-from tests.live import ROOT, STARTS_WITHIN, Live, free_port
+from tests.live import ROOT, STARTS_WITHIN, Live, as_wsgi, free_port
 
 ROUNDS = 5
 SECONDS = 3
@@ -78,9 +78,7 @@ class Yardstick:
 
     def __init__(self, target: str, **env: str) -> None:
         self.port = free_port()
-        command = serve.web_command("127.0.0.1", self.port, 1, target)
-        command[command.index("rsgi")] = "wsgi"
-        self.command = [*command[:-1], "--blocking-threads", "8", target]
+        self.command = as_wsgi(serve.web_command("127.0.0.1", self.port, 1, target), target)
         self.env = {**os.environ, **env}
         self.url = f"http://127.0.0.1:{self.port}/"
         self.start()

@@ -32,6 +32,12 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
+def as_wsgi(command: list[str], target: str) -> list[str]:
+    """The same server for a WSGI callable, with threads for its requests: as version 0.1.0 was served."""
+    served = ["wsgi" if word == "rsgi" else word for word in command[:-1]]
+    return [*served, "--blocking-threads", "8", target]
+
+
 class Live:
     """One portal: its instance folder, its processes, each killable.
 
@@ -84,7 +90,8 @@ class Live:
 
     def start_web(self, *, wait: bool = True, target: str = "wsgi:front") -> None:
         """Start the web server; by default wait until it answers."""
-        self._start("web", serve.web_command("127.0.0.1", self.port, 1, target))
+        command = serve.web_command("127.0.0.1", self.port, 1, target)
+        self._start("web", command if self.root == ROOT else as_wsgi(command, "wsgi:app"))
         if wait:
             self.wait_until_up()
 
