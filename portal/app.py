@@ -45,6 +45,7 @@ from portal.editions import letters as editions_letters
 from portal.editions import models as editions_models
 from portal.errors import CodeFaults
 from portal.front import Front
+from portal.intake import jobs as intake_jobs
 from portal.intake import kept as intake_kept
 from portal.intake import kinds
 from portal.intake import letters as intake_letters
@@ -83,7 +84,15 @@ CONTENT = Path(library.__file__).resolve().parent / "pages"
 MIGRATIONS = ROOT / "migrations"
 
 # Mail last: a worker that does all once sends what the others promised.
-ROOMS_JOBS = (ops_jobs, backup_jobs, retention_jobs, newsletter_jobs, editions_jobs, mail_jobs)
+ROOMS_JOBS = (
+    ops_jobs,
+    backup_jobs,
+    retention_jobs,
+    intake_jobs,
+    newsletter_jobs,
+    editions_jobs,
+    mail_jobs,
+)
 ROOMS_KEPT = (jobs, audit, mail_models, people_models, intake_kept, newsletter_kept, editions_models)
 PUBLIC = (
     site.bp,

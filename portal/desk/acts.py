@@ -95,6 +95,7 @@ class Act:
     ends: Status | None = None  # None: where it is
     owner: str = ""
     desk_may: Callable[[Request], bool] = _anything
+    fits: Callable[[Request], bool] = _anything  # else it is offered for no such request
     not_mine: str = ""
     portal_may: bool = False
     asks: str = ""  # reason or text
@@ -264,5 +265,17 @@ NOT_SPAM = Act(
     ends=Status.NEW,
     change=lambda _by, _at: {"closed_at": None},
 )
+CHECK_AGAIN = Act(
+    word="check-again",
+    label="Check NPI again",
+    done="The NPI is being checked again. Reload this page in a moment.",
+    audit="request.npi_checked_again",
+    told="NPI checked again",
+    roles=EVERYBODY,
+    starts=frozenset(Status),
+    fits=lambda request: bool(request.npi),
+    change=lambda _by, _at: {"verdict": ""},  # for the job that checks what has no verdict
+    is_versioned=False,
+)
 ACTS: Register[Act] = Register("acts", lambda act: act.word)
-ROOM_ACTS = (CLAIM, TAKE_OVER, RELEASE, NOTE, ANSWER, CLOSE, REOPEN, SPAM, NOT_SPAM)
+ROOM_ACTS = (CLAIM, TAKE_OVER, RELEASE, NOTE, ANSWER, CLOSE, REOPEN, SPAM, NOT_SPAM, CHECK_AGAIN)

@@ -181,7 +181,7 @@ def _stands(act: Act, request: Request, by: Staff) -> bool:
         "mine": owner == by.id,
         "another": owner is not None and owner != by.id,
     }
-    return request.status in act.starts and is_owners[act.owner]
+    return request.status in act.starts and act.fits(request) and is_owners[act.owner]
 
 
 def _change(act: Act, request: Request, by: Staff, at: datetime, version: int) -> None:

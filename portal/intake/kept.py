@@ -34,4 +34,11 @@ KEPT = (
         of=("request_id", "request"),
         hidden="the same words stand in the request itself",
     ),
+    Kept(
+        table="npi_check",
+        personal=("npi", "typed", "provider"),
+        rule="as long as its request's text",
+        of=("request_id", "request"),
+        exported=("at", "npi", "typed", "verdict", "reasons", "as_of", "provider"),
+    ),
 )

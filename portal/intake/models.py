@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.db import Base, UTCDateTime
@@ -175,6 +175,9 @@ def _one_of(column: str, kind: type[StrEnum]) -> str:
     return f"{column} IN ({', '.join(repr(item.value) for item in kind)})"
 
 
+_TO_CHECK = text("verdict = '' AND npi <> ''")  # what the job of `checks.py` asks for
+
+
 class Request(Base):
     """One request. `form_token` makes it one however often its form is sent; `receipt_hash` opens its page."""
 
@@ -187,6 +190,7 @@ class Request(Base):
         Index("ix_request_queue", "status", "answer_by", "id"),
         Index("ix_request_npi", "npi", "kind", "received_at"),
         Index("ix_request_received", "received_at", "id"),
+        Index("ix_request_to_check", "id", sqlite_where=_TO_CHECK, postgresql_where=_TO_CHECK),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -210,6 +214,7 @@ class Request(Base):
     npi: Mapped[str] = mapped_column(String(10), default="")
     practice: Mapped[str] = mapped_column(String(160), default="")
     state: Mapped[str] = mapped_column(String(2), default="")
+    verdict: Mapped[str] = mapped_column(String(20), default="")  # on the NPI; "": none yet (`checks.py`)
     email: Mapped[str] = mapped_column(String(254))
     phone: Mapped[str] = mapped_column(String(40), default="")  # as typed
 

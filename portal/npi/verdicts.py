@@ -26,6 +26,18 @@ class Verdict(StrEnum):
     UNCHECKED = "unchecked"
 
 
+WORDS = {
+    Verdict.DEACTIVATED: "Deactivated",
+    Verdict.NOT_FOUND: "Not found",
+    Verdict.ORGANISATION: "Organisation",
+    Verdict.NOT_PRESCRIBER: "Not a prescriber",
+    Verdict.NAME_DIFFERS: "Name differs",
+    Verdict.LIMITED_SCOPE: "Limited scope",
+    Verdict.CREDENTIAL_DIFFERS: "Credential differs",
+    Verdict.STATE_DIFFERS: "State differs",
+    Verdict.MATCH: "Match",
+    Verdict.UNCHECKED: "Not checked",
+}
 SENTENCES = {
     Verdict.DEACTIVATED: "The registry has withdrawn this NPI.",
     Verdict.NOT_FOUND: "The registry does not know this NPI.",

@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, String, cast, delete, func, literal, select, update
 
 from portal.db import db
+from portal.intake.checks import NpiCheck
 from portal.intake.models import OPEN, Message, Request, RequestTerm
 from portal.mail import promise as mail
+from portal.npi.verdicts import Verdict
 
 KEPT = timedelta(days=730)  # after closing
 GONE = "[erased]"
@@ -37,6 +39,7 @@ def blank(ids: Collection[int]) -> list[int]:
     ]
     gone = mail.forget_causes(causes)
     db.session.execute(delete(RequestTerm).where(RequestTerm.request_id.in_(ids)))
+    db.session.execute(delete(NpiCheck).where(NpiCheck.request_id.in_(ids)))
     db.session.execute(delete(Message).where(Message.request_id.in_(ids)))
     words = (
         "credential",
@@ -61,6 +64,7 @@ def blank(ids: Collection[int]) -> list[int]:
             name=GONE,
             npi=GONE,
             question=GONE,
+            verdict=func.coalesce(func.nullif(Request.verdict, ""), Verdict.UNCHECKED.value),
             form_token=key,
             receipt_hash=key,
             owner_id=None,

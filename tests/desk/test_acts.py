@@ -386,6 +386,7 @@ MAY = {
     "reopen": ("pharmacist manager", "pharmacist manager"),
     "spam": ("desk pharmacist manager", "desk pharmacist manager"),
     "not-spam": ("desk pharmacist manager", "desk pharmacist manager"),
+    "check-again": ("desk pharmacist manager", "desk pharmacist manager"),
 }
 # From where to where: "-" is where it is.
 MOVES = {
@@ -398,6 +399,7 @@ MOVES = {
     "reopen": ("answered closed", "in_progress"),
     "spam": ("new in_progress", "spam"),
     "not-spam": ("spam", "new"),
+    "check-again": ("new in_progress waiting answered closed spam duplicate", "-"),
 }
 
 

@@ -1,0 +1,126 @@
+"""What the national registry says of the NPI of a request: judged after the request is stored, and kept with it.
+
+Each check adds a row and none is changed: what staff saw when they answered stays, whatever the registry says later.
+`Request.verdict` is the latest one's, for the list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, String, select, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.db import Base, UTCDateTime, db, transaction
+from portal.errors import Unavailable
+from portal.intake.models import OPEN, Request
+from portal.npi.names import Likeness, Registered
+from portal.npi.verdicts import Finding, Provider, Typed, Verdict, judge
+
+BATCH = 20
+
+Ask = Callable[[str], tuple[Provider | None, date | None]]
+"""Asks a registry about a number: the provider, and the day as of which; no day: nobody could be asked."""
+
+
+class NpiCheck(Base):
+    """One verdict, with all it rests on."""
+
+    __tablename__ = "npi_check"
+    __table_args__ = (
+        CheckConstraint(f"verdict IN ({', '.join(repr(word.value) for word in Verdict)})", name="verdict"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    request_id: Mapped[int] = mapped_column(ForeignKey("request.id", ondelete="CASCADE"), index=True)
+    at: Mapped[datetime] = mapped_column(UTCDateTime)
+    npi: Mapped[str] = mapped_column(String(10))
+    typed: Mapped[dict[str, str]] = mapped_column(JSON)
+    verdict: Mapped[str] = mapped_column(String(20))
+    reasons: Mapped[list[str]] = mapped_column(JSON)
+    close: Mapped[str] = mapped_column(String(20))
+    as_of: Mapped[str] = mapped_column(String(10))  # ISO 8601; empty: nobody could be asked
+    provider: Mapped[dict[str, Any]] = mapped_column(JSON)  # as the registry had it; empty: not there
+
+    @property
+    def known(self) -> Provider | None:
+        """What the registry said."""
+        if not self.provider:
+            return None
+        names = Registered(**self.provider["names"])
+        lists = {name: tuple(self.provider[name]) for name in ("taxonomies", "states")}
+        return Provider(**{**self.provider, **lists, "names": names})
+
+    @property
+    def finding(self) -> Finding:
+        """The verdict in full."""
+        return Finding(
+            Verdict(self.verdict),
+            tuple(Verdict(reason) for reason in self.reasons),
+            Likeness(self.close) if self.close else None,
+            date.fromisoformat(self.as_of) if self.as_of else None,
+            self.provider.get("replacement", ""),
+        )
+
+
+def check_new(ask: Ask, at: datetime) -> bool:
+    """Judge some of the requests that have no verdict; whether there may be more. Opens its own transactions."""
+    new = _some(Request.verdict == "", Request.npi != "")
+    for asked in new:
+        _check(asked, ask, at)
+    return len(new) == BATCH
+
+
+def check_unchecked(ask: Ask, at: datetime) -> None:
+    """Try those open requests again for which nobody could be asked; adds nothing where that is still so."""
+    for asked in _some(Request.verdict == Verdict.UNCHECKED, Request.npi != "", Request.status.in_(OPEN)):
+        if not _check(asked, ask, at, only_if_asked=True):
+            return  # the next one would wait as long
+
+
+def latest(request: Request) -> NpiCheck | None:
+    """The last verdict on a request's NPI, if there is one."""
+    mine = select(NpiCheck).where(NpiCheck.request_id == request.id)
+    return db.session.scalars(mine.order_by(NpiCheck.id.desc()).limit(1)).one_or_none()
+
+
+def _some(*which: Any) -> Sequence[Any]:
+    columns = (Request.id, Request.npi, Request.name, Request.credential, Request.state)
+    found = db.session.execute(select(*columns).where(*which).order_by(Request.id).limit(BATCH)).all()
+    db.session.rollback()
+    return found
+
+
+def _check(asked: Any, ask: Ask, at: datetime, *, only_if_asked: bool = False) -> bool:
+    """Ask, outside of any transaction, and keep the verdict; whether anybody could be asked."""
+    try:
+        known, as_of = ask(asked.npi)
+    except Unavailable:
+        known = as_of = None
+    if as_of is None and only_if_asked:
+        return False
+    typed = Typed(asked.name, asked.credential, asked.state)
+    finding = judge(typed, known, as_of)
+    with transaction():
+        # Who was erased meanwhile stays so.
+        same = (Request.id == asked.id, Request.npi == asked.npi)
+        if db.session.scalar(select(Request.id).where(*same).with_for_update()) is None:
+            return True
+        db.session.add(
+            NpiCheck(
+                request_id=asked.id,
+                at=at,
+                npi=asked.npi,
+                typed=asdict(typed),
+                verdict=finding.headline,
+                reasons=list(finding.reasons),
+                close=finding.close or "",
+                as_of=as_of.isoformat() if as_of else "",
+                provider=asdict(known) if known else {},
+            )
+        )
+        db.session.execute(update(Request).where(*same).values(verdict=finding.headline))
+    return as_of is not None
