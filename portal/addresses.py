@@ -59,18 +59,32 @@ PRESCRIBERS = Address("/prescribers")
 DOSING = Address("/prescribers/dosing")
 SAFETY = Address("/prescribers/safety")
 EVIDENCE = Address("/prescribers/evidence")
+COMPOUNDING = Address("/prescribers/compounding")
 REFERENCES = Address("/prescribers/references")
 PATIENTS = Address("/patients", es="/es/pacientes")
 LINKS = Address("/links")
 PRIVACY = Address("/privacy", es="/es/privacidad")
 ACCESSIBILITY = Address("/accessibility", es="/es/accesibilidad")
 LEGAL = Address("/legal", es="/es/aviso-legal")
-TEXTS = (PRESCRIBERS, DOSING, SAFETY, EVIDENCE, REFERENCES, PATIENTS, LINKS, PRIVACY, ACCESSIBILITY, LEGAL)
+TEXTS = (
+    PRESCRIBERS,
+    DOSING,
+    SAFETY,
+    EVIDENCE,
+    COMPOUNDING,
+    REFERENCES,
+    PATIENTS,
+    LINKS,
+    PRIVACY,
+    ACCESSIBILITY,
+    LEGAL,
+)
 
 # Beside the texts for prescribers, behind the same gate.
 GATE = Address("/prescribers/gate")
 SUMMARY = Address("/prescribers/summary")
 DOSE_PLAN = Address("/prescribers/dose-plan")
+PRESCRIPTION = Address("/prescribers/prescription")
 GUIDE = Address("/prescribers/guide.pdf")
 EVIDENCE_JSON = Address("/prescribers/evidence.json")
 EVIDENCE_CSV = Address("/prescribers/evidence.csv")

@@ -134,6 +134,21 @@ def _(stage: Stage) -> None:
     stage.tick("schedule=slow-to-3", "language=es").press("Make the plan")
 
 
+plain("prescription", "resource.prescription", "/prescribers/prescription", pictures="prescription dark")
+
+
+@scene("prescription with a fault", "resource.prescription", status=422)
+def _(stage: Stage) -> None:
+    stage.as_professional().open("/prescribers/prescription").tick("schedule=own")
+    stage.fill(dose_1="1.5", days_1="14", dose_2="1").press("Write the prescription")
+
+
+@scene("prescription written", "resource.prescription", pictures="rx dark print")
+def _(stage: Stage) -> None:
+    stage.as_professional().open("/prescribers/prescription")
+    stage.tick("schedule=weekly-to-4-5", "product=liquid-1").press("Write the prescription")
+
+
 scene("not found", "errors", status=404)(lambda stage: stage.open("/no-such-page"))
 scene("not found in Spanish", "errors", status=404, lang="es")(lambda stage: stage.open("/es/nada"))
 scene("not found under staff", "errors", status=404)(lambda stage: stage.as_staff("Ada").open("/staff/none"))

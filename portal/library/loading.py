@@ -36,7 +36,7 @@ LANGUAGES = set(markdown.WORDS)
 # Pages that are no texts, and that a text may link to; a crawl of the portal visits them.
 ELSEWHERE = frozenset(
     path
-    for address in (*addresses.LISTED, addresses.SUMMARY, addresses.DOSE_PLAN)
+    for address in (*addresses.LISTED, addresses.SUMMARY, addresses.DOSE_PLAN, addresses.PRESCRIPTION)
     for path in address.twins.values()
 )
 

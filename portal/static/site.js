@@ -9,6 +9,15 @@
     button.addEventListener("click", function () { window.print(); });
   });
 
+  /* What stands in one block to be copied; offered where the browser has a clipboard to give. */
+  each("[data-copy]", function (button) {
+    if (!navigator.clipboard) return;
+    button.hidden = false;
+    button.addEventListener("click", function () {
+      navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent).then(function () { button.textContent = button.dataset.done; });
+    });
+  });
+
   /* The gate of the front page of the resource leads on to the #passage that was asked for, as the chapters' gates do by themselves. */
   each("form[action='/prescribers/gate']", function (form) { if (location.hash) form.action = location.href; });
 
