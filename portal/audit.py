@@ -83,7 +83,11 @@ KEPT = (
     Kept(
         table="audit_entry",
         personal=("actor_name",),
-        rule="7 years (append-only; the portal does not end it yet)",
+        rule="7 years, then its count and digest (append-only; ended by `retention.sealed`)",
+        told={
+            "en": ("Who of our staff opened or did what, and when", "7 years"),
+            "es": ("Quién de nuestro personal abrió o hizo qué, y cuándo", "7 años"),
+        },
         hidden="who did what is kept to answer for it, and holds no word that anybody typed",
     ),
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 import signal
 import sys
@@ -16,7 +15,7 @@ from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy import select
 
-from portal import audit, jobs, keeping, seed, serve
+from portal import audit, jobs, seed, serve
 from portal.clock import now
 from portal.commands import BAD_INPUT, refusals
 from portal.db import db, transaction
@@ -27,7 +26,7 @@ from portal.jobs import NotNow
 from portal.library import links
 from portal.mail import lanes
 from portal.npi_commands import npi_group
-from portal.ops import checks
+from portal.ops import checks, host
 from portal.people import accounts, invitations
 from portal.settings import settings
 from portal.staff_commands import invitation_link, staff_group
@@ -193,27 +192,13 @@ def seed_command() -> None:
 @with_appcontext
 def doctor_command() -> None:
     """Say of each part whether it is well (ok), could be better (advice) or is not (FAULT), and what to do."""
-    found = [check() for check in checks.ALL]
+    found = [check() for check in (*checks.ALL, *host.ALL)]
     for finding in found:
         word = "ok" if finding.ok else "advice" if finding.advice else "FAULT"
         click.echo(f"{word:<6}  {finding.name:<10} {finding.detail}")
         if not finding.ok:
             click.echo(f"        {'':<10} → {finding.remedy}")
     sys.exit(1 if any(finding.is_fault for finding in found) else 0)
-
-
-@person_group.command("export")
-@click.argument("email")
-def person_export(email: str) -> None:
-    """Print all that is kept about whoever has this address, as JSON by table."""
-    click.echo(
-        json.dumps(
-            keeping.export(accounts.normal_email(email)),
-            default=keeping.as_text,
-            ensure_ascii=False,
-            indent=2,
-        )
-    )
 
 
 @requests_group.command("export")

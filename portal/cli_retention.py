@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
+from pathlib import Path
+
 import click
-from flask import Flask
+from flask import Flask, render_template
 from flask.cli import AppGroup
 
 from portal import keeping
@@ -11,8 +15,10 @@ from portal.backup import files, generations
 from portal.cli import person_group
 from portal.clock import now
 from portal.commands import refusals
+from portal.errors import Refused
+from portal.mail import promise as mail
 from portal.people import accounts
-from portal.retention import jobs, person, requests
+from portal.retention import jobs, person, requests, sealed
 from portal.settings import Settings, settings
 
 retention_group = AppGroup("retention", help="What is over, and goes.")
@@ -34,9 +40,18 @@ def places(config: Settings) -> person.Places:
 def retention_run(dry_run: bool) -> None:
     """Let everything go whose time is over, as the worker does by itself."""
     at = now()
-    counts = {"request (who asked, and what)": requests.count_over(at), **keeping.due(at)}
+    counts = {
+        "request (who asked, and what)": requests.count_over(at),
+        "mail_delivery (to whom)": mail.count_to_hash(at),
+        **{f"{ending.table.name} (the oldest)": sealed.count(ending, at) for ending in sealed.ENDINGS},
+        **keeping.due(at),
+    }
     if not dry_run:
         while jobs.blank_some(settings().INSTANCE_DIR / "mail"):
+            pass
+        while jobs.hash_some():
+            pass
+        while jobs.seal_some():
             pass
         while keeping.forget(at):
             pass
@@ -47,6 +62,33 @@ def retention_run(dry_run: bool) -> None:
     total = sum(counts.values())
     said = "would go; nothing was changed" if dry_run else "went"
     click.echo(f"{total} row{'' if total == 1 else 's'} {said}.")
+
+
+@person_group.command("export")
+@click.argument("email")
+@click.option(
+    "--html", "page", type=click.Path(path_type=Path), help="Write a page to read instead, as this file."
+)
+@refusals
+def person_export(email: str, page: Path | None) -> None:
+    """Give out all that is kept about whoever has this address: JSON by table, or a page."""
+    address = accounts.normal_email(email)
+    found = keeping.export(address)
+    if page is None:
+        click.echo(json.dumps(found, default=keeping.as_text, ensure_ascii=False, indent=2))
+        return
+    hidden = [kept for kept in keeping.KEPT if kept.hidden]
+    told = [(table, keeping.KEPT.get(table), rows) for table, rows in found.items()]
+    words = render_template(
+        "site/person.html", address=address, told=told, hidden=hidden, at=now(), org=settings().ORG
+    )
+    try:
+        with os.fdopen(
+            os.open(page, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
+        ) as file:
+            file.write(words)
+    except OSError as error:
+        raise Refused(f"{page} cannot be written: {error.strerror}.") from error
 
 
 @person_group.command("erase")

@@ -7,12 +7,14 @@ list; what has a rule of its own names it in `rule`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, MetaData, Table, and_, delete, func, or_, select
 
+from portal.addresses import LANGUAGES
 from portal.db import db, transaction
 from portal.register import Register
 
@@ -25,7 +27,8 @@ class Kept:
 
     With `after`, a row leaves so long after the moment in its column `since`, where `only` (column, words) holds.
     `whose` are columns that hold a person's address; `of` is (column, table) where the row belongs to another one.
-    `exported` are the columns a person is given; none where `hidden` says why.
+    `exported` are the columns a person is given; none where `hidden` says why. `told` says what it is and how long
+    it stays to whom it is about, in each language.
     """
 
     table: str
@@ -38,6 +41,7 @@ class Kept:
     of: tuple[str, str] | None = None
     exported: tuple[str, ...] = ()
     hidden: str = ""
+    told: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # for the privacy pages
 
     @property
     def columns(self) -> set[str]:
@@ -65,6 +69,8 @@ def faults(metadata: MetaData) -> list[str]:
             found.append(f"kept table {kept.table!r}: an age and the moment it counts from go together")
         if kept.personal and not kept.exported and not kept.hidden:
             found.append(f"kept table {kept.table!r}: say what a person is given, or why nothing is")
+        if kept.told and set(kept.told) != set(LANGUAGES):
+            found.append(f"kept table {kept.table!r}: told in every language or in none")
     return found
 
 
@@ -93,6 +99,12 @@ def export(address: str) -> dict[str, list[dict[str, Any]]]:
         if kept.exported and (rows := _rows_of(kept, address)):
             found[kept.table] = rows
     return found
+
+
+def addresses() -> set[str]:
+    """Every address that any table holds of anybody."""
+    columns = [_table(kept.table).c[name] for kept in KEPT for name in kept.whose]
+    return {found for column in columns for found in db.session.scalars(select(column).distinct()) if found}
 
 
 def _forget(kept: Kept, after: timedelta, at: datetime) -> bool:

@@ -19,6 +19,7 @@ from portal import clock
 from portal.db import db, transaction
 from portal.intake.models import Message, Request, Status
 from portal.jobs import JobRow
+from portal.mail import lanes
 from portal.mail.models import Delivery, State
 from portal.newsletter import letters, subscriptions
 from portal.newsletter.models import Language, Means
@@ -614,6 +615,15 @@ def _(stage: Stage) -> None:
     stage.open("/staff/mail")
 
 
+@scene("staff mail held after a restore", "mail.mail")
+def _(stage: Stage) -> None:
+    stage.as_staff("Grace")
+    with stage.house.app.app_context(), transaction():
+        for row in db.session.scalars(select(Delivery).order_by(Delivery.id).limit(3)):
+            row.state, row.last_error, row.over_at = State.HELD, lanes.RESTORED, None
+    stage.open("/staff/mail")
+
+
 @scene("staff mail, work in trouble", "mail.mail")
 def _(stage: Stage) -> None:
     stage.as_staff("Grace")
@@ -663,6 +673,7 @@ NO_PAGE = {
 }
 # Buttons: done, they redirect to a page that has its scenes; refused, they show that same page with a notice.
 BUTTONS = {
+    "mail.held",
     "mail.send_again",
     "account.end_other_sessions",
     "account.end_session",

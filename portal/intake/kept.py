@@ -12,6 +12,16 @@ KEPT = (
             *("question", "address", "note"),
         ),
         rule="24 months after closing, then its kind, times and outcome only (`retention.requests`)",
+        told={
+            "en": (
+                "A prescriber's request: who asked, what, our answer and the mails about it",
+                "24 months after it was closed; after that, only what kind it was, and when",
+            ),
+            "es": (
+                "La solicitud de un profesional: quién pregunta, qué pregunta, la respuesta y sus correos",
+                "24 meses después de cerrarla; luego queda solo de qué tipo fue y cuándo",
+            ),
+        },
         whose=("email", "delegate_email"),
         exported=(
             *("reference", "kind", "status", "received_at", "answered_at", "closed_at"),

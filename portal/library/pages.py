@@ -15,7 +15,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from portal import addresses
-from portal.library import evidence, markdown, plans, sheet, typography
+from portal.library import ages, evidence, markdown, plans, sheet, typography
 from portal.library.evidence import Condition
 from portal.library.plans import Schedule
 from portal.library.references import Reference
@@ -190,6 +190,7 @@ def grids_of(
         "evidence": evidence.grid((chosen,) if chosen else conditions),
         "conditions": evidence.glance(conditions, EVIDENCE),
         "schedules": plans.grid(schedules),
+        **ages.grids(),
     }
 
 

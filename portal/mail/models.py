@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -90,13 +90,37 @@ KEPT = (
     Kept(
         table="mail_body",
         personal=("facts", "content"),
-        rule="what it says: 30 days after its last delivery was over, 90 after a failure (`mail.retire`)",
+        rule="what it says: 30 days after its last delivery was over, 90 after a failure (`mail.retire`); "
+        "the row as long as its deliveries",
+        told={
+            "en": (
+                "What a mail to you says",
+                "30 days after it was sent; 90 days if it could not be delivered",
+            ),
+            "es": (
+                "Lo que dice un correo para usted",
+                "30 días después de mandarlo; 90 días si no se pudo entregar",
+            ),
+        },
         hidden="a body may be many people's; what was mailed to a person is in mail_delivery",
     ),
     Kept(
         table="mail_delivery",
         personal=("recipient", "recipient_key", "headers"),
-        rule="as long as what it tells of; its headers go with the body",
+        rule="its headers as long as the body, its address 24 months after it was over (`retention.mail`), then "
+        "a keyed hash; the row 7 years; a request's go with its text",
+        after=timedelta(days=7 * 365 + 2),
+        since="over_at",
+        told={
+            "en": (
+                "The list of mails we sent you",
+                "24 months with your address, then without it for 5 years",
+            ),
+            "es": (
+                "La lista de los correos que le mandamos",
+                "24 meses con su dirección; después, 5 años más sin ella",
+            ),
+        },
         whose=("recipient",),
         exported=("recipient", "cause", "state", "created_at", "over_at"),
     ),

@@ -10,8 +10,21 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, CursorResult, Table, and_, delete, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
+from portal import tokens
 from portal.db import db
 from portal.mail import wire
 from portal.mail.letters import LETTERS, pack
@@ -21,6 +34,8 @@ from portal.settings import settings
 # How long a body is kept after its last delivery was over; one that was given up may still be looked into.
 KEPT = timedelta(days=30)
 KEPT_DEAD = timedelta(days=90)
+KEPT_ADDRESS = timedelta(days=730)
+HASHED = "hashed"  # stands where the address stood
 RETIRED_AT_ONCE = 500
 _BODIES = cast(Table, Body.__table__)
 _INTO_BODIES = insert(_BODIES).returning(_BODIES.c.id)
@@ -103,6 +118,13 @@ def forget(recipient: str, *, messages: str = "") -> list[int]:
     return _forget(*to_recipient(recipient, messages))
 
 
+def forget_hashed(recipient: str, keys: Sequence[str]) -> None:
+    """Delete the mails to this address of which only a hash is kept."""
+    _forget(
+        Delivery.recipient_key.in_([hashed(recipient, key) for key in keys]), Delivery.recipient == HASHED
+    )
+
+
 def forget_causes(causes: Collection[str]) -> list[int]:
     """Delete every mail that these promised, to whomever; returns their numbers."""
     return _forget(Delivery.cause.in_(causes))
@@ -135,6 +157,31 @@ def retire(at: datetime) -> int:
     return _forget_bodies(db.session.scalars(old.order_by(Body.created_at).limit(RETIRED_AT_ONCE)).all(), at)
 
 
+def hash_recipients(keys: Sequence[str], at: datetime) -> int:
+    """24 months after a mail was over a keyed hash takes the place of its address; returns how many, 500 at most."""
+    old = select(Delivery.id, Delivery.recipient_key).where(*_to_hash(at))
+    rows = db.session.execute(old.order_by(Delivery.over_at).limit(RETIRED_AT_ONCE)).all()
+    table = cast(Table, Delivery.__table__)
+    if rows:
+        changed = table.update().where(table.c.id == bindparam("row"))
+        values = {"recipient": HASHED, "recipient_key": bindparam("hashed")}
+        told = [{"row": row.id, "hashed": hashed(row.recipient_key, keys[0])} for row in rows]
+        db.session.execute(changed.values(**values), told)
+    lost = ~select(Delivery.id).where(Delivery.body_id == Body.id).exists()
+    db.session.execute(delete(Body).where(Body.forgotten_at <= at - KEPT_ADDRESS, lost))
+    return len(rows)
+
+
+def count_to_hash(at: datetime) -> int:
+    """How many addresses `hash_recipients` would replace."""
+    return db.session.scalar(select(func.count()).select_from(Delivery).where(*_to_hash(at))) or 0
+
+
+def hashed(recipient: str, key: str) -> str:
+    """What stands for an address that is not kept any more."""
+    return tokens.derive(key, "mail/recipient", _key(recipient))
+
+
 def settle(at: datetime) -> None:
     """Call everything sent that waits, and forget what it says: for a world that only seems to have sent it."""
     db.session.flush()
@@ -151,6 +198,10 @@ def to_recipient(recipient: str, messages: str) -> tuple[ColumnElement[bool], ..
 def is_free(at: datetime) -> ColumnElement[bool]:
     """Whether no worker has a delivery in hand."""
     return or_(Delivery.lease_until.is_(None), Delivery.lease_until < at)
+
+
+def _to_hash(at: datetime) -> tuple[ColumnElement[bool], ...]:
+    return Delivery.over_at <= at - KEPT_ADDRESS, Delivery.recipient != HASHED
 
 
 def _key(recipient: str) -> str:

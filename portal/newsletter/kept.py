@@ -15,6 +15,10 @@ KEPT = (
         rule="30 days after it was answered; a confirmed one's evidence has its own place",
         after=MONTH,
         since="answered_at",
+        told={
+            "en": ("A sign-up for news that was not confirmed", "30 days"),
+            "es": ("Una inscripción al boletín sin confirmar", "30 días"),
+        },
         whose=("address",),
         exported=("address", "language", "topics", "source", "page", "network", "at", "answered_at"),
     ),
@@ -25,6 +29,10 @@ KEPT = (
         after=MONTH,
         since="created_at",
         only=("state", (State.PENDING,)),
+        told={
+            "en": ("Your address, topics and language for news", "Until you erase them"),
+            "es": ("Su dirección, sus temas y su idioma para el boletín", "Hasta que usted los borre"),
+        },
         whose=("address",),
         exported=("address", "state", "language", "created_at", "confirmed_at", "paused_until", "left_at"),
     ),
@@ -37,7 +45,18 @@ KEPT = (
     Kept(
         table="consent_event",
         personal=("subject", "network"),
-        rule="while subscribed and 5 years (append-only); it names nobody but by a hash",
+        rule="while subscribed and 5 years, then its count and digest (append-only; ended by `retention.sealed`); it "
+        "names nobody but by a hash",
+        told={
+            "en": (
+                "The record that you agreed to get news",
+                "As long as you get it and 5 years more, without your address",
+            ),
+            "es": (
+                "La prueba de que usted aceptó el boletín",
+                "Mientras lo reciba y 5 años más, sin su dirección",
+            ),
+        },
         hidden="the person's own record page shows it; from here the hash leads to nobody",
     ),
     Kept(

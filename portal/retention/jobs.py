@@ -1,4 +1,4 @@
-"""The work of each day: requests whose time is over lose who asked and what."""
+"""The work of each day: requests and mails lose whom they tell of, trail and consent their oldest."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 from portal.clock import now
 from portal.db import transaction
 from portal.jobs import Hand, Job
-from portal.retention import requests
+from portal.mail import promise as mail
+from portal.retention import requests, sealed
 from portal.settings import settings
 
 
@@ -24,6 +25,25 @@ def blank_some(folder: Path) -> int:
     return len(ids)
 
 
+def hash_some() -> int:
+    """Put a hash in the place of one batch of addresses; returns how many. Opens its own write."""
+    with transaction():
+        return mail.hash_recipients(settings().keys, now())
+
+
+def seal_some() -> int:
+    """End one batch of each append-only table; returns how many rows. Opens its own writes."""
+    return sum(sealed.end(ending, at=now()) for ending in sealed.ENDINGS)
+
+
+def _mail(_hand: Hand) -> bool:
+    return hash_some() == mail.RETIRED_AT_ONCE
+
+
+def _sealed(_hand: Hand) -> bool:
+    return seal_some() > 0
+
+
 def _daily(_hand: Hand) -> bool:
     return blank_some(settings().INSTANCE_DIR / "mail") == requests.BATCH
 
@@ -33,6 +53,18 @@ JOBS = (
         name="retention.requests",
         label="Closed requests losing who asked",
         step=_daily,
+        every=timedelta(days=1),
+    ),
+    Job(
+        name="retention.mail",
+        label="Old mails losing to whom they went",
+        step=_mail,
+        every=timedelta(days=1),
+    ),
+    Job(
+        name="retention.sealed",
+        label="The oldest of the trail and of consent ending",
+        step=_sealed,
         every=timedelta(days=1),
     ),
 )

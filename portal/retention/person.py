@@ -14,14 +14,12 @@ from pathlib import Path
 
 from sqlalchemy import delete, func, or_, select, update
 
-from portal import audit, tokens
+from portal import audit, keeping, tokens
 from portal.db import db, transaction
 from portal.errors import Refused, Unavailable
 from portal.intake.models import OPEN, Request, Status
 from portal.mail import promise as mail
-from portal.mail.models import Delivery
 from portal.newsletter import erasure
-from portal.newsletter.models import LeaveRequest, Signup, Subscriber
 from portal.people.models import Invite
 from portal.retention import requests
 
@@ -59,6 +57,7 @@ def erase(address: str, *, withdraw: bool, keys: Sequence[str], places: Places, 
             _withdraw(waiting, at)
         gone = requests.blank([row.id for row in found])
         gone += mail.forget(address)
+        mail.forget_hashed(address, keys)
         erasure.forget_address(address, keys=keys, at=at)
         db.session.execute(delete(Invite).where(func.lower(Invite.email) == address.lower()))
         audit.record(None, "person.erased", "person", at=at, detail=str(len(found)))
@@ -74,19 +73,7 @@ def replay(*, since: datetime, keys: Sequence[str], places: Places, at: datetime
     hashes = {
         line.split()[0] for line in _lines(places.ledger) if datetime.fromisoformat(line.split()[1]) > since
     }
-    columns = (
-        Request.email,
-        Request.delegate_email,
-        Subscriber.address,
-        Signup.address,
-        LeaveRequest.address,
-    )
-    everybody = {
-        address
-        for column in (*columns, Delivery.recipient, Invite.email)
-        for address in (db.session.scalars(select(column).distinct()) if hashes else ())
-        if address
-    }
+    everybody = keeping.addresses() if hashes else ()
     theirs = [address for address in everybody if hashes.intersection(_hashes(address, keys))]
     for address in theirs:
         erase(address, withdraw=True, keys=keys, places=places, at=at)

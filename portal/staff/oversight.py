@@ -23,6 +23,13 @@ mail_bp = guarded("mail", Role.PHARMACIST, Role.MANAGER)
 audit_bp = guarded("audit", Role.MANAGER)
 
 ENTRIES = 50  # on one page
+HELD_ENTRIES = 500  # all in view, so that whoever lets them go has seen each
+DONE = {
+    "again": ("1 mail goes", "mails go", "out again, with all tries before it."),
+    "released": ("1 mail goes", "mails go", "out now."),
+    "withdrawn": ("1 mail is", "mails are", "never sent."),
+}
+NOTHING_DONE = "Nothing was changed. What you chose was done already, or is no longer kept."
 
 ACTIONS = {
     **casefile.ACTIONS,
@@ -58,6 +65,8 @@ ACTIONS = {
     "mail.withdrawn": "Held mail withdrawn",
     "backup.restored": "Backup restored",
     "person.erased": "Person erased",
+    "audit.ended": "The oldest of the trail ended",
+    "consent.ended": "Old evidence of consent ended",
 }
 # What the trail and the mails speak of, where it has no name (or no longer one).
 SUBJECTS = {
@@ -65,7 +74,11 @@ SUBJECTS = {
     "invite": "Somebody new",
     "signup": "A newsletter sign-up",
     "subscriber": "A newsletter subscriber",
-    "mail": "Mail that was given up",
+    "mail": "Mail",
+    "backup": "The whole portal",
+    "person": "Somebody who asked for it",
+    "audit_entry": "The trail",
+    "consent_event": "Evidence of consent",
     "edition": "A newsletter edition",
     "edition-test": "A test of a newsletter edition",
 }
@@ -77,12 +90,13 @@ Namer = Callable[[str], tuple[str, str]]
 def mail() -> ResponseReturnValue:
     """What waits to be sent, and what was given up; never an address or a word of a mail."""
     dead, resting, put_off = lanes.given_up(ENTRIES), lanes.resting(ENTRIES), lanes.put_off(ENTRIES)
-    about = _namer(row.cause for row in (*dead, *resting, *put_off))
-    again = request.args.get("again", "")
+    held = lanes.held_by_restore(HELD_ENTRIES)
+    about = _namer(row.cause for row in (*dead, *resting, *put_off, *held))
     return web.private(
         web.page(
             "staff/mail.html",
-            alert=_again(int(again)) if again.isascii() and again.isdigit() else None,
+            alert=_said(),
+            held=[_trouble(row, about) for row in held],
             put_off=[_trouble(row, about) for row in put_off],
             counts=lanes.counts(),
             oldest_due=lanes.oldest_due(now()),
@@ -97,12 +111,26 @@ def mail() -> ResponseReturnValue:
 def send_again() -> ResponseReturnValue:
     """Give one mail that was given up, or all, their tries again."""
     which, at = request.form.get("mail", ""), now()
-    ids = [int(which)] if which.isascii() and which.isdigit() and len(which) < 19 else []
     with transaction():
-        count = lanes.revive(at, None if which == "all" else ids)
+        count = lanes.revive(at, None if which == "all" else _numbers(which))
         if count:
             audit.record(current(), "mail.revived", "mail", at=at, detail=str(count))
     return redirect(url_for(".mail", again=count), 303)
+
+
+@mail_bp.post("/staff/mail/held")
+def held() -> ResponseReturnValue:
+    """Send one mail that a restore holds, or all; or never send them. What was held later than the page stays."""
+    form, at = request.form, now()
+    withdraw = form.get("act") == "withdraw"
+    with transaction():
+        count = lanes.release_held(at, _numbers(form.get("mail", "")), withdraw=withdraw)
+        if count and withdraw:
+            audit.record(current(), "mail.withdrawn", "mail", at=at, detail=str(count))
+        elif count:
+            audit.record(current(), "mail.released", "mail", at=at, detail=str(count))
+    done = url_for(".mail", withdrawn=count) if withdraw else url_for(".mail", released=count)
+    return redirect(done, 303)
 
 
 @audit_bp.get(addresses.STAFF_AUDIT, endpoint="audit")
@@ -125,12 +153,22 @@ def trail() -> ResponseReturnValue:
     )
 
 
-def _again(count: int) -> dict[str, str]:
-    if not count:
-        text = "Nothing was changed. What you chose was sent again already, or is no longer kept."
-        return {"level": "warn", "heading": "", "text": text}
-    said = "1 mail goes" if count == 1 else f"{count} mails go"
-    return {"level": "ok", "heading": "", "text": f"{said} out again, with all tries before it."}
+def _numbers(typed: str) -> list[int]:
+    """The numbers of mails in a field of a form; what is none is left out."""
+    words = typed.split(",")[:HELD_ENTRIES]
+    return [int(word) for word in words if word.isascii() and word.isdigit() and len(word) < 19]
+
+
+def _said() -> dict[str, str] | None:
+    """What the act that led here did."""
+    for name, (one, many, words) in DONE.items():
+        count = request.args.get(name, "")
+        if count.isascii() and count.isdigit() and len(count) < 10:
+            if not int(count):
+                return {"level": "warn", "heading": "", "text": NOTHING_DONE}
+            said = one if int(count) == 1 else f"{int(count)} {many}"
+            return {"level": "ok", "heading": "", "text": f"{said} {words}"}
+    return None
 
 
 def _trouble(row: Any, about: Namer) -> dict[str, Any]:
@@ -139,6 +177,7 @@ def _trouble(row: Any, about: Namer) -> dict[str, Any]:
     letter = LETTERS.get(row.message)
     return {
         "id": row.id if row.kept else None,
+        "number": getattr(row, "id", None),
         "mail": letter.label if letter else row.message,
         "about": words,
         "address": address,

@@ -193,6 +193,21 @@ def test_two_at_once_and_a_full_disk_leave_nothing(
     assert left_aside(made.parent) == []
 
 
+@pytest.mark.parametrize("verb", ["verify", "restore"])
+def test_a_full_disk_while_it_is_read_changes_nothing(
+    made: Path, run: Run, config: Settings, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    before = files.database_of(config).read_bytes()
+
+    def full(*_args: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    assert "No space left" in refused(run("backup", verb, made))
+    assert files.database_of(config).read_bytes() == before
+    assert left_aside(made.parent) == left_aside(config.INSTANCE_DIR) == []
+
+
 def test_what_a_killed_one_left_is_taken_away(made: Path, run: Run, clock: Clock) -> None:
     (made.parent / ".making-abc").mkdir()
     clock.tick(seconds=1)

@@ -25,7 +25,7 @@ from portal.db import db, transaction
 from portal.jobs import JobRow
 from portal.mail import promise as mail
 from portal.mail.models import Delivery, State
-from portal.ops import checks
+from portal.ops import checks, host
 from portal.ops.checks import Finding
 from portal.people import invitations
 from tests import world
@@ -207,7 +207,8 @@ def well(monkeypatch: pytest.MonkeyPatch, app: Flask, change_settings: Callable[
         pic="G. Hall",
         holidays=frozenset({date(2026, 12, 25)}),
     )
-    change_settings(ORG=org)
+    change_settings(ORG=org, BACKUP_AGE_RECIPIENT="age1…")
+    monkeypatch.setattr(host, "backup_age", lambda: timedelta(hours=3))
     monkeypatch.setitem(app.extensions, "library", SimpleNamespace(unsigned=list, overdue=lambda today: []))
     monkeypatch.setitem(
         app.extensions, "guide", SimpleNamespace(printed=lambda library, wait: SimpleNamespace(facts="PDF"))
@@ -227,7 +228,7 @@ def test_the_doctor_is_content_when_all_is_well(
     result = doctor()
 
     assert result.exit_code == 0, result.output
-    assert len(result.output.splitlines()) == len(checks.ALL)
+    assert len(result.output.splitlines()) == len((*checks.ALL, *host.ALL))
     assert all(line.startswith("ok ") for line in result.output.splitlines())
 
 
@@ -280,6 +281,34 @@ def test_advice_is_no_alarm(
     assert result.exit_code == 0, result.output
     assert advice == {"jobs", "holidays", "facts", "limits"}
     assert "jobs run" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("age", "word", "said"),
+    [
+        (None, "advice", "there is none yet"),
+        (timedelta(hours=47), "ok", "47 hours old"),
+        (timedelta(hours=49), "FAULT", "49 hours old"),
+    ],
+)
+def test_a_backup_that_is_missing_or_old_is_told(
+    context: Flask,
+    doctor: Callable[[], Any],
+    monkeypatch: pytest.MonkeyPatch,
+    change_settings: Callable[..., None],
+    age: timedelta | None,
+    word: str,
+    said: str,
+) -> None:
+    well(monkeypatch, context, change_settings)
+    employ()
+    monkeypatch.setattr(host, "backup_age", lambda: age)
+
+    result = doctor()
+
+    [line] = [line for line in result.output.splitlines() if line.split()[1] == "backup"]
+    assert line.startswith(word) and said in line
+    assert result.exit_code == (1 if word == "FAULT" else 0)
 
 
 @pytest.mark.parametrize("path", addresses.PROBES)

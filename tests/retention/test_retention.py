@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bs4 import BeautifulSoup
 from flask import Flask
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, text, update
+from sqlalchemy.exc import DBAPIError, OperationalError
 
+from portal import audit, tokens
+from portal.audit import AuditEntry
 from portal.backup import files, generations
 from portal.db import db, transaction
+from portal.editions import service as editions
 from portal.intake.models import Message, MessageKind, Request, Status
+from portal.keeping import KEPT
+from portal.mail import promise as mail
 from portal.mail.models import Body, Delivery
-from portal.newsletter.models import Signup, Subscriber
+from portal.newsletter import proof
+from portal.newsletter.models import ConsentEvent, ConsentKind, Signup, Subscriber
 from portal.people import invitations
-from portal.retention import person, requests
+from portal.retention import person, requests, sealed
 from portal.settings import Settings
 from portal.worker import Worker
+from tests import world
 from tests.conftest import Clock
 from tests.intake import samples
 from tests.intake.samples import submit
@@ -33,6 +43,17 @@ THEIRS = {
     "email": ADDRESS,
     "question": f"Is {CANARY} 3 mg the next step?",
     "practice": f"{CANARY} clinic",
+}
+EDITION = {
+    "slug": "march-2026",
+    "topics": ["news"],
+    "only_english": True,
+    "subject_en": "Later on Thursdays",
+    "preview_en": "New opening hours",
+    "source_en": "## Hours\n\nWe are open later on Thursdays.",
+    "subject_es": "",
+    "preview_es": "",
+    "source_es": "",
 }
 Run = Callable[..., Any]
 
@@ -86,10 +107,25 @@ def a_whole_person(app: Flask, clock: Clock, visitor: Visitor) -> str:
         invitations.invite(email=ADDRESS, role="desk", by=None, at=clock())
     people.sign_up(visitor, ADDRESS)
     people.make_subscriber(app, address=ADDRESS)
+    send_an_edition(app, clock)
     with app.app_context():
         Worker().run_once()
         assert db.session.scalars(select(Subscriber.address)).all() == [ADDRESS]
     return reference
+
+
+def send_an_edition(app: Flask, clock: Clock) -> None:
+    """One that everybody gets who is subscribed; it is with them when the worker has run."""
+    with app.app_context():
+        app.extensions["settings"].ORG.__dict__["address"] = "1 Main Street, San Ramon"
+        with transaction():
+            by = world.employ("Mo Lane", "manager")
+            made = editions.write(None, EDITION, version=0, by=by, at=clock())
+            editions.send_test(made, to=by.email, by=by, at=clock())
+            editions.schedule(made, due_at=None, version=made.version, by=by, at=clock())
+        Worker().run_once()
+        clock.tick(minutes=11)
+        Worker().run_once()
 
 
 def test_an_open_request_is_named_and_nothing_goes(app: Flask, run: Run) -> None:
@@ -115,6 +151,9 @@ def test_no_byte_is_left_in_any_file(
     reference = a_whole_person(app, clock, visitor)
     other = submit(app, "token-2", email="other@clinic.example")
     assert files_with(config.INSTANCE_DIR, CANARY), "the canary was never there"
+    with app.app_context():
+        theirs = select(Delivery.cause).where(Delivery.recipient_key == ADDRESS)
+        assert any(cause.startswith("edition:") for cause in db.session.scalars(theirs))
     older = files.make(config, files.folder_of(config), at=clock.tick(minutes=1))
 
     done = run("person", "erase", ADDRESS.upper(), "--withdraw")
@@ -136,6 +175,10 @@ def test_no_byte_is_left_in_any_file(
         assert db.session.scalars(select(Delivery).where(Delivery.recipient_key == ADDRESS)).all() == []
         lost = select(Body.id).where(~select(Delivery.id).where(Delivery.body_id == Body.id).exists())
         assert db.session.scalars(lost).all() == []
+        for kept in KEPT:  # also of a room that comes later
+            for name in kept.whose:
+                column = db.metadata.tables[kept.table].c[name]
+                assert ADDRESS not in {str(found).lower() for found in db.session.scalars(select(column))}
     assert run("person", "export", ADDRESS).stdout == "{}\n"
     assert run("person", "erase", ADDRESS).exit_code == 0  # and again does no harm
 
@@ -216,3 +259,123 @@ def test_the_worker_does_it_by_itself(app: Flask, run: Run, clock: Clock) -> Non
     assert run("jobs", "run", "retention.requests").exit_code == 0
     with app.app_context():
         assert db.session.scalars(select(Request.email)).all() == [""]
+
+
+def test_a_person_is_given_a_page_to_read(app: Flask, run: Run, tmp_path: Path) -> None:
+    reference = submit(app, **THEIRS)
+    page = tmp_path / "all.html"
+
+    assert run("person", "export", ADDRESS, "--html", page).exit_code == 0
+
+    soup = BeautifulSoup(page.read_text(), "html.parser")
+    words = soup.get_text(" ", strip=True)
+    assert reference in words and THEIRS["question"] in words
+    assert "24 months after it was closed" in words and "is not given out here, and why" in words
+    assert not soup.find_all(["script", "style", "link", "img"])
+    assert page.stat().st_mode & 0o077 == 0
+    again = run("person", "export", ADDRESS, "--html", page)
+    assert again.exit_code == 2 and "File exists" in again.stderr
+    assert run("person", "export", "nobody@x.example", "--html", tmp_path / "none.html").exit_code == 0
+    assert "Nothing." in (tmp_path / "none.html").read_text()
+
+
+def test_a_full_disk_is_one_line_and_nothing_is_half_done(
+    app: Flask, run: Run, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit(app, **THEIRS)
+    close(app, clock)
+    clock.tick(days=731)
+
+    def full(*_args: object, **_more: object) -> None:
+        raise OperationalError("UPDATE", {}, sqlite3.OperationalError("database or disk is full"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(db.session, "commit", full)
+        for words in (("retention", "run"), ("person", "erase", ADDRESS)):
+            done = run(*words)
+            assert done.exit_code != 0 and len(done.stderr.strip().splitlines()) == 1, done.output
+            assert "full" in done.stderr or "Nothing was saved" in done.stderr
+    with app.app_context():
+        assert db.session.scalars(select(Request.email)).all() == [ADDRESS]
+    assert run("retention", "run").exit_code == 0
+
+
+def test_the_trail_and_consent_end_by_an_act_that_is_sealed(
+    app: Flask, run: Run, clock: Clock, visitor: Visitor
+) -> None:
+    """After seven and five years; who is still subscribed keeps the evidence, and the guard is back after it."""
+    people.make_subscriber(app, address=ADDRESS)
+    with app.app_context():
+        leaver = people.make_subscriber(app, address="left@mail.example")
+        with transaction():
+            for address in (ADDRESS, "left@mail.example"):
+                who = db.session.scalars(select(Subscriber).where(Subscriber.address == address)).one()
+                proof.record_act(who, ConsentKind.TOPICS, network="", at=clock())
+            db.session.execute(delete(Subscriber).where(Subscriber.address == "left@mail.example"))
+            audit.record(None, "request.opened", "request:x", at=clock())
+        old = db.session.execute(select(AuditEntry.__table__).order_by(AuditEntry.id)).all()
+        told = sealed.digest(old)
+        before = db.session.scalar(select(func.count()).select_from(ConsentEvent)) or 0
+    del leaver
+    assert run("retention", "run").exit_code == 0
+    with app.app_context():
+        assert db.session.scalar(select(func.count()).select_from(ConsentEvent)) == before
+    clock.tick(days=7 * 365 + 3)
+
+    dry = run("retention", "run", "--dry-run")
+    assert f"{len(old)}  audit_entry (the oldest)" in dry.stdout
+    assert run("jobs", "run", "retention.sealed").exit_code == 0
+
+    with app.app_context():
+        left = {row.action: row for row in db.session.scalars(select(AuditEntry))}
+        assert set(left) == {"audit.ended", "consent.ended"}
+        assert left["audit.ended"].detail == (f"{len(old)} rows, {old[0].id} to {old[-1].id}, SHA-256 {told}")
+        here = db.session.scalars(select(ConsentEvent.subject).distinct()).all()
+        subscribed = db.session.scalars(select(Subscriber.handle)).all()
+        assert here == [tokens.digest(handle) for handle in subscribed]
+        for table in ("audit_entry", "consent_event"):
+            with pytest.raises(DBAPIError, match="append-only"), transaction():
+                db.session.execute(text(f"DELETE FROM {table}"))
+    clock.tick(days=8 * 365)
+    assert run("jobs", "run", "retention.sealed").exit_code == 0
+    with app.app_context():  # seals stay
+        assert {row.action for row in db.session.scalars(select(AuditEntry))} == {
+            "audit.ended",
+            "consent.ended",
+        }
+
+
+def test_old_mail_loses_to_whom_it_went_and_then_goes(app: Flask, run: Run, clock: Clock) -> None:
+    people.make_subscriber(app, address=ADDRESS)
+    send_an_edition(app, clock)
+    query = select(Delivery.recipient_key).where(Delivery.cause.startswith("edition:"))
+    clock.tick(days=731)
+    assert run("retention", "run").exit_code == 0
+    with app.app_context():
+        keys = db.session.scalars(query).all()
+        assert keys == [mail.hashed(ADDRESS, app.extensions["settings"].keys[0])]
+        assert ADDRESS not in set(db.session.scalars(select(Delivery.recipient)))
+    assert run("person", "erase", ADDRESS).exit_code == 0
+    with app.app_context():
+        assert db.session.scalars(query).all() == []  # an erasure finds the hash too
+    clock.tick(days=5 * 365 + 2)
+    assert run("retention", "run").exit_code == 0
+    with app.app_context():
+        assert db.session.scalars(select(Delivery.id)).all() == []
+        assert db.session.scalars(select(Body.id).where(Body.forgotten_at.is_not(None))).all() == []
+
+
+def test_the_privacy_pages_say_what_the_register_says(visitor: Visitor) -> None:
+    told = [kept.told for kept in sorted(KEPT, key=lambda kept: not kept.whose) if kept.told]
+    for address, language in (("/privacy", "en"), ("/es/privacidad", "es")):
+        table = visitor.open(address).soup.find("caption", id="kept-table").find_parent("table")
+        rows = [
+            tuple(cell.get_text(strip=True).translate({0xA0: " ", 0x2019: "'"}) for cell in (row.th, row.td))
+            for row in table.tbody.find_all("tr")
+        ]
+        assert rows[:-1] == [words[language] for words in told]
+        assert any(word in rows[-1][1] for word in ("13 months", "13 meses"))
+    for kept in KEPT:  # and the numbers that are told are those that rule
+        if kept.told and kept.after in (timedelta(days=30), timedelta(days=730)):
+            number = {30: "30", 730: "24"}[kept.after.days]
+            assert all(number in words[1] or kept.only for words in kept.told.values()), kept.table

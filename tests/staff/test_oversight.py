@@ -15,6 +15,7 @@ from portal import audit, jobs
 from portal.clock import now
 from portal.db import db, transaction
 from portal.desk.acts import ROOM_ACTS
+from portal.mail import lanes
 from portal.mail import promise as mail
 from portal.mail.letters import LETTERS
 from portal.people import accounts, invitations
@@ -221,6 +222,29 @@ def test_a_mail_that_was_given_up_is_sent_again_by_a_press(
     ada.open("/staff/mail/again", status=405)
     ada.open("/staff/mail").sees("No mail was given up")
     assert [row[1] for row in told(signed_in("manager").open("/staff/audit"))][:2] == ["Mail sent again"] * 2
+
+
+def test_mail_that_a_restore_holds_is_let_go_by_a_person(app: Flask, ask: Ask, signed_in: SignedIn) -> None:
+    """One by one or all that is in view, sent or never sent; nothing by itself, nothing by a GET."""
+    references = [ask() for _ in range(4)]
+    with app.app_context(), transaction():
+        held = lanes.hold_restored()
+    ada = signed_in("pharmacist")
+    page = ada.open("/staff/mail").sees("Held after a restore", *references).lacks("ana@clinic.example")
+    seen = [words(b) for b in page.soup.find_all("button")]
+
+    page.press(next(text for text in seen if text.startswith("Send ") and references[0] in text))
+    ada.open("/staff/mail?released=1").sees("1 mail goes out now")
+    page.press(next(text for text in seen if text.startswith("Never send ") and references[1] in text))
+    page.press("Send all in this list").sees(f"{held - 2} mails go out now").lacks("Held after")
+    page.press("Never send any of them").sees("Nothing was changed")
+
+    ada.open("/staff/mail/held", status=405)
+    with app.app_context():
+        counts = lanes.counts()
+        assert (counts["held"], counts["withdrawn"]) == (0, 1)
+    acts = [row[1] for row in told(signed_in("manager").open("/staff/audit"))][:3]
+    assert acts == ["Held mail sent", "Held mail withdrawn", "Held mail sent"]
 
 
 def test_work_that_does_not_go_well_is_named_to_staff(app: Flask, signed_in: SignedIn) -> None:
