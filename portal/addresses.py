@@ -32,18 +32,28 @@ class Address(str):
         made.is_listed = listed
         return made
 
-    def speaking(self, language: str) -> str:
-        """Where to read it in a language: its own address there, or the one for all with the language asked for."""
-        return self.twins.get(language, f"{self}?lang={language}")
+    def speaking(self, language: str, **holes: object) -> str:
+        """Where to read it in a language, its holes filled: its own address there, or the one for all with the
+        language asked for."""
+        return _filled(self.twins.get(language, f"{self}?lang={language}"), holes)
 
     def of(self, **holes: object) -> str:
         """With its holes filled."""
-        return _HOLE.sub(lambda hole: str(holes[hole[1]]), self)
+        return _filled(self, holes)
 
     @property
     def root(self) -> str:
         """What stands before the first hole, without its slash."""
         return self.partition("/<")[0]
+
+    @property
+    def is_one_persons(self) -> bool:
+        """Whether its hole holds what is one person's, and keeps its capitals: anything but a page's own name."""
+        return self.root != self and "<slug>" not in self
+
+
+def _filled(path: str, holes: Mapping[str, object]) -> str:
+    return _HOLE.sub(lambda hole: str(holes[hole[1]]), path) if holes else path
 
 
 HOME = Address("/", listed=True)
@@ -106,7 +116,9 @@ LEAVE_ASKED = Address("/newsletter/leave-asked")
 LEFT = Address("/newsletter/left")
 ERASE = Address("/newsletter/erase/<token>")
 ERASED = Address("/newsletter/erased")
-EDITIONS = Address("/newsletter/editions")
+EDITIONS = Address("/newsletter/editions", listed=True, es="/es/boletin/ediciones")
+EDITION = Address("/newsletter/editions/<slug>", es="/es/boletin/ediciones/<slug>")
+FEED = Address("/newsletter/feed.xml", es="/es/boletin/feed.xml")
 API = "/api/"
 SIGN_UP_API = Address("/api/newsletter/subscriptions")
 
@@ -133,7 +145,7 @@ LISTED = tuple(one for one in ALL if one.is_listed)  # beside the public texts, 
 NOT_FOR_ROBOTS = (
     PRESCRIBERS,
     STAFF,
-    *dict.fromkeys(f"{one.root}/" for one in ALL if one.root != one and not is_staff(one)),
+    *dict.fromkeys(f"{one.root}/" for one in ALL if one.is_one_persons and not is_staff(one)),
 )
 
 

@@ -43,6 +43,7 @@ from portal.editions import commands as editions_commands
 from portal.editions import jobs as editions_jobs
 from portal.editions import letters as editions_letters
 from portal.editions import models as editions_models
+from portal.editions import views as editions_views
 from portal.errors import CodeFaults
 from portal.front import Front
 from portal.intake import jobs as intake_jobs
@@ -100,6 +101,7 @@ PUBLIC = (
     intake_views.bp,
     newsletter_views.bp,
     newsletter_api.bp,
+    editions_views.bp,
     ops_views.bp,
 )
 LEAVING = (perform.hand_back,)

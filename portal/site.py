@@ -7,6 +7,8 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import NotFound
 
 from portal import addresses, web
+from portal.editions import archive
+from portal.newsletter.models import Language
 
 bp = Blueprint("site", __name__)
 
@@ -30,9 +32,10 @@ def sitemap() -> Response:
     text = render_template(
         "site/sitemap.xml",
         texts=current_app.extensions["library"].public(),
+        editions=[page for language in Language for page in archive.pages(language)],
         base_url=web.base_url(),
     )
-    return web.ready(web.plain(text, "application/xml"))
+    return web.current(web.plain(text, "application/xml"))
 
 
 @bp.before_app_request
@@ -53,5 +56,5 @@ def _other_spellings(path: str) -> list[str]:
     small = path.lower()
     if (code := small.removeprefix("/")) in addresses.LANGUAGES:
         return [addresses.PATIENTS.speaking(code)]
-    roots = [one.root for one in addresses.ALL if one.root != one and small.startswith(f"{one.root}/")]
+    roots = [one.root for one in addresses.ALL if one.is_one_persons and small.startswith(f"{one.root}/")]
     return [path, *(f"{root}{path[len(root) :]}" for root in roots), *([] if roots else [small])]

@@ -11,7 +11,7 @@ import logging
 import secrets
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, g, make_response, render_template, request
@@ -88,6 +88,14 @@ def ready(response: Response, *, gated: bool = False) -> Response:
     """Mark a page that is the same for everybody, so that its bytes are kept and answered before Flask."""
     response.headers["X-Ready"] = "gated" if gated else "public"
     return response
+
+
+def current(response: Response) -> Response:
+    """Mark a page that is the same for everybody and may change at any time: a visitor who has these very bytes is
+    told so (RFC 9110, 13.1.2)."""
+    response.add_etag()
+    response.headers["Cache-Control"] = "no-cache"
+    return cast(Response, response.make_conditional(request))
 
 
 def plain(words: str, kind: str) -> Response:

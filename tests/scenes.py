@@ -17,6 +17,9 @@ from sqlalchemy import delete, select
 
 from portal import clock
 from portal.db import db, transaction
+from portal.editions import archive
+from portal.editions import service as editions
+from portal.editions.models import Edition
 from portal.intake.models import Message, Request, Status
 from portal.jobs import JobRow
 from portal.mail import lanes
@@ -25,6 +28,7 @@ from portal.newsletter import letters, subscriptions
 from portal.newsletter.models import Language, Means
 from portal.newsletter.models import State as SubscriberState
 from portal.people import invitations
+from portal.people.models import User
 from tests.stage import PASSWORD, Stage
 
 QUESTION = (
@@ -34,6 +38,27 @@ QUESTION = (
 PATIENT = "My patient Jane Roe, born 3/14/1961, takes levothyroxine. Would you start at 0.5 mg?"
 ANA = {"name": "Ana Ruiz", "email": "ana.ruiz@clinic.example", "npi": "123-456-7893"}
 READER = "rosa@mail.example"
+EDITION_TEXT = """## Opening hours
+
+From December we are open until **8 pm** on Thursdays. See [our opening hours](https://pharmacy.example/hours).
+
+* Monday to Friday: 9 am to 6 pm
+* Thursday: 9 am to 8 pm
+
+## Before the holidays
+
+1. Order early: the last day before the holidays is December 21.
+2. Ask for a bottle for your travel bag.
+
+> We are closed on December 25.
+"""
+EDITION_TEXT_ES = """## Horario
+
+Desde diciembre abrimos los jueves hasta las **8 p. m.** Vea [nuestro horario](https://pharmacy.example/hours).
+
+* De lunes a viernes: de 9 a. m. a 6 p. m.
+* Jueves: de 9 a. m. a 8 p. m.
+"""
 NOBODY = "no-such-token-but-long-enough-to-be-one-0000"
 
 
@@ -265,7 +290,8 @@ plain("confirmed", "newsletter.confirmed", "/newsletter/confirmed")
 plain("blocked", "newsletter.blocked", "/newsletter/blocked")
 plain("left", "newsletter.left", "/newsletter/left")
 plain("erased", "newsletter.erased", "/newsletter/erased")
-plain("editions", "newsletter.editions", "/newsletter/editions")
+plain("editions, none yet", "archive.editions", "/newsletter/editions")
+plain("editions in Spanish, none yet", "archive.editions", "/es/boletin/ediciones", lang="es")
 plain("confirm link of nobody", "newsletter.confirm", f"/newsletter/confirm/{NOBODY}")
 plain("stop without a link", "newsletter.leave", "/newsletter/unsubscribe")
 plain("stop without a link, asked", "newsletter.leave_asked", "/newsletter/leave-asked")
@@ -595,6 +621,67 @@ scene("staff edition to write", "editions.new")(
 scene("staff edition without an address", "editions.new", status=422)(
     lambda stage: stage.as_staff("Grace").open("/staff/editions/new").press("Save the draft")
 )
+
+
+def sent_edition(stage: Stage) -> None:
+    """One that two readers got."""
+    at = stage.house.at
+    reader(stage)
+    values: dict[str, object] = {
+        "slug": "november-2026", "topics": ["news"], "only_english": False, "is_public": True,
+        "subject_en": "Later on Thursdays", "preview_en": "New opening hours from December",
+        "source_en": EDITION_TEXT, "subject_es": "Los jueves, más tarde",
+        "preview_es": "Nuevo horario desde diciembre", "source_es": EDITION_TEXT_ES,
+    }  # fmt: skip
+    with stage.house.app.app_context(), transaction():
+        by = db.session.scalars(select(User).where(User.name.startswith("Grace"))).one()
+        made = editions.write(None, values, version=0, by=by, at=at)
+        editions.send_test(made, to=by.email, by=by, at=at)
+        editions.schedule(made, due_at=None, version=made.version, by=by, at=at)
+        editions.begin(made, editions.written(made, at), version=made.version, at=at)
+        archive.add_note(
+            made, "We close at 8 pm, not at 9.", "Cerramos a las 8 p. m., no a las 9.", by=by, at=at
+        )
+
+
+@scene("editions", "archive.editions", pictures="editions dark")
+def _(stage: Stage) -> None:
+    sent_edition(stage)
+    stage.open("/newsletter/editions")
+
+
+@scene("edition", "archive.edition", pictures="edition dark print")
+def _(stage: Stage) -> None:
+    sent_edition(stage)
+    stage.open("/newsletter/editions/november-2026")
+
+
+@scene("edition in Spanish", "archive.edition", lang="es")
+def _(stage: Stage) -> None:
+    sent_edition(stage)
+    stage.open("/es/boletin/ediciones/november-2026")
+
+
+@scene("edition taken back", "archive.edition", status=410)
+def _(stage: Stage) -> None:
+    sent_edition(stage)
+    with stage.house.app.app_context(), transaction():
+        db.session.scalars(select(Edition)).one().withdrawn_at = stage.house.at
+    stage.open("/newsletter/editions/november-2026")
+
+
+@scene("staff edition while it is sent", "editions.show")
+def _(stage: Stage) -> None:
+    sent_edition(stage)
+    stage.as_staff("Grace").open("/staff/editions").follow("november-2026")
+
+
+@scene("staff edition to correct", "editions.note")
+def _(stage: Stage) -> None:
+    sent_edition(stage)
+    stage.as_staff("Grace").open("/staff/editions").follow("november-2026").follow("Add a correction")
+
+
 scene("staff edition draft", "editions.show")(write_edition)
 scene("staff edition to change", "editions.text")(
     lambda stage: write_edition(stage).follow("Change the text")
@@ -656,6 +743,7 @@ NO_PAGE = {
     "resource.gate": "a post that redirects",
     "site.robots": "for robots",
     "site.sitemap": "for robots",
+    "archive.feed": "for news readers",
     "resource.evidence_csv": "a file",
     "resource.evidence_json": "a file",
     "resource.guide_pdf": "a file",

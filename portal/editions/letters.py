@@ -46,11 +46,15 @@ _ASKED = (
 def said(facts: Mapping[str, Any]) -> dict[str, Any]:
     """What its templates need: its words, and made-up links in the place of each one's own."""
     text = db.session.get_one(EditionText, facts["text"])
+    edition = db.session.get_one(Edition, text.edition_id)
     return {
         "subject": text.subject,
         "preview": text.preview,
         "html": rendering.html(text.source),
         "plain": rendering.plain(text.source),
+        "read_path": addresses.EDITION.speaking(text.language, slug=edition.slug)
+        if edition.is_public
+        else "",
         "leave_path": addresses.UNSUBSCRIBE.of(token=LEAVE),
         "preferences_path": addresses.PREFERENCES.of(token=CHOOSE),
     }

@@ -53,6 +53,8 @@ class Edition(Base):
     slug: Mapped[str] = mapped_column(String(60), unique=True)
     topics: Mapped[str] = mapped_column(String(60))  # words with commas
     only_english: Mapped[bool] = mapped_column(default=False)
+    is_public: Mapped[bool] = mapped_column(default=True)  # to be read by everybody once its sending began
+    withdrawn_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # taken out of the archive
     state: Mapped[State] = mapped_column(String(10), default=State.DRAFT)
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
@@ -65,6 +67,7 @@ class Edition(Base):
     texts: Mapped[list[EditionText]] = relationship(
         cascade="all, delete-orphan", order_by="EditionText.language"
     )
+    notes: Mapped[list[EditionNote]] = relationship(cascade="all, delete-orphan", order_by="EditionNote.id")
 
     @property
     def cause(self) -> str:
@@ -110,7 +113,24 @@ class EditionText(Base):
         return hashlib.sha256(f"{self.subject}\0{self.preview}\0{self.source}".encode()).hexdigest()
 
 
+class EditionNote(Base):
+    """What was said afterwards about a mistake in an edition, under its public page; never changed."""
+
+    __tablename__ = "edition_note"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    edition_id: Mapped[int] = mapped_column(ForeignKey("edition.id", ondelete="CASCADE"), index=True)
+    at: Mapped[datetime] = mapped_column(UTCDateTime)
+    words_en: Mapped[str] = mapped_column(Text)
+    words_es: Mapped[str] = mapped_column(Text)
+
+    def words_in(self, language: str) -> str:
+        """What it says in a language."""
+        return self.words_es if language == Language.ES else self.words_en
+
+
 KEPT = (
     Kept(table="edition", rule="always; what was said to everybody, and to how many"),
     Kept(table="edition_text", rule="always; what was said to everybody"),
+    Kept(table="edition_note", rule="always; what was said to everybody"),
 )

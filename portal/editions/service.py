@@ -100,7 +100,7 @@ def write(
     else:
         _claim(edition, version, {State.DRAFT})
     edition.slug, edition.topics = slug, ",".join(values["topics"])
-    edition.only_english = values["only_english"]
+    edition.only_english, edition.is_public = values["only_english"], values["is_public"]
     for text in edition.texts:
         for name in ("subject", "preview", "source"):
             setattr(text, name, values[f"{name}_{text.language}"] or "")

@@ -237,12 +237,6 @@ for _endpoint, _address, _template in (
     bp.add_url_rule(_address, _endpoint, _stands_alone(_template))
 
 
-@bp.get(addresses.EDITIONS)
-def editions() -> ResponseReturnValue:
-    """The public archive; empty as yet."""
-    return web.page("newsletter/editions.html")
-
-
 def _act(subscriber: Subscriber, act: str, form: forms.PreferencesForm) -> None:
     at, network = now(), _network()
     try:

@@ -10,6 +10,7 @@ from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  #
 from wtforms.validators import DataRequired, Optional
 from wtforms.widgets import HiddenInput
 
+from portal.editions.archive import NOTE_MAX
 from portal.forms import BaseForm, ChoicesField, LongTextField, TextField
 from portal.newsletter.models import Topic
 from portal.settings import settings
@@ -47,12 +48,20 @@ class EditionForm(BaseForm):
         "Topics", choices=[SelectChoice(topic.value, label) for topic, label in TOPICS.items()]
     )
     only_english = BooleanField("In English only: whoever reads Spanish does not get it")
+    is_public = BooleanField("Let everybody read it on our site, from when it is sent", default=True)
     subject_en = _subject("English")
     preview_en = _preview("English")
     source_en = _source("English")
     subject_es = _subject("Spanish")
     preview_es = _preview("Spanish")
     source_es = _source("Spanish")
+
+
+class NoteForm(BaseForm):
+    """A correction of what was sent."""
+
+    words_en = LongTextField("The correction in English", max_length=NOTE_MAX)
+    words_es = LongTextField("The correction in Spanish", max_length=NOTE_MAX)
 
 
 class ScheduleForm(BaseForm):

@@ -12,14 +12,14 @@ from werkzeug import Response
 from portal import addresses, web
 from portal.clock import now
 from portal.db import transaction
-from portal.editions import letters, service
+from portal.editions import archive, letters, service
 from portal.editions.models import Edition, State
 from portal.errors import Conflict, Refused
 from portal.mail.compose import link
 from portal.newsletter.models import Language
 from portal.people.models import Role
 from portal.signin.gate import current, guarded, keeps_text
-from portal.staff.edition_forms import TOPICS, EditionForm, ScheduleForm
+from portal.staff.edition_forms import TOPICS, EditionForm, NoteForm, ScheduleForm
 
 bp = guarded("editions", Role.PHARMACIST, Role.MANAGER)
 sending_bp = guarded("edition_sending", Role.MANAGER)
@@ -41,6 +41,9 @@ DONE = {
     "paused": "It is paused. What the worker had begun is finished, nothing else goes.",
     "resumed": "It goes on.",
     "cancelled": "It is cancelled. What was not sent is not sent.",
+    "noted": "The correction stands on its public page.",
+    "withdrawn": "It is out of the archive. Who has the mail still has it.",
+    "published": "Everybody can read it now.",
 }
 FORM = "staff/edition_form.html"
 # A mail's styles stand in the mail itself: its picture is a page of its own, that may do nothing else.
@@ -139,12 +142,14 @@ ACTS: dict[str, tuple[Any, str]] = {
     "pause": (service.pause, "paused"),
     "resume": (service.resume, "resumed"),
     "cancel": (service.cancel, "cancelled"),
+    "withdraw": (archive.withdraw, "withdrawn"),
+    "publish": (archive.put_back, "published"),
 }
 
 
 @sending_bp.post("/staff/editions/<int:edition_id>/<deed>")
 def act(edition_id: int, deed: str) -> ResponseReturnValue:
-    """Stop, pause, go on, or cancel."""
+    """Stop, pause, go on, cancel, take out of the archive, or put back."""
     if deed not in ACTS:
         abort(404)
     edition, (verb, word) = service.get(edition_id), ACTS[deed]
@@ -153,9 +158,27 @@ def act(edition_id: int, deed: str) -> ResponseReturnValue:
     return _done(edition, word)
 
 
+@bp.route("/staff/editions/<int:edition_id>/note", methods=["GET", "POST"])
+@keeps_text
+def note(edition_id: int) -> ResponseReturnValue:
+    """Correct what was sent, on its public page."""
+    edition, form = service.get(edition_id), NoteForm()
+    web.keep("staff/edition_note.html", form, edition=edition)
+    if form.validate_on_submit():
+        try:
+            with transaction():
+                archive.add_note(edition, **form.values(), by=current(), at=now())
+        except Refused as refusal:
+            form.refuse(refusal.field or "words_en", refusal.message)
+        else:
+            return _done(edition, "noted")
+    return web.private(web.page("staff/edition_note.html", form=form, edition=edition))
+
+
 def _fill(form: EditionForm, edition: Edition) -> None:
     form.version.data = edition.version
     form.slug.data, form.only_english.data = edition.slug, edition.only_english
+    form.is_public.data = edition.is_public
     form.topics.data = [topic.value for topic in edition.wanted]
     for text in edition.texts:
         for name in ("subject", "preview", "source"):
@@ -191,6 +214,11 @@ def _about(edition: Edition) -> dict[str, Any]:
             for language in edition.languages
         ],
         "audience": audience,
+        "read_at": [
+            (service.LANGUAGES[language], addresses.EDITION.speaking(language, slug=edition.slug))
+            for language in edition.languages
+            if archive.is_in(edition)
+        ],
         "left_out": audience.left_out if audience else edition.left_out,
         "progress": progress,
         "rate": _rate(edition, progress) if progress else "",

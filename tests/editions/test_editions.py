@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from email import message_from_bytes, policy
 from typing import Any
@@ -12,10 +12,9 @@ from flask import Flask
 from sqlalchemy import select
 
 from portal.db import db, transaction
-from portal.editions import jobs, proof, rendering, service
+from portal.editions import proof, rendering, service
 from portal.editions.models import Edition, State
 from portal.errors import Conflict, Refused
-from portal.jobs import Hand
 from portal.mail import lanes
 from portal.mail import promise as mail
 from portal.mail.models import Delivery, Lane
@@ -24,56 +23,9 @@ from portal.newsletter.models import Language, Subscriber, Topic
 from portal.newsletter.models import State as Person
 from tests import world
 from tests.conftest import START, Clock
+from tests.editions.conftest import DRAFT, SOURCE, send, step
 from tests.mail.conftest import Sink, hand_over
 from tests.newsletter.people import LINK, make_subscriber
-
-SOURCE = "## Hours\n\nWe are open **later** on Thursdays.\n\n* one\n* two\n\nSee [our opening hours](https://a.example/h)."
-DRAFT = {
-    "slug": "march-2026",
-    "topics": ["news"],
-    "only_english": False,
-    "subject_en": "Later on Thursdays",
-    "preview_en": "New opening hours",
-    "source_en": SOURCE,
-    "subject_es": "Los jueves, más tarde",
-    "preview_es": "Nuevo horario",
-    "source_es": SOURCE.replace("Hours", "Horario"),
-}
-
-
-@pytest.fixture
-def context(app: Flask) -> Iterator[Flask]:
-    org = app.extensions["settings"].ORG
-    with app.app_context():
-        was = org.address
-        object.__setattr__(org, "address", "1 Main Street, San Ramon")
-        yield app
-        object.__setattr__(org, "address", was)
-
-
-@pytest.fixture
-def edition(context: Flask) -> Callable[..., Edition]:
-    """An edition that was written, tried and scheduled."""
-
-    def make(state: State = State.SCHEDULED, **changes: Any) -> Edition:
-        with transaction():
-            by = world.employ(role="manager")
-            made = service.write(None, {**DRAFT, **changes}, version=0, by=by, at=START)
-            if state != State.DRAFT:
-                service.send_test(made, to="grace@pharmacy.example", by=by, at=START)
-                service.schedule(made, due_at=None, version=made.version, by=by, at=START)
-        return made
-
-    return make
-
-
-def step() -> None:
-    jobs.JOBS[0].step(Hand("w1", lambda _seconds: False))
-
-
-def send(sink: Sink, **more: Any) -> None:
-    while hand_over(sink, Lane.BULK, wait=lambda _seconds: False, **more):
-        pass
 
 
 def manager(name: str = "Mo Lane") -> Any:

@@ -216,7 +216,7 @@ def test_every_template_that_is_named_exists() -> None:
         value
         for values in constants().values()
         for value in values
-        if re.fullmatch(r"[\w/]+/[\w.]+\.(?:html|txt|xml)", value)
+        if re.fullmatch(r"\w[\w/]*/[\w.]+\.(?:html|txt|xml)", value)
     }
     in_templates = {
         name

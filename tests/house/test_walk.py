@@ -31,6 +31,7 @@ PUBLIC = {
     "site",
     "intake",
     "newsletter",
+    "archive",
     "newsletter_api",
     "ops",
 }

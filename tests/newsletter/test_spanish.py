@@ -126,13 +126,13 @@ def test_the_spanish_pages_have_no_english_left(app: Flask, visitor: Visitor, ou
         "blocked",
         "left",
         "erased",
-        "editions",
         "confirm/unknown",
         "unsubscribe",
         "leave-asked",
     ]
     addresses = [
         "/es/boletin",
+        "/es/boletin/ediciones",
         "/es/pacientes",
         "/es/pacientes/preguntas",
         *(f"/newsletter/{page}?lang=es" for page in done),
