@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from portal.mail.transport import saslprep
+from portal.mail.sasl import saslprep
 from portal.organisation import Organisation, parse_holidays, parse_hours
 from portal.settings import Settings, is_loose
 from portal.text import TextFault, email_address

@@ -23,7 +23,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlencode
 
-from bench import before
+from bench import before, mails
 from bench.load import (
     CONNECTIONS,
     LUA,
@@ -42,6 +42,7 @@ from portal import tokens
 from portal.newsletter import consent
 from tests.journeys.test_kill import Sink, kill_rounds
 from tests.live import ROOT, Browserless, Live
+from tests.mta import NoServer
 
 QUICK = "--quick" in sys.argv  # one round and no kills: to see that all of it works
 POSTS = 6_000 if QUICK else 60_000
@@ -122,6 +123,10 @@ def main() -> None:
         finally:
             live.stop()
             old.stop()
+        try:
+            mails.in_turn((before.checkout(), before.python()), rounds=1 if QUICK else mails.ROUNDS)
+        except NoServer as why:
+            print(f"mails: not measured: {why}")
         if not QUICK:
             kills(folder)
 

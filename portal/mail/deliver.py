@@ -2,7 +2,7 @@
 
 Delivery is at least once: between the server's 250 and our commit a kill sends the same bytes, with the same
 Message-ID, again, at most those of one batch; no queue removes that window. No letter is written and no network
-call made inside a transaction: a batch costs two, however many mails it holds.
+call made inside a transaction: a batch costs one, however many mails it holds.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -31,7 +32,7 @@ from portal.settings import settings
 log = logging.getLogger(__name__)
 
 # How many are marked at once, and so may be sent again after a kill.
-BATCH = {Lane.NOW: 1, Lane.SOON: 10, Lane.BULK: 50}
+BATCH = {Lane.NOW: 1, Lane.SOON: 50, Lane.BULK: 50}
 # After this no further mail of a batch is begun: a worker whose step takes too long (`lanes.WITHIN`) is ended, and
 # what it had sent and not yet kept would be sent again.
 BATCH_TIME = timedelta(seconds=20)
@@ -44,28 +45,79 @@ def _sleep(seconds: float) -> bool:
 
 
 def deliver(lane: Lane, transport: Transport, *, worker: str, wait: Callable[[float], bool] = _sleep) -> int:
-    """Take the next due of a lane and hand them over; returns how many were due, 0 when none is.
+    """Take what is due in a lane, batch by batch, and hand it over; returns how many were due, 0 when none is.
 
-    Opens its own transactions. `wait` keeps the rate of the bulk lane and says whether to stop (`Event.wait`): then
-    what was marked and not tried is given back. Raises RelayDown after putting the mail back, so that the worker
-    rests instead of burning every mail's tries.
+    Opens its own transactions: what became of a batch is kept in the one that takes the next. `wait` keeps the rate
+    of the bulk lane, also after a batch, and says whether to stop (`Event.wait`): then what was marked and not tried
+    is given back. Raises RelayDown after putting the mail back, so that the worker rests instead of burning every
+    mail's tries.
     """
+    rate = settings().MAIL_RATE_PER_SECOND if lane == Lane.BULK else 0
+    pause = 1 / rate if rate else 0
+    done, handled, end = _Done(worker), 0, now() + BATCH_TIME
+    try:
+        while found := _next(lane, done):
+            handled += found.due
+            is_whole = _hand_over(found.rows, transport, done, pause, wait)
+            if pause or not is_whole or now() > end or wait(0):
+                break
+    except Exception:
+        _keep(done)
+        raise
+    _keep(done)
+    if handled and pause:
+        wait(pause)  # nothing is in hand now
+    return handled
+
+
+def _keep(done: _Done) -> None:
+    if done:
+        with transaction():
+            done.keep()
+
+
+@dataclass
+class _Done:
+    """What became of the mails in hand, until it is kept."""
+
+    worker: str
+    outcomes: list[dict[str, Any]] = field(default_factory=list)
+    untried: list[int] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.outcomes or self.untried)
+
+    def keep(self) -> None:
+        """Write it, in the caller's transaction."""
+        lanes.finish(self.worker, self.outcomes)
+        lanes.give_back(self.worker, self.untried)
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """The next batch: how many were `due`, and those of them that are in hand."""
+
+    due: int
+    rows: Sequence[Any]
+
+
+def _next(lane: Lane, done: _Done) -> _Taken | None:
+    """Keep what is done and take the next, in one commit; None when nothing is due, and then nothing is kept."""
     at = now()
     found = lanes.next_in(lane, at, BATCH[lane])
+    db.session.rollback()  # a reader that stays would see no later promise
     if not found:
-        db.session.rollback()  # a reader that stays would see no later promise
-        return 0
+        return None
     written, faulty = _write({row.body_id for row in found if not row.is_written})
-    ids = [row.id for row in found if row.body_id not in faulty]
     with transaction():
+        done.keep()
         for body_id, error in faulty.items():
             lanes.rest(body_id, error, at)
         lanes.keep_written(written)
-        taken = lanes.take(lane, ids, worker=worker, at=at)
-    rows = lanes.in_hand(taken)
-    db.session.rollback()  # nothing stays open while the network is waited for
-    _hand_over(lane, rows, transport, worker, wait)
-    return len(found)
+        ids = [row.id for row in found if row.body_id not in faulty]
+        rows = lanes.in_hand(lanes.take(lane, ids, worker=done.worker, at=at))
+    done.outcomes, done.untried = [], []
+    return _Taken(len(found), rows)
 
 
 def write_all() -> dict[int, str]:
@@ -97,43 +149,29 @@ def _write(body_ids: Collection[int]) -> tuple[dict[int, bytes], dict[int, str]]
 
 
 def _hand_over(
-    lane: Lane,
-    rows: Sequence[Any],
-    transport: Transport,
-    worker: str,
-    wait: Callable[[float], bool],
-) -> None:
-    rate, began = settings().MAIL_RATE_PER_SECOND if lane == Lane.BULK else 0, now()
-    pause = 1 / rate if rate else 0
-    outcomes: list[dict[str, Any]] = []
-    down: RelayDown | None = None
-    for row in rows:
+    rows: Sequence[Any], transport: Transport, done: _Done, pause: float, wait: Callable[[float], bool]
+) -> bool:
+    """One batch; returns whether it was tried to its end. Raises RelayDown. `done` has what became of it."""
+    began = now()
+    for tried, row in enumerate(rows):
         is_late = now() + timedelta(seconds=pause) > began + BATCH_TIME
-        if outcomes and (is_late or wait(pause)):
-            break
+        if tried and (is_late or wait(pause)):
+            done.untried = [row.id for row in rows[tried:]]
+            return False
         try:
-            outcomes.append(_outcome(row, _send(row, _own(row), transport)))
+            outcome = _outcome(row, _send(row, _own(row), transport))
         except NotToBeSent as reason:
-            outcomes.append(
-                _kept(
-                    row, state=State.WITHDRAWN, attempts=row.attempts, over_at=now(), last_error=str(reason)
-                )
-            )
+            withdrawn = {"state": State.WITHDRAWN, "attempts": row.attempts, "over_at": now()}
+            outcome = _kept(row, **withdrawn, last_error=str(reason))
         except Wait:
-            outcomes.append(_kept(row, state=State.HELD, attempts=row.attempts))
+            outcome = _kept(row, state=State.HELD, attempts=row.attempts)
         except RelayDown as error:
-            down = error
-            outcomes.append(
-                _kept(row, attempts=row.attempts, due_at=now() + RELAY_REST, last_error=str(error))
-            )
-            break
-    with transaction():
-        lanes.finish(worker, outcomes)
-        lanes.give_back(worker, [row.id for row in rows[len(outcomes) :]])
-    if down:
-        raise down
-    if outcomes:
-        wait(pause)  # nothing is in hand now
+            rested = _kept(row, attempts=row.attempts, due_at=now() + RELAY_REST, last_error=str(error))
+            done.outcomes.append(rested)
+            done.untried = [row.id for row in rows[tried + 1 :]]
+            raise
+        done.outcomes.append(outcome)
+    return True
 
 
 def _own(row: Any) -> Own | Deferred | None:

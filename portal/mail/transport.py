@@ -7,28 +7,26 @@ stage, the code, the enhanced status (RFC 3463), and where a server gives none, 
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import os
 import re
 import smtplib
 import ssl
-import stringprep
-import unicodedata
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from portal.mail.sasl import sign_in
 
 CONNECT_SECONDS = 30
 COMMAND_SECONDS = 60
 # What a server does after the final dot may take long, and to hang up before it has answered sends the mail twice:
 # RFC 5321, 4.5.3.2.6.
 ACCEPT_SECONDS = 600
-# The longest that one mail can take: to connect, TLS, HELO twice, sign in (three answers), NOOP, MAIL, RCPT, DATA,
-# its bytes, and the answer to them.
-LONGEST = timedelta(seconds=2 * CONNECT_SECONDS + 10 * COMMAND_SECONDS + ACCEPT_SECONDS)
+# The longest that one mail can take: MAIL, RCPT and DATA on a kept connection that ends meanwhile; then to connect,
+# TLS, HELO twice, sign in (three answers), the three again, its bytes, and the answer to them.
+LONGEST = timedelta(seconds=2 * CONNECT_SECONDS + 12 * COMMAND_SECONDS + ACCEPT_SECONDS)
 SAID_MAX = 200  # characters of a server's answer
 POLICY = "refused for now"  # how the reason of a Policy begins
 
@@ -39,6 +37,10 @@ class DeliveryError(Exception):
 
 class RelayDown(DeliveryError):
     """The server cannot be reached, or will not have us: not this mail's fault."""
+
+
+class Closing(RelayDown):
+    """The server ends the connection (421)."""
 
 
 class Deferred(DeliveryError):
@@ -108,9 +110,8 @@ class SmtpTransport:
         self, *, delivery_id: int, created_at: datetime, sender: str, recipient: str, content: bytes
     ) -> None:
         """Hand one mail to the server."""
-        server = self._connected()
         try:
-            fault = _hand_over(server, sender, recipient, content)
+            fault = self._hand_over(sender, recipient, content)
         except UnicodeError as error:
             self.close()  # it may be in the middle of a mail
             raise Rejected("the address cannot be sent to by this server") from error
@@ -122,9 +123,9 @@ class SmtpTransport:
             raise
         if isinstance(fault, RelayDown):
             self.close()
-        elif fault is not None:
+        elif fault is not None and self._server is not None:
             with contextlib.suppress(smtplib.SMTPException, OSError):
-                server.rset()
+                self._server.rset()
         if fault is not None:
             raise fault
 
@@ -137,16 +138,27 @@ class SmtpTransport:
             except (smtplib.SMTPException, OSError):
                 server.close()
 
-    def _connected(self) -> smtplib.SMTP:
-        if self._server is not None:
+    def _hand_over(self, sender: str, recipient: str, content: bytes) -> DeliveryError | None:
+        """One mail transaction (RFC 5321, 3.3); returns what the server had against it.
+
+        A kept connection may have ended, or end now: servers take only so many mails by one. Before the first byte of
+        the mail is sent, that harms nobody, and a new one is opened.
+        """
+        fault: DeliveryError | None
+        kept, self._server = self._server, None
+        if kept is not None:
             try:
-                if self._server.noop()[0] == 250:
-                    return self._server
+                fault = _envelope(kept, sender, recipient, len(content))
             except (smtplib.SMTPException, OSError):
-                pass
-            self.close()
-        self._server = self._open()
-        return self._server
+                fault = Closing("the kept connection has ended")
+            if isinstance(fault, Closing):
+                kept.close()
+            else:
+                self._server = kept
+        if self._server is None:
+            self._server = self._open()
+            fault = _envelope(self._server, sender, recipient, len(content))
+        return fault or _content(self._server, sender, recipient, content)
 
     def _open(self) -> smtplib.SMTP:
         context = ssl.create_default_context()
@@ -161,7 +173,7 @@ class SmtpTransport:
                 server.starttls(context=context)
             server.ehlo_or_helo_if_needed()
             if self.user:
-                _sign_in(server, self.user, self.password)
+                sign_in(server, self.user, self.password)
         except (smtplib.SMTPException, OSError, UnicodeError) as error:
             if server is not None:
                 server.close()
@@ -169,25 +181,11 @@ class SmtpTransport:
         return server
 
 
-def saslprep(text: str) -> str:
-    """A user name or a password as it is compared (RFC 4013). Raises ValueError for what can be in none."""
-    spaced = (" " if stringprep.in_table_c12(char) else char for char in text)
-    prepared = unicodedata.normalize("NFKC", "".join(c for c in spaced if not stringprep.in_table_b1(c)))
-    if any(test(char) for char in prepared for test in _PROHIBITED):
-        raise ValueError("it holds a character that no password may have")
-    return prepared
-
-
 def transport_for(smtp_url: str, folder: Path) -> Transport:
     """The transport that the settings ask for."""
     return SmtpTransport(smtp_url) if smtp_url else FileTransport(folder)
 
 
-_PROHIBITED = (
-    stringprep.in_table_c21_c22,
-    *(stringprep.in_table_c3, stringprep.in_table_c4, stringprep.in_table_c5),
-    *(stringprep.in_table_c6, stringprep.in_table_c7, stringprep.in_table_c8, stringprep.in_table_c9),
-)
 _STATUS = re.compile(r"^(?:\d{3}[ -])?([245])\.(\d{1,3})\.(\d{1,3})\b")
 # Of a server that gives no enhanced status: words that are about us, not about who gets the mail.
 _ABOUT_US = re.compile(
@@ -197,31 +195,45 @@ _SIGN_IN_FIRST = frozenset({530, 534, 535, 538})
 _OUT_OF_ORDER = frozenset({502, 503, 504})  # HELO refused, as Postfix says it when it hears who gets the mail
 
 
-def _hand_over(server: smtplib.SMTP, sender: str, recipient: str, content: bytes) -> DeliveryError | None:
-    """One mail transaction (RFC 5321, 3.3); returns what the server had against it."""
-    size = [f"SIZE={len(content)}"] if server.has_extn("size") else []
-    stages: dict[str, Callable[[], tuple[int, bytes]]] = {
-        "MAIL": lambda: server.mail(sender, size),
-        "RCPT": lambda: server.rcpt(recipient),
-        "DATA": lambda: _data(server, content),
+def _envelope(server: smtplib.SMTP, sender: str, recipient: str, size: int) -> DeliveryError | None:
+    """Say who sends and who gets a mail; without a fault the server waits for the mail then.
+
+    Where it lets us, we ask for all before we hear the first answer (PIPELINING, RFC 2920).
+    """
+    if "\r" in sender + recipient or "\n" in sender + recipient:
+        raise ValueError("an address has a line end in it")
+    stages = {
+        "MAIL": f"MAIL FROM:{smtplib.quoteaddr(sender)}{f' SIZE={size}' if server.has_extn('size') else ''}",
+        "RCPT": f"RCPT TO:{smtplib.quoteaddr(recipient)}",
+        "DATA": "DATA",
     }
-    for stage, say in stages.items():
-        code, said = say()
-        if not 200 <= code < 300:
-            return _verdict(stage, code, said.decode("utf-8", "replace"), sender, recipient)
-    return None
+    is_pipelined = server.has_extn("pipelining")
+    if is_pipelined:
+        server.send("".join(f"{words}\r\n" for words in stages.values()))
+    fault: DeliveryError | None = None
+    for stage, words in stages.items():
+        code, said = server.getreply() if is_pipelined else server.docmd(words)
+        if fault is None and not (code == 354 if stage == "DATA" else 200 <= code < 300):
+            fault = _verdict(stage, code, said.decode("utf-8", "replace"), sender, recipient)
+            if not is_pipelined or isinstance(fault, Closing):
+                return fault
+    if fault is not None and code == 354:
+        server.docmd(".")  # it waits for a mail that nobody gets (RFC 2920, 3.1)
+    return fault
 
 
-def _data(server: smtplib.SMTP, content: bytes) -> tuple[int, bytes]:
-    code, said = server.docmd("DATA")
-    if code != 354:
-        return code, said
-    dotted = re.sub(rb"(?m)^\.", b"..", re.sub(rb"\r\n|\r|\n", b"\r\n", content))
+def _content(server: smtplib.SMTP, sender: str, recipient: str, content: bytes) -> DeliveryError | None:
+    """The mail itself."""
+    if not content.count(b"\n") == content.count(b"\r\n") == content.count(b"\r"):
+        content = re.sub(rb"\r\n|\r|\n", b"\r\n", content)
+    dotted = (b"." if content.startswith(b".") else b"") + content.replace(b"\n.", b"\n..")
     server.send(dotted + (b"" if dotted.endswith(b"\r\n") else b"\r\n") + b".\r\n")
     _be_patient(server, ACCEPT_SECONDS)
-    answer = server.getreply()
+    code, said = server.getreply()
     _be_patient(server, COMMAND_SECONDS)
-    return answer
+    if not 200 <= code < 300:
+        return _verdict("DATA", code, said.decode("utf-8", "replace"), sender, recipient)
+    return None
 
 
 def _be_patient(server: smtplib.SMTP, seconds: float) -> None:
@@ -235,7 +247,7 @@ def _verdict(stage: str, code: int, words: str, sender: str, recipient: str) -> 
     found = _STATUS.match(words)
     family, detail = (int(found[2]), int(found[3])) if found else (0, 0)
     if code == 421:
-        return RelayDown(f"the mail server closes the connection: {said}")
+        return Closing(f"the mail server closes the connection: {said}")
     if not 500 <= code < 600:
         return Deferred(f"put off: {said}")
     is_about_us = (
@@ -277,27 +289,3 @@ def _answer(error: smtplib.SMTPResponseException) -> str:
     return _safe(
         f"{error.smtp_code} {words.decode('utf-8', 'replace') if isinstance(words, bytes) else words}", ""
     )
-
-
-def _sign_in(server: smtplib.SMTP, user: str, password: str) -> None:
-    """AUTH as smtplib does it, and with UTF-8 where it can't: PLAIN (RFC 4616) and LOGIN. Raises as smtplib does."""
-    if f"{user}{password}".isascii():
-        server.login(user, password)
-        return
-    user, password = saslprep(user), saslprep(password)
-    methods = server.esmtp_features.get("auth", "").upper().split()
-    if "PLAIN" in methods:
-        whole = "\0".join(("", user, password))
-        code, said = server.docmd("AUTH", f"PLAIN {_base64(whole)}")
-    elif "LOGIN" in methods:
-        code, said = server.docmd("AUTH", f"LOGIN {_base64(user)}")
-        if code == 334:
-            code, said = server.docmd(_base64(password))
-    else:
-        raise smtplib.SMTPNotSupportedError("a password that is not ASCII needs AUTH PLAIN or LOGIN")
-    if code != 235:
-        raise smtplib.SMTPAuthenticationError(code, said)
-
-
-def _base64(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()

@@ -10,7 +10,7 @@ import pytest
 
 from portal.mail import transport as module
 from portal.mail import wire
-from portal.mail.transport import Deferred, DeliveryError, Policy, Rejected, RelayDown, SmtpTransport
+from portal.mail.transport import Closing, Deferred, DeliveryError, Policy, Rejected, RelayDown, SmtpTransport
 from tests import mta
 from tests.figures import amount
 
@@ -46,12 +46,12 @@ VERDICTS: list[tuple[str, str, type[DeliveryError] | None, str]] = [
     ("usual", "unknown", Rejected, "550 5.1.1 …: Recipient address rejected: no such user"),
     ("usual", "full", Rejected, "552 5.2.2"),
     ("usual", "later", Deferred, "450 4.2.0"),
-    ("usual", "closed", RelayDown, "421 4.7.0"),
+    ("usual", "closed", Closing, "421 4.7.0"),
     ("usual", "rule", Policy, "554 5.7.1"),
     ("usual", "ana@elsewhere.example", Policy, "554 5.7.1 …: Relay access denied"),
     ("usual", "spam", Rejected, "554 5.6.0"),
     ("usual", "busy", Deferred, "451 4.3.0"),
-    ("usual", "gone", RelayDown, "421 4.3.2"),
+    ("usual", "gone", Closing, "421 4.3.2"),
     ("client", "ana", RelayDown, "554 5.7.1"),
     ("helo", "ana", RelayDown, "554 5.7.1"),
     ("sender", "ana", RelayDown, "554 5.7.1 …: Sender address rejected"),

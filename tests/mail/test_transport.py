@@ -15,6 +15,7 @@ import pytest
 
 from portal.mail import transport as module
 from portal.mail.transport import (
+    Closing,
     Deferred,
     FileTransport,
     Policy,
@@ -33,6 +34,9 @@ ORDER: dict[str, Any] = {
 }
 
 
+PIPELINING = "250-me\r\n250 PIPELINING"
+
+
 class Server:
     """A mail server whose every answer is scripted; it keeps what it took."""
 
@@ -46,6 +50,7 @@ class Server:
         }
         self.answers |= answers
         self.slow: dict[str, float] = {}  # seconds before an answer
+        self.once: dict[str, str] = {}  # answers to be given once
         self.heard: list[str] = []
         self.taken: list[bytes] = []
         self.connections = 0
@@ -67,7 +72,7 @@ class Server:
     def _talk(self, connection: socket.socket, lines: Any) -> None:
         def say(key: str) -> bool:
             threading.Event().wait(self.slow.get(key, 0))
-            answer = self.answers.get(key, "250 ok")
+            answer = self.once.pop(key, None) or self.answers.get(key, "250 ok")
             if answer == "drop":
                 return False
             connection.sendall(answer.encode() + b"\r\n")
@@ -89,7 +94,7 @@ class Server:
                     if part == b".\r\n":
                         break
                     body += part
-                if self.answers["."].startswith("250"):
+                if (self.once.get(".") or self.answers["."]).startswith("250"):
                     self.taken.append(body)
                 if not say("."):
                     return
@@ -113,6 +118,66 @@ def test_a_mail_is_handed_over_byte_for_byte_on_one_connection() -> None:
 
     assert server.taken == [b"Subject: Hello\r\n\r\n..Dot first\r\n"] * 2
     assert server.connections == 1
+    assert [line[:4] for line in server.heard] == ["ehlo", *["MAIL", "RCPT", "DATA"] * 2, "quit"]
+
+
+@pytest.mark.parametrize(
+    ("content", "sent"),
+    [
+        (b".\r\n.a\r\nb.\r\n", b"..\r\n..a\r\nb.\r\n"),
+        (b"a\n.b\rc\r\n", b"a\r\n..b\r\nc\r\n"),
+        (b"a\r.b", b"a\r\n..b\r\n"),
+        (b"\n\r.a\r\n", b"\r\n\r\n..a\r\n"),
+        (b"", b"\r\n"),
+    ],
+)
+def test_lines_end_and_dots_are_doubled_as_rfc_5321_says(content: bytes, sent: bytes) -> None:
+    with scripted() as (server, transport):
+        transport.send(**{**ORDER, "content": content})
+
+    assert server.taken == [sent]
+
+
+def test_where_the_server_lets_us_all_is_asked_at_once() -> None:
+    """And one that waits for a mail, though it refused who gets it, gets an empty one (RFC 2920, 3.1)."""
+    with scripted(EHLO=PIPELINING, RCPT="550 5.1.1 no") as (server, transport):
+        with pytest.raises(Rejected):
+            transport.send(**ORDER)
+        server.answers["RCPT"] = "250 ok"
+        transport.send(**ORDER)
+
+    assert server.taken == [b"", b"Subject: Hello\r\n\r\n..Dot first\r\n"]
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("ehlo", ["250 me", PIPELINING])
+@pytest.mark.parametrize("verb", ["MAIL", "RCPT", "DATA"])
+@pytest.mark.parametrize("how", ["drop", "421 4.7.0 so many by one connection and no more"])
+def test_a_kept_connection_that_ends_costs_a_mail_nothing(ehlo: str, verb: str, how: str) -> None:
+    with scripted(EHLO=ehlo) as (server, transport):
+        transport.send(**ORDER)
+        server.once[verb] = how
+        transport.send(**ORDER)
+
+    assert len(server.taken) == 2
+    assert server.connections == 2
+
+
+def test_what_may_have_been_taken_is_not_sent_on_another_connection_at_once() -> None:
+    with scripted() as (server, transport):
+        transport.send(**ORDER)
+        server.once["."] = "drop"
+        with pytest.raises(Deferred):
+            transport.send(**ORDER)
+
+    assert server.connections == 1
+
+
+def test_an_address_with_a_line_end_is_never_said() -> None:
+    with scripted(EHLO=PIPELINING) as (server, transport), pytest.raises(ValueError, match="line end"):
+        transport.send(**{**ORDER, "recipient": "ana@clinic.example\r\nRCPT TO:<b@c.example>"})
+
+    assert not any(line.startswith("RCPT") for line in server.heard)
 
 
 @pytest.mark.parametrize(
@@ -149,23 +214,25 @@ def test_a_mail_is_handed_over_byte_for_byte_on_one_connection() -> None:
         ({"HELLO": "554 go away"}, RelayDown),
         ({"HELLO": "drop"}, RelayDown),
         ({"EHLO": "550 no", "HELO": "550 5.7.1 bad name"}, RelayDown),
-        ({"MAIL": "421 closing"}, RelayDown),
+        ({"MAIL": "421 closing"}, Closing),
         ({"MAIL": "554 5.7.1 go away"}, RelayDown),
         ({"MAIL": "550 no"}, RelayDown),
         ({"MAIL": "530 5.7.0 Must issue a STARTTLS command first"}, RelayDown),
         ({"MAIL": "553 5.1.8 not our domain"}, RelayDown),
-        ({"RCPT": "421 4.7.0 too many"}, RelayDown),
+        ({"RCPT": "421 4.7.0 too many"}, Closing),
         ({"RCPT": "530 5.7.0 Authentication required"}, RelayDown),
         ({"RCPT": "535 5.7.8 sign in"}, RelayDown),
         ({"RCPT": "504 5.5.2 <localhost>: Helo command rejected"}, RelayDown),
         ({"RCPT": "550 5.1.8 sender's domain not found"}, RelayDown),
         ({"RCPT": "553 <portal@pharmacy.example>: not owned by user"}, RelayDown),
-        ({"dot": "421 closing"}, RelayDown),
-        ({"DATA": "421 closing"}, RelayDown),
+        ({"dot": "421 closing"}, Closing),
+        ({"DATA": "421 closing"}, Closing),
     ],
 )
-def test_an_answer_says_whose_fault_it_is(answers: dict[str, str], error: type[Exception]) -> None:
-    with scripted(**answers) as (_server, transport), pytest.raises(error) as caught:
+@pytest.mark.parametrize("ehlo", ["250 me", PIPELINING])
+def test_an_answer_says_whose_fault_it_is(answers: dict[str, str], error: type[Exception], ehlo: str) -> None:
+    """Also where all is asked before the first answer is heard."""
+    with scripted(**{"EHLO": ehlo, **answers}) as (_server, transport), pytest.raises(error) as caught:
         transport.send(**ORDER)
 
     assert type(caught.value) is error
