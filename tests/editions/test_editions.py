@@ -208,7 +208,8 @@ def test_refusals_pause_it_with_the_reason(app: Flask, edition: Callable[..., Ed
     made = edition()
     clock.tick(minutes=10)
     step()
-    hand_over(Sink(*[Rejected("refused with 550")] * 10), Lane.BULK, wait=lambda _seconds: False)
+    asked = iter(range(1, 51))
+    hand_over(Sink(*[Rejected("refused with 550")] * 10), Lane.BULK, wait=lambda _seconds: next(asked) == 50)
     step()
 
     assert made.state == State.PAUSED

@@ -48,6 +48,7 @@ EDITION = {
     "slug": "march-2026",
     "topics": ["news"],
     "only_english": True,
+    "is_public": True,
     "subject_en": "Later on Thursdays",
     "preview_en": "New opening hours",
     "source_en": "## Hours\n\nWe are open later on Thursdays.",
