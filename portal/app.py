@@ -161,7 +161,8 @@ def create_app(config: Settings) -> Flask:
             for fault in error.faults:  # our own words on our own texts
                 logger.error("a text has a fault", extra={"reason": fault})
             raise
-        public.extensions["guide"].prepare(public.extensions["library"])
+        for one in (public.extensions["guide"], *public.extensions["leaflets"].values()):
+            one.prepare(public.extensions["library"])
 
     faces: WSGIApplication = Door(public, _Faces(public.wsgi_app, staff.wsgi_app))
     if hops := config.TRUSTED_PROXIES:

@@ -17,7 +17,7 @@ from sqlalchemy import Table, bindparam, select
 from portal import addresses, audit, hours, text, tokens
 from portal.db import db, insert_new
 from portal.errors import Conflict, NotFound
-from portal.intake import receipts, terms
+from portal.intake import catalogue, receipts, terms
 from portal.intake.kinds import Kind
 from portal.intake.models import Request, Status
 from portal.intake.reference import new_reference
@@ -174,7 +174,11 @@ def _promise_mails(row: Mapping[str, Any], kind: Kind, receipt: str, *, at: date
     mail.promise(
         "intake/received",
         to=row["delegate_email"] if row.get("on_behalf") else row["email"],
-        facts={**shown, "status_path": receipts.path_of(receipt)},
+        facts={
+            **shown,
+            "status_path": receipts.path_of(receipt),
+            "links": catalogue.links(row.get("items") or ()),
+        },
         cause=cause,
         at=at,
     )

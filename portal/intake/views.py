@@ -14,7 +14,7 @@ from portal.clock import now
 from portal.db import transaction
 from portal.errors import Conflict
 from portal.forms import EmailField
-from portal.intake import patient_data, receipts, submissions
+from portal.intake import catalogue, patient_data, receipts, submissions
 from portal.intake.forms import IntakeForm
 from portal.intake.kinds import CHECK, ROOM_KINDS, Kind, of
 from portal.intake.models import PUBLIC_STATUS, Status
@@ -112,6 +112,7 @@ def receipt(token: str) -> ResponseReturnValue:
         answer_mail=lanes.became(asked.subject, "intake/answer"),
         status_words=PUBLIC_STATUS[Status(status)],
         kind_label=of(asked).label,
+        links=catalogue.links(asked.items or ()),
         is_consultation=asked.kind == KindWord.CONSULTATION,
         answer_to=text.masked(asked.reply_email),
         address=f"{settings().BASE_URL}{receipts.path_of(token)}",

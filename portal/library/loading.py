@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from portal import addresses
-from portal.library import evidence, markdown, plans, records, references, sheet, typography, words
+from portal.library import cards, evidence, markdown, plans, records, references, sheet, typography, words
 from portal.library.evidence import Condition
 from portal.library.pages import (
     EVIDENCE,
@@ -34,11 +34,11 @@ LANGUAGES = set(markdown.WORDS)
 
 
 # Pages that are no texts, and that a text may link to; a crawl of the portal visits them.
-ELSEWHERE = frozenset(
-    path
-    for address in (*addresses.LISTED, addresses.SUMMARY, addresses.DOSE_PLAN, addresses.PRESCRIPTION)
-    for path in address.twins.values()
+PAPERS = (
+    *(addresses.SUMMARY, addresses.DOSE_PLAN, addresses.PRESCRIPTION),
+    *(addresses.LEAFLET, addresses.CARD),
 )
+ELSEWHERE = frozenset(path for address in (*addresses.LISTED, *PAPERS) for path in address.twins.values())
 
 
 # The ids that the page's frame uses itself.
@@ -78,7 +78,8 @@ def load(folder: Path) -> Library:
     works, faults = references.load(folder / "references.yaml")
     conditions, more = evidence.load(folder / "evidence.yaml")
     schedules, others = plans.load(folder / "schedules.yaml")
-    faults += more + others
+    carried, wrong = cards.load(folder / "cards.yaml")
+    faults += more + others + wrong
     grids = grids_of(conditions, schedules)
     pages: dict[str, Page] = {}
     for file in sorted(folder.rglob("*.md")):
@@ -106,6 +107,7 @@ def load(folder: Path) -> Library:
         evidence=conditions,
         schedules=schedules,
         sheet=sections,
+        cards=carried,
         loaded=loaded,
     )
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from portal import addresses
-from portal.library import ages, evidence, markdown, plans, sheet, typography
+from portal.library import ages, cards, evidence, markdown, plans, sheet, typography
 from portal.library.evidence import Condition
 from portal.library.plans import Schedule
 from portal.library.references import Reference
@@ -118,6 +118,7 @@ class Library:
     evidence: tuple[Condition, ...]
     schedules: tuple[Schedule, ...]
     sheet: tuple[sheet.Section, ...]
+    cards: Mapping[str, cards.Card]
     loaded: tuple[int, int]
 
     def stamp(self) -> tuple[int, int]:

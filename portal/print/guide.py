@@ -17,16 +17,17 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from datetime import time as time_of_day
+from functools import partial
 from pathlib import Path
 
 from portal.library.pages import Library
 from portal.organisation import Organisation
-from portal.print import manuscript
+from portal.print import leaflets, manuscript
 
 log = logging.getLogger(__name__)
 
@@ -59,12 +60,29 @@ class Printed:
         return f"PDF, {pages}, {max(1, round(len(self.body) / 1000))} KB, {on:%b} {on.day}, {on.year}"
 
 
-class Guide:
-    """The guide to the texts as they are now; safe to ask from many threads."""
+@dataclass(frozen=True)
+class Document:
+    """What can be printed: the name of its file, its source and its day."""
 
-    def __init__(self, folder: Path, org: Organisation, base_url: str) -> None:
-        self._folder, self._org, self._base_url = folder, org, base_url
-        self._workers = ThreadPoolExecutor(1, "guide")
+    name: str
+    source: Callable[[Library, Organisation, str], str]
+    changed_on: Callable[[Library], date]
+
+
+GUIDE = Document("guide", manuscript.source, manuscript.changed_on)
+LEAFLETS = tuple(
+    Document(f"{name}-{to}", partial(write, language=to), partial(leaflets.changed_on, language=to))
+    for name, write in (("leaflet", leaflets.leaflet), ("card", leaflets.card))
+    for to in ("en", "es")
+)
+_ONE_AT_A_TIME = ThreadPoolExecutor(1, "press")  # each press takes some 110 MB while it works
+
+
+class Guide:
+    """A document to the texts as they are now; safe to ask from many threads."""
+
+    def __init__(self, folder: Path, org: Organisation, base_url: str, document: Document = GUIDE) -> None:
+        self._folder, self._org, self._base_url, self._document = folder, org, base_url, document
         self._lock = threading.Lock()
         self._library: Library | None = None
         self._making: Future[Printed] = Future()
@@ -75,7 +93,7 @@ class Guide:
         with self._lock:
             if library is not self._library or (self.fault and time.monotonic() >= self._try_again_at):
                 self._library = library
-                self._making = self._workers.submit(self._make, library)
+                self._making = _ONE_AT_A_TIME.submit(self._make, library)
             return self._making
 
     def printed(self, library: Library, *, wait: float) -> Printed | None:
@@ -99,10 +117,10 @@ class Guide:
             raise GuideError(str(error) or type(error).__name__) from error
 
     def _kept(self, library: Library) -> Printed:
-        source = manuscript.source(library, self._org, self._base_url)
-        on = manuscript.changed_on(library)
+        source = self._document.source(library, self._org, self._base_url)
+        on = self._document.changed_on(library)
         made_from = "\n".join((source, on.isoformat(), importlib.metadata.version("typst")))
-        name = f"guide-{hashlib.sha256(made_from.encode()).hexdigest()[:20]}"
+        name = f"{self._document.name}-{hashlib.sha256(made_from.encode()).hexdigest()[:20]}"
         for file in self._folder.glob(f"{name}-*.pdf"):
             return Printed(file.read_bytes(), int(file.stem.rpartition("-")[2]), on)
         printed = press(source, on)
@@ -119,7 +137,7 @@ class Guide:
         with os.fdopen(handle, "wb") as file:
             file.write(body)
         Path(temporary).replace(self._folder / name)
-        for old in self._folder.glob("guide-*.pdf"):
+        for old in self._folder.glob(f"{self._document.name}-*.pdf"):
             if old.name != name:
                 old.unlink(missing_ok=True)
 

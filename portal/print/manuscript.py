@@ -17,7 +17,7 @@ from markdown_it.tree import SyntaxTreeNode
 from portal.library.pages import Library, Page
 from portal.library.references import Reference
 from portal.organisation import Organisation
-from portal.print.typesetting import Writer, array, block, call, quoted, words
+from portal.print.typesetting import BASE, Writer, array, block, call, quoted, words
 
 LOOK = Path(__file__).with_name("guide.typ")
 SECTION = "prescribers"
@@ -36,7 +36,9 @@ def source(library: Library, org: Organisation, base_url: str) -> str:
     chapters = library.chapters(SECTION)
     if not chapters:
         raise ValueError("there is no chapter to print")
-    return "\n".join([LOOK.read_text("utf-8"), *_Manuscript(chapters, org, base_url).lines(), ""])
+    return "\n".join(
+        [BASE.read_text("utf-8"), LOOK.read_text("utf-8"), *_Manuscript(chapters, org, base_url).lines(), ""]
+    )
 
 
 def changed_on(library: Library) -> date:

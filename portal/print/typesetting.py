@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 
 from markdown_it.tree import SyntaxTreeNode
 
+BASE = Path(__file__).with_name("base.typ")  # what every document's look stands on
 VIEW = "?condition="  # a page with one condition alone: on paper, that condition's place in the table
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")

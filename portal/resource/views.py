@@ -14,12 +14,12 @@ from flask.sansio.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 
 from portal import addresses, web
-from portal.errors import NotFound, Unavailable
+from portal.errors import N_, NotFound, Unavailable
 from portal.library import plans
 from portal.library.evidence import Condition
 from portal.library.markdown import WORDS
 from portal.library.pages import EVIDENCE, Library, Page
-from portal.print.guide import Guide
+from portal.print.guide import LEAFLETS, Guide
 from portal.resource import downloads, sheets
 from portal.resource.door import (
     GATE_ANSWER,
@@ -37,6 +37,7 @@ from portal.resource.forms import GateForm
 from portal.settings import Settings, settings
 
 GATE_SECONDS = 30 * 24 * 60 * 60
+NOT_PRINTED = N_("This sheet is not ready. Try again in a minute.")
 GUIDE_SECONDS = 30.0  # who asks for the guide waits for it
 
 
@@ -55,9 +56,9 @@ def _give_texts_their_addresses(state: BlueprintSetupState) -> None:
 
 def _bring_the_guide(state: BlueprintSetupState) -> None:
     config: Settings = state.app.extensions["settings"]
-    state.app.extensions["guide"] = Guide(
-        config.INSTANCE_DIR / "cache", config.ORG, config.BASE_URL.rstrip("/")
-    )
+    whose = (config.INSTANCE_DIR / "cache", config.ORG, config.BASE_URL.rstrip("/"))
+    state.app.extensions["guide"] = Guide(*whose)
+    state.app.extensions["leaflets"] = {one.name: Guide(*whose, one) for one in LEAFLETS}
 
 
 bp.record(_give_texts_their_addresses)
@@ -94,10 +95,21 @@ def guide_pdf() -> ResponseReturnValue:
     printed = _guide().printed(the_library(), wait=GUIDE_SECONDS)
     if printed is None:
         raise Unavailable("The guide is not ready. Read its chapters here, or try again in a minute.")
-    response = make_response(printed.body)
-    response.headers["Content-Type"] = "application/pdf"
-    response.headers["Content-Disposition"] = 'inline; filename="ldn-prescriber-guide.pdf"'
-    return private(kept(response, gated=True))
+    return private(kept(_pdf(printed.body, "ldn-prescriber-guide.pdf"), gated=True))
+
+
+@bp.get(addresses.LEAFLET, defaults={"name": "leaflet-en"})
+@bp.get(addresses.LEAFLET.speaking("es"), defaults={"name": "leaflet-es"})
+@bp.get(addresses.CARD, defaults={"name": "card-en"})
+@bp.get(addresses.CARD.speaking("es"), defaults={"name": "card-es"})
+def leaflet_pdf(name: str) -> ResponseReturnValue:
+    """What patients print: the leaflet and the wallet card."""
+    g.lang = name[-2:]
+    leaflets: dict[str, Guide] = current_app.extensions["leaflets"]
+    printed = leaflets[name].printed(the_library(), wait=GUIDE_SECONDS)
+    if printed is None:
+        raise Unavailable(NOT_PRINTED)
+    return kept(_pdf(printed.body, f"ldn-{name}.pdf"))
 
 
 @bp.get(addresses.EVIDENCE_JSON)
@@ -145,6 +157,13 @@ def gate() -> ResponseReturnValue:
         httponly=True,
         samesite="Lax",
     )
+    return response
+
+
+def _pdf(body: bytes, name: str) -> Response:
+    response = make_response(body)
+    response.headers["Content-Type"] = "application/pdf"
+    response.headers["Content-Disposition"] = f'inline; filename="{name}"'
     return response
 
 

@@ -47,7 +47,7 @@ def ask(app: Flask, path: str, method: str, **environ: Any) -> tuple[int, dict[s
     made = create_environ(path="/", method=method, base_url="http://localhost")
     made.update({"PATH_INFO": path, **environ})
     body, status, headers = run_wsgi_app(app.wsgi_app, made, buffered=True)
-    return int(status[:3]), dict(headers), b"".join(body).decode()
+    return int(status[:3]), dict(headers), b"".join(body).decode("utf-8", "replace")
 
 
 def places(app: Flask) -> list[tuple[str, str]]:

@@ -93,6 +93,8 @@ def test_no_page_before_the_gate_names_a_condition_or_promises(app: Flask, visit
 
     for path in (*sorted(ELSEWHERE), *(page.path for page in library.public()), *gated, *SHEETS):
         page = visitor.open(path)
+        if page.response.mimetype == "application/pdf":  # set from the same texts; a test of its own reads it
+            continue
         assert not words.conditions(page.text), path
         said = page.text.replace(HARMLESS, "")
         assert not words.promises(said, page.soup.html["lang"]), path
