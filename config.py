@@ -96,6 +96,8 @@ class _Reader:
             SMTP_URL=self.smtp_url(),
             MAIL_FROM=self.address("MAIL_FROM", "portal@localhost"),
             REPLY_TO=self.address("REPLY_TO", ""),
+            BOUNCE_DOMAIN=self.domain("BOUNCE_DOMAIN"),
+            BOUNCE_MAILDIR=self.folder("BOUNCE_MAILDIR"),
             MAIL_RATE_PER_SECOND=self.rate("MAIL_RATE_PER_SECOND"),
             ORG=self.organisation(),
             PROBE_HOSTS=tuple(self.env.get("PROBE_HOSTS", "").lower().replace(",", " ").split()),
@@ -128,6 +130,12 @@ class _Reader:
     def folder(self, name: str) -> Path | None:
         value = self.text(name, "")
         return self.root / value if value else None
+
+    def domain(self, name: str) -> str:
+        value = self.text(name, "").lower()
+        if value and (not _HOST.fullmatch(value) or ":" in value or len(value) > DOMAIN_MAX):
+            self.faults.append(f"{name} must be a domain that receives mail, like bounces.example.org.")
+        return value
 
     def recipient(self, name: str) -> str:
         value = self.text(name, "")

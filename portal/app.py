@@ -56,8 +56,10 @@ from portal.jobs import JOBS
 from portal.library import loading, pages
 from portal.mail import jobs as mail_jobs
 from portal.mail import models as mail_models
+from portal.mail import returns
 from portal.mail.letters import LETTERS
 from portal.newsletter import api as newsletter_api
+from portal.newsletter import bounces as newsletter_bounces
 from portal.newsletter import jobs as newsletter_jobs
 from portal.newsletter import kept as newsletter_kept
 from portal.newsletter import letters as newsletter_letters
@@ -94,7 +96,7 @@ ROOMS_JOBS = (
     editions_jobs,
     mail_jobs,
 )
-ROOMS_KEPT = (jobs, audit, mail_models, people_models, intake_kept, newsletter_kept, editions_models)
+ROOMS_KEPT = (jobs, audit, mail_models, returns, people_models, intake_kept, newsletter_kept, editions_models)
 PUBLIC = (
     site.bp,
     resource_views.bp,
@@ -130,6 +132,7 @@ def create_app(config: Settings) -> Flask:
     faults += LETTERS.fill(letter for room in ROOMS_LETTERS for letter in room.LETTERS)
     faults += KINDS.fill(ROOM_KINDS) or kinds.faults()
     faults += ACTS.fill(ROOM_ACTS)
+    faults += returns.EARS.fill(newsletter_bounces.EARS)
     faults += leaving.STEPS.fill(LEAVING)
     faults += keeping.KEPT.fill(kept for room in ROOMS_KEPT for kept in room.KEPT)
     faults += keeping.faults(db.metadata)

@@ -32,6 +32,10 @@ class Settings:
     SMTP_URL: str = field(repr=False, default="")  # empty: mail becomes files
     MAIL_FROM: str = "portal@localhost"
     REPLY_TO: str = ""  # where replies are read; empty: nowhere
+    BOUNCE_DOMAIN: str = (
+        ""  # of the return addresses that say which mail came back; empty: it comes to MAIL_FROM
+    )
+    BOUNCE_MAILDIR: Path | None = None  # where a mail server puts what came back
     MAIL_RATE_PER_SECOND: float = 0.0  # of the newsletter; 0 = unlimited
     ORG: Organisation
     PROBE_HOSTS: tuple[str, ...] = ()  # by which names /healthz and /readyz may be asked, beside our own

@@ -11,11 +11,12 @@ from portal import addresses
 from portal.db import db
 from portal.editions import rendering
 from portal.editions.models import Edition, EditionText, State
-from portal.mail.compose import link
 from portal.mail.letters import Letter, NotToBeSent, Own, Wait
+from portal.newsletter import bounces
 from portal.newsletter.letters import list_headers, secret
 from portal.newsletter.models import State as Person
 from portal.newsletter.models import Subscriber, Subscription, TopicState
+from portal.settings import settings
 
 MESSAGE = "editions/edition"
 TEST = "editions/test"
@@ -32,7 +33,10 @@ SKIPPED = {
 
 # Once for each mail, so it is built once: the edition, its reader, and a row for each topic they chose.
 _ASKED = (
-    select(Edition.state, Edition.topics, Subscriber.state, Subscriber.handle, Subscription.topic)
+    select(
+        Edition.state, Edition.topics, Edition.frame,
+        Subscriber.state, Subscriber.handle, Subscriber.id, Subscription.topic,
+    )
     .select_from(Edition)
     .outerjoin(Subscriber, Subscriber.address_key == bindparam("key"))
     .outerjoin(
@@ -40,7 +44,7 @@ _ASKED = (
         and_(Subscription.subscriber_id == Subscriber.id, Subscription.state == TopicState.CHOSEN),
     )
     .where(Edition.id == bindparam("edition"))
-)
+)  # fmt: skip
 
 
 def said(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,7 +68,7 @@ def of_person(cause: str, recipient_key: str) -> Own:
     """What is this person's alone, asked at the moment of sending. Raises NotToBeSent for somebody who may not get
     it (any more), Wait while the edition is paused."""
     found = db.session.execute(_ASKED, {"edition": int(cause.partition(":")[2]), "key": recipient_key}).all()
-    state, topics, person, handle, _topic = found[0]
+    state, topics, frame, person, handle, person_id, _topic = found[0]
     if state == State.CANCELLED:
         raise NotToBeSent("cancelled")
     if state not in (State.SENDING, State.SENT):  # sent, and one that was given up is sent again by staff
@@ -75,19 +79,28 @@ def of_person(cause: str, recipient_key: str) -> Own:
         raise NotToBeSent(SKIPPED[Person(person)])
     if set(topics.split(",")).isdisjoint(row.topic for row in found):
         raise NotToBeSent("topic no longer chosen")
-    return links_of(handle)
+    return links_of(handle, person_id, frame)
 
 
-def links_of(handle: str) -> Own:
+def links_of(handle: str, person_id: int, frame: Mapping[str, Any]) -> Own:
     """A person's own links, and the header by which their mail program lets them leave (RFC 8058)."""
+    frame = frame or frame_now()
     leave, choose = secret("leave", handle), secret("preferences", handle)
+    mailbox = bounces.stop_address(person_id, handle, frame["bounces"])
+    by_mail = f", <mailto:{mailbox}?subject=unsubscribe>" if mailbox else ""
     return Own(
         headers={
-            "List-Unsubscribe": f"<{link(addresses.UNSUBSCRIBE.of(token=leave))}>",
+            "List-Unsubscribe": f"<{frame['base']}{addresses.UNSUBSCRIBE.of(token=leave)}>{by_mail}",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
         },
         words={LEAVE: leave, CHOOSE: choose},
     )
+
+
+def frame_now() -> dict[str, Any]:
+    """What of our settings stands in the headers of each mail; frozen with an edition."""
+    config = settings()
+    return {"base": config.BASE_URL, "bounces": config.BOUNCE_DOMAIN}
 
 
 LETTERS = (

@@ -62,6 +62,9 @@ class Edition(Base):
     began_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # frozen; also the mails' Date
     over_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     reason: Mapped[str] = mapped_column(String(200), default="")  # why it is held or paused
+    # Of our settings what stands in every mail's headers, as it was when frozen: `base`, `bounces`.
+    frame: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    excused: Mapped[int] = mapped_column(default=0)  # failures that a person saw and let it go on
     left_out: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # how many by reason, when frozen
 
     texts: Mapped[list[EditionText]] = relationship(

@@ -22,14 +22,15 @@ def verify(edition: Edition) -> Iterator[tuple[str, str]]:
     after = 0
     while rows := lanes.sent_for(edition.cause, after, VERIFIED_AT_ONCE):
         keys = [row.recipient_key for row in rows]
-        people = select(Subscriber.address_key, Subscriber.handle).where(Subscriber.address_key.in_(keys))
-        handles = dict(db.session.execute(people).all())
+        people = select(Subscriber.address_key, Subscriber.handle, Subscriber.id)
+        people = people.where(Subscriber.address_key.in_(keys))
+        handles = {key: (handle, number) for key, handle, number in db.session.execute(people)}
         for row in rows:
             content = contents[row.language]
             if row.recipient_key not in handles or content is None:
                 yield row.message_id, "erased"
                 continue
-            own = letters.links_of(handles[row.recipient_key])
+            own = letters.links_of(*handles[row.recipient_key], edition.frame)
             made = wire.whole(content, to=row.recipient, message_id=row.message_id, headers={}, own=own)
             yield row.message_id, "same" if wire.digest(made) == row.digest else "differs"
         after = rows[-1].id

@@ -19,12 +19,11 @@ from portal.audit import Actor
 from portal.db import db
 from portal.editions import letters, rendering
 from portal.editions.models import ALLOWED, Edition, EditionText, State
+from portal.editions.progress import progress, trouble
 from portal.errors import Conflict, NotFound, Refused
-from portal.mail import lanes
 from portal.mail import promise as mail
 from portal.mail.compose import compose
 from portal.mail.models import Body, Lane
-from portal.mail.models import State as MailState
 from portal.newsletter.models import Language, Subscriber, Subscription, TopicState
 from portal.newsletter.models import State as Person
 from portal.settings import settings
@@ -34,8 +33,6 @@ SOONEST = timedelta(minutes=5)
 TOO_LATE = timedelta(hours=2)
 LANGUAGES = {Language.EN: "English", Language.ES: "Spanish"}
 SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
-# Pause by itself: so many of at least so many results were refused.
-RESULTS_MIN, REFUSED_MAX = 50, 0.05
 CHANGED = "Somebody else changed this edition meanwhile. Open it again and see what they did."
 TOPIC, LANGUAGE = "topic not chosen", "language missing"
 
@@ -51,22 +48,6 @@ class Audience:
     def count(self) -> int:
         """How many get it."""
         return sum(len(addresses) for addresses in self.people.values())
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where the deliveries of an edition stand; the parts always add up to the total, for they are its rows."""
-
-    waiting: int
-    held: int  # of those who wait
-    sent: int
-    refused: int
-    skipped: Mapping[str, int]
-
-    @property
-    def total(self) -> int:
-        """All of them."""
-        return self.waiting + self.sent + self.refused + sum(self.skipped.values())
 
 
 def get(edition_id: int) -> Edition:
@@ -175,7 +156,7 @@ def pause(edition: Edition, *, by: Actor | None, at: datetime, reason: str = "")
 def resume(edition: Edition, *, by: Actor, at: datetime) -> None:
     """Go on."""
     _move(edition, {State.PAUSED}, State.SENDING)
-    edition.reason = ""
+    edition.reason, edition.excused = "", progress(edition).failures
     mail.release(edition.cause, at=at)
     audit.record(by, "edition.resumed", edition.cause, at=at)
 
@@ -228,7 +209,7 @@ def written(edition: Edition, at: datetime) -> dict[Language, bytes]:
 def begin(edition: Edition, contents: Mapping[Language, bytes], *, version: int, at: datetime) -> Audience:
     """Freeze it: its bytes, who gets it, and who does not; all in the caller's transaction, once."""
     _claim(edition, version, {State.SCHEDULED}, to=State.SENDING)
-    edition.began_at = at
+    edition.began_at, edition.frame = at, letters.frame_now()
     found = audience(edition)
     edition.left_out = dict(found.left_out)
     for language, content in contents.items():
@@ -261,28 +242,12 @@ def look_after(edition: Edition, *, at: datetime) -> None:
     now_at = progress(edition)
     if now_at.held:  # by a worker that saw the pause just before it was over
         mail.release(edition.cause, at=at)
-    results = now_at.sent + now_at.refused
-    if results >= RESULTS_MIN and now_at.refused > REFUSED_MAX * results and now_at.waiting:
-        if not edition.reason:
-            pause(edition, by=None, at=at, reason=f"{now_at.refused} of the first {results} were refused.")
+    if now_at.waiting and now_at.failures > edition.excused and (reason := trouble(now_at)):
+        pause(edition, by=None, at=at, reason=reason)
     elif not now_at.waiting:
         _move(edition, {State.SENDING}, State.SENT)
         edition.over_at = at
         audit.record(None, "edition.sent", edition.cause, at=at, detail=str(now_at.sent))
-
-
-def progress(edition: Edition) -> Progress:
-    """Counted from the rows."""
-    counts = {MailState.SENT: 0, MailState.DEAD: 0, MailState.QUEUED: 0, MailState.HELD: 0}
-    skipped: dict[str, int] = {}
-    for row in lanes.standing(edition.cause):
-        if row.state == MailState.WITHDRAWN:
-            reason = row.reason or "cancelled"
-            skipped[reason] = skipped.get(reason, 0) + row.count
-        else:
-            counts[row.state] += row.count
-    waiting = counts[MailState.QUEUED] + counts[MailState.HELD]
-    return Progress(waiting, counts[MailState.HELD], counts[MailState.SENT], counts[MailState.DEAD], skipped)
 
 
 def _claim(edition: Edition, version: int, states: set[State], to: State | None = None) -> None:

@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from portal.clock import now
 from portal.db import db, is_storage_fault, transaction
 from portal.jobs import place
-from portal.mail import lanes, wire
+from portal.mail import lanes, verp, wire
 from portal.mail.compose import compose
 from portal.mail.lanes import BACK_OFF
 from portal.mail.letters import LETTERS, NotToBeSent, Own, Wait
@@ -200,7 +200,7 @@ def _send(row: Any, own: Own | Deferred | None, transport: Transport) -> str | D
         transport.send(
             delivery_id=row.id,
             created_at=row.created_at,
-            sender=row.envelope_sender or settings().MAIL_FROM,
+            sender=row.envelope_sender or verp.return_address(row.id, row.message_id) or settings().MAIL_FROM,
             recipient=row.recipient,
             content=content,
         )

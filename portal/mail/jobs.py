@@ -8,7 +8,7 @@ from datetime import timedelta
 from portal.clock import now
 from portal.db import transaction
 from portal.jobs import Hand, Job, NotNow
-from portal.mail import deliver, lanes, promise
+from portal.mail import deliver, lanes, maildir, promise, returns
 from portal.mail.models import Lane
 from portal.mail.transport import RelayDown, Transport, transport_for
 from portal.settings import settings
@@ -50,6 +50,14 @@ def _retire(_hand: Hand) -> bool:
         return promise.retire(now()) == promise.RETIRED_AT_ONCE
 
 
+def _returns(_hand: Hand) -> bool:
+    folder = settings().BOUNCE_MAILDIR
+    more = maildir.poll(folder) if folder else False
+    with transaction():
+        refused = returns.hear_refusals(now())
+    return more or refused == returns.REFUSED_AT_ONCE
+
+
 JOBS = (
     # First: a worker that does all once then sends what a wrong clock had kept back.
     Job(name="mail.write", label="Writing mail that is not due yet", step=_write, every=WRITTEN_EVERY),
@@ -63,5 +71,6 @@ JOBS = (
         )
         for lane in Lane
     ),
+    Job(name="mail.returns", label="Reading what came back", step=_returns, every=timedelta(minutes=1)),
     Job(name="mail.retire", label="Forgetting what old mail said", step=_retire, every=timedelta(hours=1)),
 )

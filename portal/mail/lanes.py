@@ -176,6 +176,12 @@ def refused_by_policy() -> Sequence[Any]:
     return db.session.execute(told.group_by(Delivery.last_error).order_by(func.count().desc()).limit(5)).all()
 
 
+def put_off_by_policy(cause: str) -> int:
+    """How many of what this promised wait because a server refuses them by a rule."""
+    waits = select(func.count()).where(Delivery.cause == cause, Delivery.state == State.QUEUED)
+    return db.session.scalar(waits.where(Delivery.last_error.startswith(transport.POLICY))) or 0
+
+
 def revive(at: datetime, ids: Collection[int] | None = None) -> int:
     """Send again, with all their tries, those of `ids` that were given up, or all; returns how many.
 

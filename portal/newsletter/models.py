@@ -98,6 +98,10 @@ class Means(StrEnum):
     PAGE = "page"
     ONE_CLICK = "one-click"
     TIME = "time"
+    MAIL = "mail"
+    BOUNCE = "bounce"
+    COMPLAINT = "complaint"
+    STAFF = "staff"
 
 
 class Purpose(StrEnum):
@@ -168,6 +172,7 @@ class Subscriber(Base):
     confirmed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     paused_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
     left_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    marks_from: Mapped[datetime | None] = mapped_column(UTCDateTime)  # what came back before counts no more
 
     subscriptions: Mapped[list[Subscription]] = relationship(
         cascade="all, delete-orphan", order_by="Subscription.id", passive_deletes=True

@@ -55,7 +55,7 @@ def confirm(token: str, *, network: str, keys: Sequence[str], at: datetime) -> S
     mailed.used_at = at
     was_on = subscriber.state in ON_THE_LIST
     if subscriber.state != State.ACTIVE:
-        _move(subscriber, State.ACTIVE)
+        move(subscriber, State.ACTIVE)
     subscriber.confirmed_at, subscriber.left_at = at, None
     subscriber.language = Language(signup.language)
     _choose(subscriber, [Topic(word) for word in signup.topics.split(",")], at)
@@ -107,7 +107,7 @@ def pause(subscriber: Subscriber, days: int, *, network: str, at: datetime) -> N
         raise Refused("Choose 30 or 90 days.")
     _must_be_on(subscriber)
     if subscriber.state == State.ACTIVE:
-        _move(subscriber, State.PAUSED)
+        move(subscriber, State.PAUSED)
     subscriber.paused_until = at + timedelta(days=days)
     proof.record_act(subscriber, ConsentKind.PAUSED, network=network, at=at)
 
@@ -115,7 +115,7 @@ def pause(subscriber: Subscriber, days: int, *, network: str, at: datetime) -> N
 def resume(subscriber: Subscriber, *, at: datetime, means: Means = Means.PAGE, network: str = "") -> None:
     """End a pause; without one nothing changes."""
     if subscriber.state == State.PAUSED:
-        _move(subscriber, State.ACTIVE)
+        move(subscriber, State.ACTIVE)
         proof.record_act(subscriber, ConsentKind.RESUMED, means=means, network=network, at=at)
 
 
@@ -131,7 +131,7 @@ def unsubscribe(token: str, *, means: Means, network: str, at: datetime) -> str 
 def leave(subscriber: Subscriber, *, means: Means, network: str, at: datetime) -> None:
     """Stop all mails; again changes nothing. What was chosen stays, should the person come back."""
     if State.UNSUBSCRIBED in ALLOWED[State(subscriber.state)]:
-        _move(subscriber, State.UNSUBSCRIBED)
+        move(subscriber, State.UNSUBSCRIBED)
         subscriber.left_at = at
         proof.record_act(subscriber, ConsentKind.LEFT, means=means, network=network, at=at)
 
@@ -211,7 +211,8 @@ def _make(address: str, language: Language, at: datetime) -> Subscriber:
     return subscriber
 
 
-def _move(subscriber: Subscriber, to: State) -> None:
+def move(subscriber: Subscriber, to: State) -> None:
+    """From one state to another; raises Conflict where the table allows no such way."""
     if to not in ALLOWED[State(subscriber.state)]:
         raise Conflict
     subscriber.state = to

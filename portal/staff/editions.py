@@ -14,6 +14,7 @@ from portal.clock import now
 from portal.db import transaction
 from portal.editions import archive, letters, service
 from portal.editions.models import Edition, State
+from portal.editions.progress import Progress, progress
 from portal.errors import Conflict, Refused
 from portal.mail.compose import link
 from portal.newsletter.models import Language
@@ -196,7 +197,7 @@ def _page(edition: Edition, form: ScheduleForm) -> Response:
 def _about(edition: Edition) -> dict[str, Any]:
     is_open = edition.state in (State.DRAFT, State.SCHEDULED, State.HELD)
     audience = service.audience(edition) if is_open else None
-    progress = None if is_open else service.progress(edition)
+    found = None if is_open else progress(edition)
     return {
         "edition": edition,
         "name": NAMES[edition.state],
@@ -220,20 +221,20 @@ def _about(edition: Edition) -> dict[str, Any]:
             if archive.is_in(edition)
         ],
         "left_out": audience.left_out if audience else edition.left_out,
-        "progress": progress,
-        "rate": _rate(edition, progress) if progress else "",
+        "progress": found,
+        "rate": _rate(edition, found) if found else "",
     }
 
 
-def _rate(edition: Edition, progress: service.Progress) -> str:
+def _rate(edition: Edition, found: Progress) -> str:
     """How fast it went so far, in words."""
-    if edition.began_at is None or not progress.sent:
+    if edition.began_at is None or not found.sent:
         return ""
     seconds = max(1.0, ((edition.over_at or now()) - edition.began_at).total_seconds())
-    per_minute = progress.sent / seconds * 60
+    per_minute = found.sent / seconds * 60
     said = f"{per_minute:.0f} a minute since it began"
-    if edition.state == State.SENDING and progress.waiting:
-        said += f"; about {progress.waiting / per_minute + 1:.0f} minutes are left at this rate"
+    if edition.state == State.SENDING and found.waiting:
+        said += f"; about {found.waiting / per_minute + 1:.0f} minutes are left at this rate"
     return said
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from portal.db import db, transaction
 from portal.editions import proof, rendering, service
 from portal.editions.models import Edition, State
+from portal.editions.progress import progress
 from portal.errors import Conflict, Refused
 from portal.mail import lanes
 from portal.mail import promise as mail
@@ -57,7 +58,7 @@ def test_everybody_who_wants_it_gets_it_once_in_their_language(
 
     assert sorted(sink.recipients) == ["en@mail.example", "es@mail.example"]
     assert made.left_out == {service.TOPIC: 1, "stopped": 1}
-    assert (made.state, service.progress(made).sent, service.progress(made).total) == (State.SENT, 2, 2)
+    assert (made.state, progress(made).sent, progress(made).total) == (State.SENT, 2, 2)
     mails = {
         to: message_from_bytes(raw, policy=policy.default)
         for to, raw in zip(sink.recipients, sink.sent, strict=True)
@@ -113,7 +114,7 @@ def test_a_stop_between_freezing_and_handing_over_is_honoured(
     send(sink)
 
     assert sink.sent == []
-    assert service.progress(made).skipped == {reason: 1}
+    assert progress(made).skipped == {reason: 1}
 
 
 def test_a_pause_acts_within_one_message_and_the_numbers_always_add_up(
@@ -135,7 +136,7 @@ def test_a_pause_acts_within_one_message_and_the_numbers_always_add_up(
 
     hand_over(sink, Lane.BULK, wait=wait)
 
-    found = service.progress(made)
+    found = progress(made)
     assert (found.sent, found.waiting, found.total) == (2, 4, 6)
     assert not hand_over(sink, Lane.BULK)
     with transaction():
@@ -143,7 +144,7 @@ def test_a_pause_acts_within_one_message_and_the_numbers_always_add_up(
     send(sink)
     step()
     assert sorted(sink.recipients) == sorted(set(sink.recipients))
-    assert (service.progress(made).sent, made.state) == (6, State.SENT)
+    assert (progress(made).sent, made.state) == (6, State.SENT)
 
 
 def test_a_cancelled_edition_sends_no_more(app: Flask, edition: Callable[..., Edition], clock: Clock) -> None:
@@ -157,7 +158,7 @@ def test_a_cancelled_edition_sends_no_more(app: Flask, edition: Callable[..., Ed
     send(sink)
 
     assert sink.sent == []
-    assert service.progress(made).skipped == {"cancelled": 3}
+    assert progress(made).skipped == {"cancelled": 3}
 
 
 def test_stopped_before_its_time_it_is_a_draft_and_nobody_gets_it(
@@ -187,7 +188,7 @@ def test_two_schedulers_at_once_freeze_it_once(
     with pytest.raises(Conflict), transaction():
         service.begin(made, contents, version=version, at=clock.at)
 
-    assert service.progress(made).total == 2
+    assert progress(made).total == 2
 
 
 def test_what_begins_hours_late_is_held_for_a_person(
@@ -200,7 +201,7 @@ def test_what_begins_hours_late_is_held_for_a_person(
     step()
 
     assert made.state == State.HELD
-    assert service.progress(made).total == 0
+    assert progress(made).total == 0
 
 
 def test_refusals_pause_it_with_the_reason(app: Flask, edition: Callable[..., Edition], clock: Clock) -> None:
@@ -213,7 +214,7 @@ def test_refusals_pause_it_with_the_reason(app: Flask, edition: Callable[..., Ed
     step()
 
     assert made.state == State.PAUSED
-    assert made.reason == "10 of the first 50 were refused."
+    assert made.reason == "10 of the first 50 were refused or came back: there is no such mailbox."
 
 
 def test_bytes_that_were_changed_are_found(app: Flask, edition: Callable[..., Edition], clock: Clock) -> None:
@@ -326,10 +327,10 @@ def test_what_is_held_though_the_pause_is_over_goes_and_what_was_given_up_may_go
     step()
     send(sink)
     step()
-    assert (made.state, service.progress(made).refused) == (State.SENT, 1)
+    assert (made.state, progress(made).refused) == (State.SENT, 1)
 
     with transaction():
         lanes.revive(clock.at)
     send(sink)
 
-    assert (service.progress(made).sent, service.progress(made).refused) == (2, 0)
+    assert (progress(made).sent, progress(made).refused) == (2, 0)

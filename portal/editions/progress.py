@@ -1,0 +1,81 @@
+"""How far an edition is, counted from its deliveries, and when that is reason to pause it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from portal.editions.models import Edition
+from portal.mail import lanes, returns
+from portal.mail.dsn import Kind
+from portal.mail.models import State as MailState
+
+# Pause by itself: so many of at least so many results were refused.
+RESULTS_MIN, REFUSED_MAX = 50, 0.05
+POLICY_RESULTS_MIN, POLICY_MAX = 20, 0.1
+COMPLAINTS_MIN, COMPLAINTS_MAX = 3, 0.003
+SMALL, SMALL_COMPLAINTS = 500, 2
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where the deliveries of an edition stand; the parts always add up to the total, for they are its rows."""
+
+    waiting: int
+    held: int  # of those who wait
+    sent: int
+    refused: int
+    skipped: Mapping[str, int]
+    put_off: int  # of those who wait: by a rule of their servers
+    back: Mapping[str, int]  # what came back of those sent or refused, by kind
+    unheard: int  # of those refused: not judged yet
+
+    @property
+    def failures(self) -> int:
+        """What speaks against sending more."""
+        kinds = (Kind.HARD, Kind.POLICY, Kind.COMPLAINT)
+        return self.unheard + self.put_off + sum(self.back.get(kind, 0) for kind in kinds)
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.waiting + self.sent + self.refused + sum(self.skipped.values())
+
+
+def trouble(now_at: Progress) -> str:
+    """Why it had better be looked at before more goes out, in words; nothing while all is well."""
+    results = now_at.sent + now_at.refused
+    gone = now_at.back.get(Kind.HARD, 0) + now_at.unheard
+    if results >= RESULTS_MIN and gone > REFUSED_MAX * results:
+        return f"{gone} of the first {results} were refused or came back: there is no such mailbox."
+    policy = now_at.put_off + now_at.back.get(Kind.POLICY, 0)
+    tried = results + now_at.put_off
+    if tried >= POLICY_RESULTS_MIN and policy > POLICY_MAX * tried:
+        return f"{policy} of the first {tried} were refused by a rule of their servers, which is about us."
+    complaints = now_at.back.get(Kind.COMPLAINT, 0)
+    most = SMALL_COMPLAINTS if now_at.total < SMALL else max(COMPLAINTS_MIN, COMPLAINTS_MAX * results)
+    return f"{complaints} readers called it unwanted." if complaints >= most else ""
+
+
+def progress(edition: Edition) -> Progress:
+    """Counted from the rows."""
+    counts = {MailState.SENT: 0, MailState.DEAD: 0, MailState.QUEUED: 0, MailState.HELD: 0}
+    skipped: dict[str, int] = {}
+    for row in lanes.standing(edition.cause):
+        if row.state == MailState.WITHDRAWN:
+            reason = row.reason or "cancelled"
+            skipped[reason] = skipped.get(reason, 0) + row.count
+        else:
+            counts[row.state] += row.count
+    waiting = counts[MailState.QUEUED] + counts[MailState.HELD]
+    back = returns.counts(edition.cause)
+    return Progress(
+        waiting=waiting,
+        held=counts[MailState.HELD],
+        sent=counts[MailState.SENT],
+        refused=counts[MailState.DEAD],
+        skipped=skipped,
+        put_off=lanes.put_off_by_policy(edition.cause),
+        back=back,
+        unheard=max(0, counts[MailState.DEAD] - returns.refused(edition.cause)),
+    )
