@@ -37,6 +37,7 @@ from portal import (
 from portal.backup import jobs as backup_jobs
 from portal.db import db, prepare_engine
 from portal.desk import letters as desk_letters
+from portal.desk import models as desk_models
 from portal.desk import perform
 from portal.desk.acts import ACTS, ROOM_ACTS
 from portal.editions import commands as editions_commands
@@ -96,7 +97,17 @@ ROOMS_JOBS = (
     editions_jobs,
     mail_jobs,
 )
-ROOMS_KEPT = (jobs, audit, mail_models, returns, people_models, intake_kept, newsletter_kept, editions_models)
+ROOMS_KEPT = (
+    jobs,
+    audit,
+    mail_models,
+    returns,
+    people_models,
+    intake_kept,
+    desk_models,
+    newsletter_kept,
+    editions_models,
+)
 PUBLIC = (
     site.bp,
     resource_views.bp,

@@ -108,7 +108,9 @@ class Page:
         """Where pressing that button would post, and what."""
         form, pressed = self._button(button)
         sent: dict[str, list[str]] = {}
-        for control in form.find_all(["input", "textarea", "select"]):
+        controls = ["input", "textarea", "select"]
+        joined = self.soup.find_all(controls, form=form["id"]) if form.get("id") else []
+        for control in [*form.find_all(controls), *joined]:
             for value in _rendered(control):
                 sent.setdefault(control["name"], []).append(value)
         sent.update(self._typed)
@@ -149,7 +151,7 @@ class Page:
     def _button(self, text: str) -> tuple[Tag, Tag]:
         found = [b for b in self.soup.find_all("button") if words(b) == text]
         assert found, f"no button {text!r}; there are {[words(b) for b in self.soup.find_all('button')]}"
-        form = found[0].find_parent("form")
+        form = self.soup.find(id=found[0]["form"]) if found[0].get("form") else found[0].find_parent("form")
         assert form is not None
         return form, found[0]
 

@@ -125,6 +125,19 @@ def keeps_text(view: View) -> View:
     return view
 
 
+def rescues(keep: Callable[..., bool]) -> Callable[[View], View]:
+    """Mark a view with what keeps the words of somebody whose session ended while they wrote.
+
+    `keep` gets what the view gets and says whether it knew whose words they are; it trusts nothing but the post.
+    """
+
+    def mark(view: View) -> View:
+        view.rescue = keep  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
 # ---- Before a view
 
 
@@ -145,7 +158,17 @@ def _deny() -> ResponseReturnValue | None:
         wanted = request.full_path.rstrip("?")
         is_root = wanted.rstrip("/") == addresses.STAFF
         return redirect(url_for("signin.login", next=None if is_root else wanted))
-    return web.private(web.page("signin/signed_out.html", status=401, typed=_typed()))
+    keep = getattr(current_app.view_functions.get(request.endpoint or ""), "rescue", None)
+    kept = bool(keep and keep(**(request.view_args or {})))
+    page = web.page("signin/signed_out.html", status=401, typed=_typed(), kept=kept, back=_page_of_post())
+    return web.private(page)
+
+
+def _page_of_post() -> str | None:
+    """The page that a post came from, as far as its address says."""
+    adapter = current_app.create_url_adapter(request)
+    paths = (request.path, request.path.rpartition("/")[0])
+    return next((path for path in paths if adapter and path and adapter.test(path, "GET")), None)
 
 
 def _check_token() -> None:

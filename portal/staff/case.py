@@ -12,20 +12,22 @@ from typing import Any
 from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from portal import addresses, web
+from portal import addresses, tokens, web
 from portal.clock import now
-from portal.db import transaction
-from portal.desk import perform
+from portal.db import db, transaction
+from portal.desk import drafts, perform
 from portal.desk.acts import ACTS
 from portal.errors import Conflict, Forbidden, Refused
-from portal.people.models import Role
-from portal.signin.gate import current, guarded, keeps_text
-from portal.staff.casefile import CaseFile
+from portal.people.models import Role, User
+from portal.settings import settings
+from portal.signin.gate import current, guarded, keeps_text, rescues
+from portal.staff.casefile import PASS_FOR, CaseFile, pass_purpose
 from portal.staff.forms import ActForm, DeskForm, form_of
 
 bp = guarded("case", Role.DESK, Role.PHARMACIST, Role.MANAGER)
 
 PAGE = "staff/case.html"
+DRAFT = "draft"
 ANSWERED_AND_CLOSED = "answer-and-close"
 
 
@@ -43,11 +45,39 @@ def show(reference: str) -> ResponseReturnValue:
 @bp.get(f"{addresses.STAFF_REQUEST}/<act>")
 def back(reference: str, act: str) -> ResponseReturnValue:
     """Whoever comes to the address of an act by GET (after signing in again, say) lands on the request."""
-    perform.act_of(act)
+    if act != DRAFT:
+        perform.act_of(act)
     return redirect(_address(_case(reference)), 303)
 
 
+def _rescue(reference: str, act: str = DRAFT) -> bool:
+    """Keep the draft of somebody whose session ended: the pass that their page held says whose it is."""
+    writer, _, stamp = request.form.get("draft_pass", "").partition(".")
+    known = writer.isascii() and writer.isdigit() and len(writer) < 10
+    user = db.session.get(User, int(writer)) if known else None
+    if user is None or not user.active:
+        return False
+    asked, at = perform.get(reference), now()
+    age = tokens.stamp_age(settings().keys, pass_purpose(user, asked), stamp, at=at.timestamp())
+    if age is None or age > PASS_FOR.total_seconds():
+        return False
+    with transaction():
+        drafts.keep(asked, user.id, _typed(), at=at)
+    return True
+
+
+@bp.post(f"{addresses.STAFF_REQUEST}/{DRAFT}")
+@rescues(_rescue)
+def draft(reference: str) -> ResponseReturnValue:
+    """Keep what stands in the boxes, and do nothing else; the page's script comes here while one types."""
+    case = _case(reference)
+    with transaction():
+        drafts.keep(case.request, case.by.id, _typed(), at=now())
+    return redirect(_address(case, done=DRAFT), 303)
+
+
 @bp.post(f"{addresses.STAFF_REQUEST}/<act>")
+@rescues(_rescue)
 @keeps_text
 def do(reference: str, act: str) -> ResponseReturnValue:
     """One act in one transaction; where it fails, the page again, with the draft and with what is new."""
@@ -60,20 +90,21 @@ def do(reference: str, act: str) -> ResponseReturnValue:
         try:
             with transaction():
                 perform.perform(chosen, case.request, by=case.by, at=now(), **_given(form))
+                drafts.keep(case.request, case.by.id, _typed() | {act: ""}, at=now())
         except Refused as refusal:
             if refusal.field not in form:
-                case.record_opening()
+                case.record_opening(_typed())
                 raise
             form[refusal.field].errors = [refusal.message]
         except (Conflict, Forbidden):
-            case.record_opening()
+            case.record_opening(_typed())
             if isinstance(form, DeskForm):
                 form.renew()
             raise
         else:
             closes = "close" in form and form.close.data
             return redirect(_address(case, done=ANSWERED_AND_CLOSED if closes else act), 303)
-    case.record_opening()
+    case.record_opening(_typed() if "csrf_token" not in form.errors else None)
     return web.private(web.page(PAGE, form=form, case=case, done=""))
 
 
@@ -84,7 +115,15 @@ def _given(form: ActForm | DeskForm) -> dict[str, Any]:
     return {**form.values(), "form_token": form.form_token.data or ""}
 
 
+def _typed() -> dict[str, str]:
+    """What stands in the boxes of the page, whichever button sent it."""
+    boxes = {act.word: request.form.get(f"{act.word}-text") for act in ACTS if act.asks == "text"}
+    return {box: words for box, words in boxes.items() if words is not None}
+
+
 def _done(word: str) -> str:
+    if word == DRAFT:
+        return "Your draft is kept. Only you see it."
     if word == ANSWERED_AND_CLOSED:
         return "The answer is on its way, and the request is closed."
     act = ACTS.get(word)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from textwrap import shorten
 from typing import Any
 
-from portal import audit
+from portal import audit, tokens
 from portal.audit import AuditEntry
 from portal.clock import now
 from portal.db import db, transaction
-from portal.desk import perform
+from portal.desk import drafts, perform
 from portal.desk import search as queue
 from portal.desk.acts import ANSWER, CLAIM, ROOM_ACTS, Act, Staff
 from portal.desk.letters import signature
@@ -20,9 +21,11 @@ from portal.intake.models import Kind as KindWord
 from portal.intake.models import Message, Request, Status
 from portal.mail import lanes
 from portal.people.models import Role, User
+from portal.settings import settings
 from portal.staff.forms import form_of
 
 SNIPPET = 60  # characters of a question in the list, whole words
+PASS_FOR = timedelta(hours=24)  # how long a page that is open may still hand in a draft without a session
 OTHERS = 5  # requests of the same NPI beside this one
 
 ACTIONS = {
@@ -49,9 +52,10 @@ class Line:
     subject: str
     flags: tuple[str, ...]
     may_claim: bool
+    writers: str  # who else writes about it at the moment
 
 
-def line(row: queue.Row, by: Staff) -> Line:
+def line(row: queue.Row, by: Staff, writers: Sequence[str] = ()) -> Line:
     """The row as this member of staff may see it."""
     return Line(
         request=row.request,
@@ -61,6 +65,7 @@ def line(row: queue.Row, by: Staff) -> Line:
         subject=_subject(row.request, by),
         flags=_flags(row.request),
         may_claim=perform.may(by, CLAIM, row.request),
+        writers=" and ".join(writers),
     )
 
 
@@ -106,25 +111,34 @@ def _flags(asked: Request) -> tuple[str, ...]:
     return tuple(flags)
 
 
+def pass_purpose(user: User, asked: Request) -> str:
+    """What the pass of a page is for: to keep this person's draft about this request, and nothing else."""
+    return f"draft/{user.id}/{tokens.digest(user.session_key)}/{asked.reference}"
+
+
 class CaseFile:
     """One request as one member of staff may see it.
 
     Everything is asked anew when it is used: a page shown again, after somebody else was first, shows what is new.
     """
 
-    def __init__(self, asked: Request, by: Staff) -> None:
+    def __init__(self, asked: Request, by: User) -> None:
         self.request = asked
         self.by = by
         self.kind = kinds.of(asked)
         self.is_recorded = False
         self.forms = {act.word: form_of(act, asked) for act in ROOM_ACTS if act.asks}
-        for form in self.forms.values():
+        self.drafts = drafts.of(asked, by.id)
+        for word, form in self.forms.items():
             form.version.of = asked
+            if word in self.drafts and not form["text"].raw_data:  # what was just typed is newer
+                form["text"].data = self.drafts[word].text
 
-    def record_opening(self) -> None:
-        """Put into the audit trail that this person sees the request; raises Unavailable."""
+    def record_opening(self, typed: Mapping[str, str] | None = None) -> None:
+        """Put into the audit trail that this person sees it, and keep what they typed; raises Unavailable."""
         with transaction():
             perform.opened(self.request, by=self.by, at=now())
+            drafts.keep(self.request, self.by.id, typed or {}, at=now())
         self.is_recorded = True
 
     def may(self, act: str) -> bool:
@@ -135,6 +149,18 @@ class CaseFile:
     def may_read(self) -> bool:
         """Whether what was typed freely is shown."""
         return self.is_recorded and perform.may_read(self.by, self.request)
+
+    @property
+    def draft_pass(self) -> str:
+        """What lets this page keep a draft after its session ended."""
+        stamp = tokens.stamp(settings().keys[0], pass_purpose(self.by, self.request), at=now().timestamp())
+        return f"{self.by.id}.{stamp}"
+
+    @property
+    def writers(self) -> str:
+        """Who else writes about this request at the moment."""
+        found = drafts.writers([self.request.id], but=self.by.id, at=now())
+        return " and ".join(found.get(self.request.id, ()))
 
     @property
     def signature(self) -> list[str]:
@@ -172,6 +198,11 @@ class CaseFile:
     def reasoned_acts(self) -> list[Act]:
         """The acts that ask for a reason and are offered."""
         return [act for act in ROOM_ACTS if act.reasons and perform.may(self.by, act, self.request)]
+
+    @property
+    def offered_forms(self) -> list[Any]:
+        """The forms of the acts that are offered and ask something."""
+        return [form for word, form in self.forms.items() if self.may(word)]
 
     @property
     def owner_name(self) -> str:

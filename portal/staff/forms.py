@@ -65,11 +65,14 @@ class DeskForm(BaseForm):
     version = VersionField()
 
 
+WORK = {"form": "work"}  # the one form of the request's page: what any button sends holds all that was typed
+
+
 class NoteForm(DeskForm):
     """What only staff read."""
 
     text = LongTextField(
-        "Note", [DataRequired(WRITE_NOTE)], max_length=NOTE_MAX, render_kw={"data-count": NOTE_MAX}
+        "Note", [DataRequired(WRITE_NOTE)], max_length=NOTE_MAX, render_kw={"data-count": NOTE_MAX, **WORK}
     )
 
 
@@ -77,14 +80,17 @@ class AnswerForm(DeskForm):
     """What goes out by mail; `close` is the second of its two buttons."""
 
     text = LongTextField(
-        "Answer", [DataRequired(WRITE_ANSWER)], max_length=ANSWER_MAX, render_kw={"data-count": ANSWER_MAX}
+        "Answer",
+        [DataRequired(WRITE_ANSWER)],
+        max_length=ANSWER_MAX,
+        render_kw={"data-count": ANSWER_MAX, **WORK},
     )
     close = BooleanField()
 
 
-def choices(labels: Mapping[Any, str]) -> list[SelectChoice]:
+def choices(labels: Mapping[Any, str], **more: str) -> list[SelectChoice]:
     """Stored words and what is shown for them, as a field takes them."""
-    return [SelectChoice(value=str(word), label=label) for word, label in labels.items()]
+    return [SelectChoice(value=str(word), label=label, render_kw=more) for word, label in labels.items()]
 
 
 class ReasonForm(DeskForm):
@@ -94,7 +100,7 @@ class ReasonForm(DeskForm):
 
     def __init__(self, act: Act, **more: Any) -> None:
         super().__init__(prefix=act.word, **more)
-        self.reason.choices = choices(act.reasons)
+        self.reason.choices = choices(act.reasons, **WORK)
 
 
 def form_of(act: Act, request: Request) -> ActForm | DeskForm:

@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from portal import addresses, web
 from portal.clock import now
+from portal.desk import drafts
 from portal.desk import search as queue
 from portal.desk.search import ALL_WORD, LATE_WORD, OPEN_WORD, SORT_ANSWER_BY, SORT_NEWEST, Filters
 from portal.intake.models import KIND_LABELS, STATUS_LABELS, Kind, Request, Status
@@ -89,7 +90,8 @@ def requests() -> ResponseReturnValue:
     if not found.rows and "after" in request.args:
         return redirect(_list_address(filters.args()), 303)
     view = next((view for view in VIEWS if _is_view(view, filters)), None)
-    lines = [line(row, by) for row in found.rows]
+    writing = drafts.writers([row.request.id for row in found.rows], but=by.id, at=at)
+    lines = [line(row, by, writing.get(row.request.id, ())) for row in found.rows]
     may_claim = any(each.may_claim for each in lines)
     next_due = None if found.rows else _next_due(by, at)
     return web.private(

@@ -84,8 +84,8 @@
   /* Ask before text that was typed and not sent is left behind. */
   window.addEventListener("beforeunload", function (event) {
     if (leaving) return;
-    var changed = Array.prototype.some.call(document.querySelectorAll("form:not([data-keep]) textarea"), function (area) {
-      return area.value !== area.defaultValue;
+    var changed = Array.prototype.some.call(document.querySelectorAll("textarea"), function (area) {
+      return area.form && !area.form.hasAttribute("data-keep") && area.value !== area.defaultValue;
     });
     if (changed) event.preventDefault();
   });
