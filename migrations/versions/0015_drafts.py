@@ -1,7 +1,7 @@
 """What staff began to write about a request and have not sent.
 
 Revision ID: 0015
-Revises: 0020
+Revises: 0021
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from alembic import op
 import portal.db
 
 revision = "0015"
-down_revision = "0020"
+down_revision = "0021"
 branch_labels = None
 depends_on = None
 
