@@ -101,6 +101,7 @@ class _Reader:
             MAIL_RATE_PER_SECOND=self.rate("MAIL_RATE_PER_SECOND"),
             ORG=self.organisation(),
             PROBE_HOSTS=tuple(self.env.get("PROBE_HOSTS", "").lower().replace(",", " ").split()),
+            METRICS_TOKEN=self.token("METRICS_TOKEN"),
             PROFESSIONAL_GATE=self.switch("PROFESSIONAL_GATE", True),
             NPI_REGISTRY_URL=self.text("NPI_REGISTRY_URL", ""),
             REDIS_URL=self.text("REDIS_URL", ""),
@@ -135,6 +136,14 @@ class _Reader:
         value = self.text(name, "").lower()
         if value and (not _HOST.fullmatch(value) or ":" in value or len(value) > DOMAIN_MAX):
             self.faults.append(f"{name} must be a domain that receives mail, like bounces.example.org.")
+        return value
+
+    def token(self, name: str) -> str:
+        value = self.text(name, "")
+        if value and (len(value) < SECRET_BYTES or not value.isascii() or " " in value):
+            self.faults.append(
+                f"{name} is too short: give at least {SECRET_BYTES} random letters and digits."
+            )
         return value
 
     def recipient(self, name: str) -> str:

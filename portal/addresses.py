@@ -61,7 +61,8 @@ ROBOTS = Address("/robots.txt")
 SITEMAP = Address("/sitemap.xml")
 HEALTHZ = Address("/healthz")
 READYZ = Address("/readyz")
-PROBES = (HEALTHZ, READYZ)  # what monitors ask
+METRICS = Address("/metrics")
+PROBES = (HEALTHZ, READYZ, METRICS)  # what monitors ask
 SECURITY_TXT = Address("/.well-known/security.txt")
 
 # Texts that code or templates name.

@@ -20,6 +20,7 @@ from http import HTTPStatus
 from typing import Any, Protocol
 from wsgiref.types import WSGIApplication, WSGIEnvironment
 
+from portal.ops.tally import READY, answered
 from portal.ready import ReadyPages
 
 WRITERS = 8  # threads: requests that wait for a commit let others work (docs/performance.md)
@@ -106,6 +107,7 @@ class Front:
                 self._readers.submit(self._ready.look)
             chunks = self._ready.at_once(_sketch(scope), answer)
             if chunks is not None:
+                answered.count(scope.method, READY, answer.status)
                 proto.response_bytes(answer.status, answer.headers, b"".join(chunks))
                 return
         environ = _environ(scope)
@@ -182,6 +184,7 @@ class Front:
         ]
         if status == HTTPStatus.SERVICE_UNAVAILABLE:
             headers.append(("Retry-After", "30"))
+        answered.count("POST", "-", status)
         log.warning("a body was given up", extra={"status": status.value})
         proto.response_bytes(status, headers, f"{words}\n".encode())
 

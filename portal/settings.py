@@ -38,7 +38,8 @@ class Settings:
     BOUNCE_MAILDIR: Path | None = None  # where a mail server puts what came back
     MAIL_RATE_PER_SECOND: float = 0.0  # of the newsletter; 0 = unlimited
     ORG: Organisation
-    PROBE_HOSTS: tuple[str, ...] = ()  # by which names /healthz and /readyz may be asked, beside our own
+    PROBE_HOSTS: tuple[str, ...] = ()  # by which names the probes may be asked, beside our own
+    METRICS_TOKEN: str = field(repr=False, default="")  # by which /metrics answers from afar
     PROFESSIONAL_GATE: bool = True
     NPI_REGISTRY_URL: str = ""
     REDIS_URL: str = field(repr=False, default="")

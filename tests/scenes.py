@@ -751,6 +751,7 @@ NO_PAGE = {
     "newsletter_api.preflight": "for browsers",
     "ops.healthz": "for machines",
     "ops.readyz": "for machines",
+    "ops.figures": "for machines",
     "ops.security_txt": "a text file",
     "account.root": "redirects to the queue",
     "queue.home": "redirects to the queue",

@@ -16,6 +16,8 @@ from types import TracebackType
 
 from flask import Flask, Response, g, request
 
+from portal.ops.tally import answered
+
 FACTS = (
     "request",
     "method",
@@ -73,7 +75,7 @@ def where(exc_info: tuple[type[BaseException], BaseException, TracebackType | No
 
 
 def set_up(app: Flask) -> None:
-    """Send our logs to standard error, and write one line for each request that reaches Flask."""
+    """Send our logs to standard error, and write one line for each request that reaches Flask, and count it."""
     root = logging.getLogger("portal")
     if not root.handlers:
         root.addHandler(logging.StreamHandler(sys.stderr))
@@ -89,15 +91,18 @@ def set_up(app: Flask) -> None:
 
     @app.after_request
     def _line(response: Response) -> Response:
+        route = str(request.url_rule) if request.url_rule else "-"
+        seconds = time.perf_counter() - g.get("started", time.perf_counter())
+        answered.count(request.method, route, response.status_code, seconds)
         if log.isEnabledFor(logging.INFO):
             log.info(
                 "request",
                 extra={
                     "request": g.get("request_id", ""),
                     "method": request.method,
-                    "route": str(request.url_rule) if request.url_rule else "-",
+                    "route": route,
                     "status": response.status_code,
-                    "ms": round((time.perf_counter() - g.get("started", time.perf_counter())) * 1000, 1),
+                    "ms": round(seconds * 1000, 1),
                 },
             )
         return response

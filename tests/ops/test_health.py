@@ -321,7 +321,7 @@ def test_a_monitor_asks_by_address(app: Flask, monkeypatch: pytest.MonkeyPatch, 
     faces = _Probes(app.extensions["ready"], production)
 
     def status(path: str, host: str) -> str:
-        environ = EnvironBuilder(path).get_environ() | {"HTTP_HOST": host}
+        environ = EnvironBuilder(path).get_environ() | {"HTTP_HOST": host, "REMOTE_ADDR": "127.0.0.1"}
         return str(run_wsgi_app(faces, environ)[1]).split()[0]
 
     assert status(path, host) == "200"
