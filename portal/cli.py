@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import signal
 import sys
@@ -26,7 +27,7 @@ from portal.jobs import NotNow
 from portal.library import links
 from portal.mail import lanes
 from portal.npi_commands import npi_group
-from portal.ops import checks, host
+from portal.ops import checks, host, network, sbom
 from portal.people import accounts, invitations
 from portal.settings import settings
 from portal.staff_commands import invitation_link, staff_group
@@ -43,7 +44,7 @@ content_group = AppGroup("content", help="The portal's texts.")
 
 def register(app: Flask) -> None:
     """Give the app its commands."""
-    for command in (serve_command, worker_command, seed_command, doctor_command):
+    for command in (serve_command, worker_command, seed_command, doctor_command, sbom_command):
         app.cli.add_command(command)
     app.cli.add_command(staff_group)
     app.cli.add_command(npi_group)
@@ -189,16 +190,26 @@ def seed_command() -> None:
 
 
 @click.command("doctor")
+@click.option("--network", "asks", is_flag=True, help="Ask DNS, the mail server and our own address too.")
 @with_appcontext
-def doctor_command() -> None:
+def doctor_command(asks: bool) -> None:
     """Say of each part whether it is well (ok), could be better (advice) or is not (FAULT), and what to do."""
-    found = [check() for check in (*checks.ALL, *host.ALL)]
+    found = [check() for check in (*checks.ALL, *host.ALL, *(network.ALL if asks else ()))]
     for finding in found:
         word = "ok" if finding.ok else "advice" if finding.advice else "FAULT"
         click.echo(f"{word:<6}  {finding.name:<10} {finding.detail}")
         if not finding.ok:
             click.echo(f"        {'':<10} → {finding.remedy}")
     sys.exit(1 if any(finding.is_fault for finding in found) else 0)
+
+
+@click.command("sbom")
+@with_appcontext
+def sbom_command() -> None:
+    """Print what the portal is made of, as CycloneDX JSON: every pin with its hashes and licence."""
+    lists = sorted(settings().ENV_FILE.parent.glob("requirements*.txt"))
+    told = sbom.made([path for path in lists if path.name != "requirements-dev.txt"])
+    click.echo(json.dumps(told, ensure_ascii=False, indent=1))
 
 
 @requests_group.command("export")

@@ -46,11 +46,17 @@ def backup_create(folder: Path | None) -> None:
 
 
 @backup_group.command("verify")
-@click.argument("file", type=FILE)
+@click.argument("file", type=FILE, required=False)
+@click.option("--newest", is_flag=True, help="The newest in BACKUP_DIR.")
 @IDENTITY
 @refusals
-def backup_verify(file: Path, identity: Path | None) -> None:
+def backup_verify(file: Path | None, newest: bool, identity: Path | None) -> None:
     """Unpack a backup aside and look through all of it."""
+    if newest == bool(file):
+        raise Refused("Give a backup's file, or --newest.")
+    file = file or next(reversed(generations.listed(files.folder_of(settings()))), None)
+    if file is None:
+        raise Refused("There is no backup yet.")
     with files.unpacked(file, file.parent, identity) as (manifest, _folder):
         rows = sum(manifest.counts.values())
         click.echo(f"{file.name} is good: of {manifest.made_at}, schema {manifest.schema}, {rows} rows.")

@@ -186,6 +186,11 @@ def transport_for(smtp_url: str, folder: Path) -> Transport:
     return SmtpTransport(smtp_url) if smtp_url else FileTransport(folder)
 
 
+def try_out(smtp_url: str) -> None:
+    """Sign in at the server, send nothing, and leave. Raises RelayDown, which says what it said."""
+    SmtpTransport(smtp_url)._open().quit()
+
+
 _STATUS = re.compile(r"^(?:\d{3}[ -])?([245])\.(\d{1,3})\.(\d{1,3})\b")
 # Of a server that gives no enhanced status: words that are about us, not about who gets the mail.
 _ABOUT_US = re.compile(
