@@ -8,7 +8,7 @@ COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-ha
 # Compiled tests are kept, whatever the shell says: compiling them is half of a short run.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test test-fast faults browsers test-postgres check format lint types bench screenshots seed lock translations clean
+.PHONY: help run test test-fast pictures faults browsers test-postgres check format lint types bench screenshots seed lock translations clean
 
 help: ## List what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -84,6 +84,9 @@ translations: $(VENV)/ready-dev ## Gather the words to translate; fails, with a 
 	$(BIN)/pybabel -q update -i portal/translations/messages.pot -d portal/translations --no-fuzzy-matching \
 		--ignore-pot-creation-date
 	$(BIN)/pytest -q -n0 tests/newsletter/test_spanish.py -k "translat"
+
+pictures: $(VENV)/ready-dev ## Draw the pictures of the evidence anew, after a change of evidence.yaml
+	$(BIN)/python -m drawings
 
 lock: $(VENV)/ready-dev ## Pin the newest versions, with hashes
 	$(COMPILE) --upgrade requirements.in -o requirements.txt

@@ -100,6 +100,8 @@ DOSE_PLAN = Address("/prescribers/dose-plan")
 PRESCRIPTION = Address("/prescribers/prescription")
 GUIDE = Address("/prescribers/guide.pdf")
 EVIDENCE_JSON = Address("/prescribers/evidence.json")
+PICTURE = Address("/prescribers/evidence/<slug>.svg")
+CITATIONS = Address("/prescribers/references.<slug>")
 EVIDENCE_CSV = Address("/prescribers/evidence.csv")
 
 CONSULTATION = Address("/requests/consultation", listed=True)

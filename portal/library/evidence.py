@@ -5,12 +5,13 @@ a body of evidence goes, and which way a study reads, are words from two short l
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from portal.library import records, tables
+from portal.library.references import Reference
 
 CERTAINTY = {
     "conflicting": "Conflicting trials",
@@ -32,9 +33,30 @@ READING = {
     "waiting": "Results not found",
 }
 COLUMNS = ("Study", "Reads as", "Design", "Result", "Source")
+SORTS = {"n": "Largest first", "year": "Newest first", "direction": "By direction"}
+DIRECTIONS = ("no-difference", "favors", "favors-cream", "unclear", "safety", "uncontrolled", "waiting")
+SCALES = {"points": "Difference in points on a 0 to 10 scale", "sd": "Standardized difference"}
 GLANCE = ("Condition", "Certainty", "In one line")
 
+_PEOPLE = re.compile(
+    r"(\d[\d,]*)(?: and \d+)? (?:women|people|children|adults|enrolled|recruited|opioid users|completers)"
+)
+_YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 _SLUG = re.compile(r"[a-z][a-z0-9-]*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect:
+    """One difference in pain as the source prints it, LDN less its comparator: below 0 favors LDN.
+
+    Each number stands in the study's `result` too; an interval that the source does not print is None.
+    """
+
+    scale: str
+    label: str
+    value: float
+    low: float | None
+    high: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +68,18 @@ class Study:
     result: str
     reading: str
     sources: tuple[str, ...]
+    effect: Effect | None = None
+
+    @property
+    def people(self) -> int:
+        """How many the design names first; 0 where it names none."""
+        found = _PEOPLE.search(self.design)
+        return int(found[1].replace(",", "")) if found else 0
+
+    def year(self, works: Mapping[str, Reference]) -> str:
+        """The year in its name, else that of its first work; nothing where neither is known."""
+        named = _YEAR.search(self.name)
+        return named[0] if named else works[self.sources[0]].known("year") if self.sources[0] in works else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +159,58 @@ def glance(conditions: tuple[Condition, ...], page: str) -> tables.Grid:
     )
 
 
+def sorted_grid(conditions: tuple[Condition, ...], sort: str, works: Mapping[str, Reference]) -> tables.Grid:
+    """All studies in one list, in an order of SORTS; those without the number come last."""
+    rows = [(one, study) for one in conditions for study in one.studies]
+    keys: dict[str, Callable[[Study], Any]] = {
+        "n": lambda study: -study.people,
+        "year": lambda study: -int(study.year(works) or 0),
+        "direction": lambda study: (DIRECTIONS.index(study.reading), -study.people),
+    }
+    rows.sort(key=lambda row: keys[sort](row[1]))
+    return tables.Grid(
+        id="evidence-table",
+        caption=f"Studies of low dose naltrexone. {SORTS[sort]}. Every use listed is off-label.",
+        columns=("Study", "Condition", "People", "Year", *COLUMNS[1:]),
+        groups=(
+            tables.Group(
+                id="",
+                heading="",
+                detail="",
+                rows=tuple(
+                    (
+                        *(study.name, one.name, f"{study.people:,}" if study.people else "–"),
+                        *(study.year(works) or "–", f"**{READING[study.reading]}**"),
+                        *(study.design, study.result, _cite(study.sources)),
+                    )
+                    for one, study in rows
+                ),
+            ),
+        ),
+    )
+
+
+def _effect(entry: Mapping[str, str], result: str) -> Effect:
+    numbers = [entry["value"], *(entry[name] for name in ("low", "high") if entry.get(name))]
+    for number in numbers:
+        if number not in result:
+            raise ValueError(f"the effect {number} does not stand in the result")
+    if entry["scale"] not in SCALES:
+        raise ValueError(f"scale must be one of {', '.join(SCALES)}")
+    value, low, high = (_number(entry.get(name)) for name in ("value", "low", "high"))
+    if (
+        value is None
+        or (low is None) != (high is None)
+        or (low is not None and not low <= value <= (high or 0))
+    ):
+        raise ValueError("an effect has a value, and both ends of its interval or none")
+    return Effect(scale=entry["scale"], label=entry["label"], value=value, low=low, high=high)
+
+
+def _number(text: str | None) -> float | None:
+    return float(text.replace("−", "-")) if text else None
+
+
 def _cite(sources: tuple[str, ...]) -> str:
     return f"[{'; '.join(f'@{key}' for key in sources)}]"
 
@@ -142,6 +228,7 @@ def _condition(entry: Mapping[str, Any]) -> Condition:
                 result=study["result"],
                 reading=study["reading"],
                 sources=tuple(study["sources"]),
+                effect=_effect(study["effect"], study["result"]) if study.get("effect") else None,
             )
             for study in entry["studies"]
         ),

@@ -8,7 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from portal import addresses
-from portal.library import cards, evidence, markdown, plans, records, references, sheet, typography, words
+from portal.library import (
+    cards,
+    evidence,
+    markdown,
+    pictures,
+    plans,
+    records,
+    references,
+    sheet,
+    typography,
+    words,
+)
 from portal.library.evidence import Condition
 from portal.library.pages import (
     EVIDENCE,
@@ -45,7 +56,7 @@ ELSEWHERE = frozenset(path for address in (*addresses.LISTED, *PAPERS) for path 
 RESERVED_IDS = frozenset(
     {
         *("main", "contents", "contents-title", "errors", "references", "all-references"),
-        *("changes", "contact", "cite"),
+        *("changes", "contact", "cite", "pictures"),
     }
 )
 
@@ -108,6 +119,7 @@ def load(folder: Path) -> Library:
         schedules=schedules,
         sheet=sections,
         cards=carried,
+        pictures=pictures.load(folder, conditions),
         loaded=loaded,
     )
 

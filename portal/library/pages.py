@@ -17,6 +17,7 @@ from markupsafe import Markup
 from portal import addresses
 from portal.library import ages, cards, evidence, markdown, plans, sheet, typography
 from portal.library.evidence import Condition
+from portal.library.pictures import Picture
 from portal.library.plans import Schedule
 from portal.library.references import Reference
 from portal.library.tables import Grid
@@ -119,24 +120,30 @@ class Library:
     schedules: tuple[Schedule, ...]
     sheet: tuple[sheet.Section, ...]
     cards: Mapping[str, cards.Card]
+    pictures: Mapping[str, Picture]
     loaded: tuple[int, int]
 
     def stamp(self) -> tuple[int, int]:
         """What the files look like now; differs from `loaded` once one was written, added or taken away."""
         return stamp(self.folder)
 
-    def evidence_on(self, condition: str) -> Page | None:
-        """The evidence page from its table on, with one condition's studies alone; None for one that is not there."""
+    def evidence_on(self, condition: str | None, sort: str = "") -> Page | None:
+        """The evidence page from its table on, one condition's studies alone or sorted; None for one not listed."""
         page = self.pages.get(EVIDENCE)
         chosen = next((one for one in self.evidence if one.id == condition), None)
-        if page is None or chosen is None:
+        if page is None or (condition is not None and chosen is None):
             return None
+        if condition is None and not sort:
+            return page
         _, table, rest = page.body.partition(EVIDENCE_TABLE)
+        shown = (chosen,) if chosen else self.evidence
         grids = grids_of(self.evidence, self.schedules, chosen)
+        if sort:
+            grids["evidence"] = evidence.sorted_grid(shown, sort, self.references)
         document = markdown.parse(table + rest or page.body, page.language, grids)
         return replace(
             page,
-            title=f"{page.title}: {typography.typeset(chosen.name)[0]}",
+            title=f"{page.title}: {typography.typeset(chosen.name)[0]}" if chosen else page.title,
             document=document,
             references=cited_works(document, self.references),
         )

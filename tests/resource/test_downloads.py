@@ -45,7 +45,7 @@ def test_the_columns_are_a_promise(library: Library) -> None:
 
     assert text.split("\r\n")[0] == (
         "condition_id,condition,certainty,summary,study,design,result,reads_as,reference_ids,references,"
-        "reference_urls,address,changed_on,review,terms"
+        "reference_urls,address,changed_on,review,terms,people,year"
     )
 
 

@@ -1,0 +1,1 @@
+"""Draws the pictures of the evidence (`make pictures`): needs the plotting library, which the portal does not."""
