@@ -20,16 +20,18 @@ from portal.db import db, transaction
 from portal.desk import acts, perform
 from portal.desk.acts import Act
 from portal.errors import Refused
-from portal.intake import patient_data, submissions
+from portal.intake import checks, patient_data, submissions
 from portal.intake.kinds import CONSULTATION, RESOURCE, Kind
-from portal.intake.models import Request, SpamReason
+from portal.intake.models import OPEN, Request, SpamReason
 from portal.mail import promise as mail
 from portal.mail.compose import link
 from portal.newsletter import consent, subscriptions
 from portal.newsletter import service as newsletter
 from portal.newsletter.models import Means, Signup, Source
 from portal.newsletter.models import State as SubscriberState
-from portal.npi import number
+from portal.npi import importing, number
+from portal.npi import index as registry
+from portal.npi.verdicts import NOBODY_ASKED
 from portal.people import accounts, invitations
 from portal.people.models import User
 from portal.settings import settings
@@ -57,6 +59,7 @@ def plant() -> Iterator[str]:
         _requests(at, pharmacist, clerk)
         links = [(person, invitations.renew(person, by=None, at=at)) for person in staff]
         mail.settle(at)
+    _check(at)
     yield f"{len(demo.STAFF)} members of staff, {db.session.scalar(select(func.count(Request.id)))} requests."
     for person, token in links:
         yield f"  {person.name} ({person.role}) signs in first here: {link(addresses.STAFF_INVITE.of(token=token))}"
@@ -177,6 +180,20 @@ def _requests(at: datetime, pharmacist: User, clerk: User) -> None:
     world.happen()
 
 
+def _check(at: datetime) -> None:
+    """Give every request its verdict, by a small made-up registry unless there is one."""
+    folder = settings().INSTANCE_DIR
+    if not (folder / registry.NAME).exists():
+        name, day = demo.REGISTRY_NAME, at.date() - timedelta(days=10)
+        rows = ((int(_npi(who)), 0, *known) for who, known in demo.REGISTERED.items())
+        source = registry.Source(name, name, "full", day, len(demo.REGISTERED), 0, at.isoformat())
+        importing.make(folder, rows, source)
+    before = (Request.name == demo.UNCHECKED[0], Request.status.not_in(OPEN))
+    checks.check_new(lambda _npi: NOBODY_ASKED, at, *before)
+    while checks.check_new(registry.Index(folder / registry.NAME).ask, at):
+        pass
+
+
 def _answer(question: tuple[list[str], str] | None) -> str:
     if question is None:
         return demo.SENT
@@ -254,9 +271,12 @@ def _send(
 
 
 def _identity(who: tuple[str, ...]) -> dict[str, str]:
-    *given, nine = who
-    npi = next(nine + last for last in "0123456789" if number.is_valid(nine + last))
-    return {**dict(zip(("name", "credential", "practice", "state", "email"), given, strict=True)), "npi": npi}
+    given = dict(zip(("name", "credential", "practice", "state", "email"), who[:-1], strict=True))
+    return {**given, "npi": _npi(who)}
+
+
+def _npi(who: tuple[str, ...]) -> str:
+    return next(who[-1] + last for last in "0123456789" if number.is_valid(who[-1] + last))
 
 
 def _subscribers(at: datetime) -> int:

@@ -566,6 +566,20 @@ def _(stage: Stage) -> None:
     open_request(stage, "Ada", **CONSULTATION, status=Status.IN_PROGRESS).press("Save note")
 
 
+@scene("staff call back that says nothing", "case.do", status=422)
+def _(stage: Stage) -> None:
+    open_request(stage, "Ada", **CONSULTATION, status=Status.IN_PROGRESS)
+    stage.page.get_by_text("Call back (925)").click()
+    stage.press("Record the call")
+
+
+@scene("staff license that says nothing", "case.do", status=422)
+def _(stage: Stage) -> None:
+    open_request(stage, "Ada", name="Noor Rahman", status=Status.NEW)
+    stage.page.get_by_text("Look up the license").click()
+    stage.press("Record what you found")
+
+
 @scene("staff answer after somebody else was first", "case.do", status=409, pictures="conflict")
 def _(stage: Stage) -> None:
     open_request(stage, "Ada", **CONSULTATION, status=Status.IN_PROGRESS)

@@ -14,8 +14,10 @@ from portal import demo, seed
 from portal.audit import AuditEntry
 from portal.db import db
 from portal.errors import Refused
+from portal.intake.checks import NpiCheck
 from portal.intake.models import Message, Request, Status
 from portal.mail.models import Delivery, State
+from portal.npi.verdicts import Verdict
 from portal.organisation import OpeningHours
 from tests.conftest import START, Clock
 
@@ -129,3 +131,11 @@ def test_a_portal_without_hours_is_planted_too(app: Flask, change_settings: Call
     change_settings(ORG=replace(app.extensions["settings"].ORG, hours=OpeningHours()))
 
     assert "29 requests" in plant(app)
+
+
+def test_every_verdict_is_on_screen(app: Flask, planted: str) -> None:
+    with app.app_context():
+        seen = set(db.session.scalars(select(Request.verdict)))
+        assert seen == set(Verdict)
+        made = db.session.scalars(select(NpiCheck.source).where(NpiCheck.verdict != "unchecked"))
+        assert set(made) == {demo.REGISTRY_NAME}

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from portal.db import db
-from portal.errors import Refused
+from portal.errors import Conflict, Refused
+from portal.intake import checks
 from portal.intake.models import (
     CLOSE_REASON_LABELS,
     OPEN,
@@ -35,6 +36,9 @@ TOO_OLD_TO_REOPEN = "This request was closed more than 90 days ago. Ask the pres
 WRITE_NOTE = "Write the note"
 WRITE_ANSWER = "Write the answer"
 SELECT_REASON = "Select a reason"
+WRITE_CALL = "Write whom you reached and what they said"
+WRITE_LICENSE = "Write what the board's page says: license number, status, until when"
+NO_NUMBER = "The registry has no telephone number for this NPI."
 
 
 class Staff(Protocol):
@@ -102,7 +106,7 @@ class Act:
     missing: str = ""  # what is said when that is not given
     reasons: Mapping[Any, str] = field(default_factory=dict)
     change: Change = _nothing
-    limit: Callable[[Request, datetime], None] | None = None  # raises Refused
+    limit: Callable[[Request, datetime], None] | None = None  # raises Refused or Conflict
     then: Callable[[Request, Staff, datetime, Given], None] | None = None
     is_versioned: bool = True
     button: str = "second"
@@ -137,6 +141,11 @@ def _answer(request: Request, by: Staff, at: datetime, given: Given) -> None:
 def _not_too_old(request: Request, at: datetime) -> None:
     if request.closed_at is not None and at > request.closed_at + REOPEN_WITHIN:
         raise Refused(TOO_OLD_TO_REOPEN)
+
+
+def _has_number(request: Request, _at: datetime) -> None:
+    if not checks.numbers(request):
+        raise Conflict(NO_NUMBER)
 
 
 EVERYBODY, SENIOR = frozenset(Role), frozenset({Role.PHARMACIST, Role.MANAGER})
@@ -277,5 +286,35 @@ CHECK_AGAIN = Act(
     change=lambda _by, _at: {"verdict": ""},  # for the job that checks what has no verdict
     is_versioned=False,
 )
+CALL_BACK = Act(
+    word="call-back",
+    label="Record the call",
+    done="The call is recorded.",
+    audit="request.called_back",
+    told="Called back, by the registry's number",
+    roles=EVERYBODY,
+    starts=frozenset(Status),
+    fits=lambda request: bool(request.npi),
+    asks="text",
+    missing=WRITE_CALL,
+    limit=_has_number,
+    then=_note,
+    is_versioned=False,
+)
+LICENSE = Act(
+    word="license",
+    label="Record what you found",
+    done="The look-up is recorded.",
+    audit="request.license_looked_up",
+    told="License looked up",
+    roles=SENIOR,
+    starts=frozenset(Status),
+    fits=lambda request: bool(request.npi),
+    asks="text",
+    missing=WRITE_LICENSE,
+    then=_note,
+    is_versioned=False,
+)
+ON_NPI = (CHECK_AGAIN, CALL_BACK, LICENSE)  # offered beside what the registry says
 ACTS: Register[Act] = Register("acts", lambda act: act.word)
-ROOM_ACTS = (CLAIM, TAKE_OVER, RELEASE, NOTE, ANSWER, CLOSE, REOPEN, SPAM, NOT_SPAM, CHECK_AGAIN)
+ROOM_ACTS = (CLAIM, TAKE_OVER, RELEASE, NOTE, ANSWER, CLOSE, REOPEN, SPAM, NOT_SPAM, *ON_NPI)

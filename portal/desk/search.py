@@ -19,6 +19,7 @@ from portal.db import UTCDateTime, db
 from portal.intake import terms
 from portal.intake.models import OPEN, Kind, Request, Status
 from portal.intake.reference import normalise
+from portal.npi.verdicts import Verdict
 from portal.people.models import User
 
 LIMIT = 25
@@ -39,6 +40,7 @@ class Filters:
 
     status: str = ""  # open, late, all, or one Status; "": open, and while searching all
     kind: str = ""  # "", or one Kind
+    verdict: str = ""  # "", or one Verdict on the NPI
     owner: str = ""  # "", me, none, or the id of an account
     q: str = ""
     sort: str = SORT_ANSWER_BY
@@ -72,7 +74,7 @@ class Filters:
     def args(self, **changes: str) -> dict[str, str]:
         """The query string of this list, with changes; what is the default is left out."""
         changed = replace(self, **changes)  # type: ignore[arg-type]
-        names = ("status", "kind", "owner", "q", "sort")
+        names = ("status", "kind", "verdict", "owner", "q", "sort")
         return {
             name: getattr(changed, name) for name in names if getattr(changed, name) != getattr(Filters, name)
         }
@@ -172,6 +174,8 @@ def _filtered(filters: Filters, me: int, at: datetime) -> Select[Request, str | 
         query = query.where(Request.status == filters.shows)
     if filters.kind:
         query = query.where(Request.kind == filters.kind)
+    if filters.verdict:
+        query = query.where(Request.verdict == filters.verdict)
     if filters.owner == "me":
         query = query.where(Request.owner_id == me)
     elif filters.owner == "none":
@@ -246,6 +250,7 @@ def _is_number(value: str, digits: int) -> bool:
 _RULES: dict[str, Callable[[str], bool]] = {
     "status": lambda value: value in (OPEN_WORD, LATE_WORD, ALL_WORD) or value in set(Status),
     "kind": lambda value: value in set(Kind),
+    "verdict": lambda value: value in set(Verdict),
     "owner": lambda value: value in ("me", "none") or (_is_number(value, 10) and int(value) <= _LARGEST_ID),
     "sort": lambda value: value in (SORT_ANSWER_BY, SORT_NEWEST),
 }

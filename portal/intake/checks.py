@@ -18,12 +18,13 @@ from portal.db import Base, UTCDateTime, db, transaction
 from portal.errors import Unavailable
 from portal.intake.models import OPEN, Request
 from portal.npi.names import Likeness, Registered
-from portal.npi.verdicts import Finding, Provider, Typed, Verdict, judge
+from portal.npi.verdicts import NOBODY_ASKED, Answer, Finding, Provider, Typed, Verdict, judge
 
 BATCH = 20
+SOURCE_MAX = 120
 
-Ask = Callable[[str], tuple[Provider | None, date | None]]
-"""Asks a registry about a number: the provider, and the day as of which; no day: nobody could be asked."""
+Ask = Callable[[str], Answer]
+"""Asks a registry about a number; may raise Unavailable."""
 
 
 class NpiCheck(Base):
@@ -37,12 +38,15 @@ class NpiCheck(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     request_id: Mapped[int] = mapped_column(ForeignKey("request.id", ondelete="CASCADE"), index=True)
     at: Mapped[datetime] = mapped_column(UTCDateTime)
-    npi: Mapped[str] = mapped_column(String(10))
+    npi: Mapped[str] = mapped_column(String(10), index=True)
     typed: Mapped[dict[str, str]] = mapped_column(JSON)
     verdict: Mapped[str] = mapped_column(String(20))
     reasons: Mapped[list[str]] = mapped_column(JSON)
     close: Mapped[str] = mapped_column(String(20))
     as_of: Mapped[str] = mapped_column(String(10))  # ISO 8601; empty: nobody could be asked
+    source: Mapped[str] = mapped_column(
+        String(SOURCE_MAX), default=""
+    )  # the file, or the host that was asked
     provider: Mapped[dict[str, Any]] = mapped_column(JSON)  # as the registry had it; empty: not there
 
     @property
@@ -66,9 +70,9 @@ class NpiCheck(Base):
         )
 
 
-def check_new(ask: Ask, at: datetime) -> bool:
+def check_new(ask: Ask, at: datetime, *which: Any) -> bool:
     """Judge some of the requests that have no verdict; whether there may be more. Opens its own transactions."""
-    new = _some(Request.verdict == "", Request.npi != "")
+    new = _some(Request.verdict == "", Request.npi != "", *which)
     for asked in new:
         _check(asked, ask, at)
     return len(new) == BATCH
@@ -87,6 +91,13 @@ def latest(request: Request) -> NpiCheck | None:
     return db.session.scalars(mine.order_by(NpiCheck.id.desc()).limit(1)).one_or_none()
 
 
+def numbers(request: Request) -> list[str]:
+    """The telephone numbers that the registry had for it, the latest first."""
+    mine = select(NpiCheck).where(NpiCheck.request_id == request.id).order_by(NpiCheck.id.desc())
+    found = (check.provider.get("phone") for check in db.session.scalars(mine))
+    return list(dict.fromkeys(number for number in found if number))
+
+
 def _some(*which: Any) -> Sequence[Any]:
     columns = (Request.id, Request.npi, Request.name, Request.credential, Request.state)
     found = db.session.execute(select(*columns).where(*which).order_by(Request.id).limit(BATCH)).all()
@@ -97,13 +108,13 @@ def _some(*which: Any) -> Sequence[Any]:
 def _check(asked: Any, ask: Ask, at: datetime, *, only_if_asked: bool = False) -> bool:
     """Ask, outside of any transaction, and keep the verdict; whether anybody could be asked."""
     try:
-        known, as_of = ask(asked.npi)
+        answer = ask(asked.npi)
     except Unavailable:
-        known = as_of = None
-    if as_of is None and only_if_asked:
+        answer = NOBODY_ASKED
+    if answer.as_of is None and only_if_asked:
         return False
     typed = Typed(asked.name, asked.credential, asked.state)
-    finding = judge(typed, known, as_of)
+    finding = judge(typed, answer.known, answer.as_of)
     with transaction():
         # Who was erased meanwhile stays so.
         same = (Request.id == asked.id, Request.npi == asked.npi)
@@ -118,9 +129,10 @@ def _check(asked: Any, ask: Ask, at: datetime, *, only_if_asked: bool = False) -
                 verdict=finding.headline,
                 reasons=list(finding.reasons),
                 close=finding.close or "",
-                as_of=as_of.isoformat() if as_of else "",
-                provider=asdict(known) if known else {},
+                as_of=answer.as_of.isoformat() if answer.as_of else "",
+                source=answer.source[:SOURCE_MAX],
+                provider=asdict(answer.known) if answer.known else {},
             )
         )
         db.session.execute(update(Request).where(*same).values(verdict=finding.headline))
-    return as_of is not None
+    return answer.as_of is not None

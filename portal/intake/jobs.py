@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import timedelta
 
 from portal.clock import now
 from portal.intake import checks
 from portal.jobs import Hand, Job
 from portal.npi import index
-from portal.npi.verdicts import Provider
+from portal.npi.verdicts import Answer
 from portal.settings import settings
 
 AGAIN_EVERY = timedelta(minutes=15)
 
 
-def _ask(npi: str) -> tuple[Provider | None, date | None]:
-    registry = index.Index(settings().INSTANCE_DIR / index.NAME)
-    return registry.find(npi), registry.as_of()
+def _ask(npi: str) -> Answer:
+    return index.Index(settings().INSTANCE_DIR / index.NAME).ask(npi)
 
 
 def _check(_hand: Hand) -> bool:

@@ -49,6 +49,6 @@ KEPT = (
         personal=("npi", "typed", "provider"),
         rule="as long as its request's text",
         of=("request_id", "request"),
-        exported=("at", "npi", "typed", "verdict", "reasons", "as_of", "provider"),
+        exported=("at", "npi", "typed", "verdict", "reasons", "as_of", "source", "provider"),
     ),
 )

@@ -13,7 +13,7 @@ import shutil
 import sqlite3
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -65,6 +65,18 @@ def take(path: Path, folder: Path, *, at: datetime, progress: Progress = lambda 
         finally:
             with suppress(OSError):
                 aside.unlink(missing_ok=True)
+
+
+def make(folder: Path, rows: Iterable[nppes.Row], source: Source) -> None:
+    """An index of these rows alone, where there is none: for the demo."""
+    target, aside = folder / NAME, folder / "registry.new.db"
+    with _alone(folder):
+        aside.unlink(missing_ok=True)
+        with closing(_open(aside)) as new:
+            new.executescript(SCHEMA)
+            new.executemany(UPSERT, rows)
+            _record(new, source)
+        aside.replace(target)
 
 
 def _build(path: Path, sha256: str, target: Path, aside: Path, at: datetime, progress: Progress) -> Source:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from portal.errors import Unavailable
 from portal.npi.names import Registered
-from portal.npi.verdicts import Provider
+from portal.npi.verdicts import NOBODY_ASKED, Answer, Provider
 
 NAME = "registry.db"
 
@@ -73,6 +73,11 @@ class Index:
         except sqlite3.Error as error:
             raise Unavailable("The registry index cannot be read. Import the registry again.") from error
         return None if row is None else _provider(npi, [value or "" for value in row])
+
+    def ask(self, npi: str) -> Answer:
+        """The same with its day and the name of the last file; raises Unavailable."""
+        files = [source for source in self.sources() if source.kind != "deactivated"]
+        return Answer(self.find(npi), self.as_of(), files[0].name) if files else NOBODY_ASKED
 
     def sources(self) -> list[Source]:
         """The files it was made of, the last one first; none when there is no index. Raises Unavailable."""

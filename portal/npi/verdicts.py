@@ -29,7 +29,7 @@ class Verdict(StrEnum):
 WORDS = {
     Verdict.DEACTIVATED: "Deactivated",
     Verdict.NOT_FOUND: "Not found",
-    Verdict.ORGANISATION: "Organisation",
+    Verdict.ORGANISATION: "Organization",
     Verdict.NOT_PRESCRIBER: "Not a prescriber",
     Verdict.NAME_DIFFERS: "Name differs",
     Verdict.LIMITED_SCOPE: "Limited scope",
@@ -41,19 +41,34 @@ WORDS = {
 SENTENCES = {
     Verdict.DEACTIVATED: "The registry has withdrawn this NPI.",
     Verdict.NOT_FOUND: "The registry does not know this NPI.",
-    Verdict.ORGANISATION: "This NPI belongs to an organisation, not to a person.",
+    Verdict.ORGANISATION: "This NPI belongs to an organization, not to a person.",
     Verdict.NOT_PRESCRIBER: "The registry lists no profession for this NPI that may prescribe.",
     Verdict.NAME_DIFFERS: "The registry has another name for this NPI.",
     Verdict.LIMITED_SCOPE: "This profession may prescribe within limits only. A pharmacist decides.",
     Verdict.CREDENTIAL_DIFFERS: "The registry has another credential for this NPI.",
-    Verdict.STATE_DIFFERS: "The registry lists neither a practice nor a licence in the state given.",
+    Verdict.STATE_DIFFERS: "The registry lists neither a practice nor a license in the state given.",
     Verdict.MATCH: "Number, name and profession agree with the registry.",
     Verdict.UNCHECKED: "This NPI has not been checked: no registry could be asked.",
 }
 
 NOBODY = Registered("", "")
-PRESCRIBERS = ("20", "363L", "363A", "364S", "367A", "3675")
-LIMITED = ("1223", "213E", "152W", "175F", "1835", "3902")
+# The beginnings of taxonomy codes (NUCC), and who these are.
+PRESCRIBERS = {
+    "20": "physician",
+    "363L": "nurse practitioner",
+    "363A": "physician assistant",
+    "364S": "clinical nurse specialist",
+    "367A": "nurse midwife",
+    "3675": "nurse anesthetist",
+}
+LIMITED = {
+    "1223": "dentist",
+    "213E": "podiatrist",
+    "152W": "optometrist",
+    "175F": "naturopath",
+    "1835": "pharmacist",
+    "3902": "student or resident",
+}
 
 
 @dataclass(frozen=True)
@@ -111,6 +126,17 @@ class Finding:
         )
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What a registry said of a number, and as of which day; without a day nobody could be asked."""
+
+    known: Provider | None
+    as_of: date | None
+    source: str = ""  # a file's name, or a host
+
+
+NOBODY_ASKED = Answer(None, None)
+
 CLOSE = {
     Likeness.FORMER: "the registry has it as another or former name",
     Likeness.INITIAL: "one of the two gives an initial only",
@@ -147,6 +173,18 @@ def credentials(text: str) -> set[str]:
     return {_ALIKE.get(word, word) for word in words if word}
 
 
+def profession(code: str) -> str:
+    """Who a taxonomy code stands for, in words where it decides something here."""
+    known = PRESCRIBERS | LIMITED
+    return next((who for start, who in known.items() if code.startswith(start)), f"other ({code})")
+
+
+def phone_in_words(digits: str) -> str:
+    """A telephone number as people here write it; what is no such number stays as the registry has it."""
+    ten = re.fullmatch(r"(\d{3})(\d{3})(\d{4})", digits)
+    return "({}) {}-{}".format(*ten.groups()) if ten else digits
+
+
 def judge(typed: Typed, known: Provider | None, as_of: date | None) -> Finding:
     """The verdict on what was typed; without a day nobody was asked, without a provider nobody holds the number."""
     if as_of is None:
@@ -171,8 +209,8 @@ def judge(typed: Typed, known: Provider | None, as_of: date | None) -> Finding:
 
 def _of_person(typed: Typed, known: Provider) -> set[Verdict]:
     found = set()
-    if not any(code.startswith(PRESCRIBERS) for code in known.taxonomies):
-        limited = any(code.startswith(LIMITED) for code in known.taxonomies)
+    if not any(code.startswith(tuple(PRESCRIBERS)) for code in known.taxonomies):
+        limited = any(code.startswith(tuple(LIMITED)) for code in known.taxonomies)
         found.add(Verdict.LIMITED_SCOPE if limited else Verdict.NOT_PRESCRIBER)
     said, listed = credentials(typed.credential), credentials(known.credential)
     if said and listed and not said & listed:

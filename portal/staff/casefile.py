@@ -14,14 +14,16 @@ from portal.clock import now
 from portal.db import db, transaction
 from portal.desk import drafts, perform
 from portal.desk import search as queue
-from portal.desk.acts import ANSWER, CLAIM, ROOM_ACTS, Act, Staff
+from portal.desk.acts import ANSWER, CLAIM, ON_NPI, ROOM_ACTS, Act, Staff
 from portal.desk.letters import signature
 from portal.intake import kinds, patient_data
 from portal.intake.models import Kind as KindWord
 from portal.intake.models import Message, Request, Status
 from portal.mail import lanes
+from portal.npi import number
 from portal.people.models import Role, User
 from portal.settings import settings
+from portal.staff import provider
 from portal.staff.forms import form_of
 
 SNIPPET = 60  # characters of a question in the list, whole words
@@ -53,6 +55,8 @@ class Line:
     flags: tuple[str, ...]
     may_claim: bool
     writers: str  # who else writes about it at the moment
+    verdict: tuple[str, str] | None  # its words and their tone; None: nobody gave an NPI
+    remark: str
 
 
 def line(row: queue.Row, by: Staff, writers: Sequence[str] = ()) -> Line:
@@ -66,6 +70,8 @@ def line(row: queue.Row, by: Staff, writers: Sequence[str] = ()) -> Line:
         flags=_flags(row.request),
         may_claim=perform.may(by, CLAIM, row.request),
         writers=" and ".join(writers),
+        verdict=provider.tag(row.request.verdict) if row.request.npi else None,
+        remark=provider.remark(row.request.verdict),
     )
 
 
@@ -191,7 +197,11 @@ class CaseFile:
     @property
     def plain_acts(self) -> list[tuple[Act, str]]:
         """The acts that ask nothing and are offered, each with the kind of its button."""
-        offered = [act for act in ROOM_ACTS if not act.asks and perform.may(self.by, act, self.request)]
+        offered = [
+            act
+            for act in ROOM_ACTS
+            if not act.asks and act not in ON_NPI and perform.may(self.by, act, self.request)
+        ]
         return [(act, act.button if self.is_answerer else "second") for act in offered]
 
     @property
@@ -203,6 +213,12 @@ class CaseFile:
     def offered_forms(self) -> list[Any]:
         """The forms of the acts that are offered and ask something."""
         return [form for word, form in self.forms.items() if self.may(word)]
+
+    @property
+    def registry(self) -> provider.Registry | None:
+        """What the national registry says; nothing where no NPI was given, or is kept no longer."""
+        is_kept = number.is_valid(self.request.npi)
+        return provider.Registry(self.request, now()) if is_kept else None
 
     @property
     def owner_name(self) -> str:

@@ -10,14 +10,28 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, Form, IntegerField, SearchField, SelectField
+from wtforms import BooleanField, Form, HiddenField, IntegerField, SearchField, SelectField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
 from wtforms.validators import DataRequired
 from wtforms.widgets import HiddenInput
 
-from portal.desk.acts import ANSWER, CLOSE, NOTE, SELECT_REASON, WRITE_ANSWER, WRITE_NOTE, Act
+from portal.desk.acts import (
+    ANSWER,
+    CALL_BACK,
+    CLOSE,
+    LICENSE,
+    NOTE,
+    SELECT_REASON,
+    WRITE_ANSWER,
+    WRITE_CALL,
+    WRITE_LICENSE,
+    WRITE_NOTE,
+    Act,
+)
 from portal.forms import BaseForm, ChoiceField, LongTextField
+from portal.intake import checks
 from portal.intake.models import KIND_LABELS, CloseReason, Request, Status
+from portal.npi.verdicts import WORDS, phone_in_words
 
 NOTE_MAX = 4_000
 ANSWER_MAX = 8_000
@@ -76,6 +90,33 @@ class NoteForm(DeskForm):
     )
 
 
+class CallForm(DeskForm):
+    """What a call to the registry's number told; the number stands before it, as the page showed it."""
+
+    text = LongTextField("What you learned", [DataRequired(WRITE_CALL)], max_length=NOTE_MAX, render_kw=WORK)
+    number = HiddenField()
+
+    def __init__(self, request: Request, **more: Any) -> None:
+        self.known = checks.numbers(request)
+        super().__init__(**more, data={"number": next(iter(self.known), "")})
+
+    def values(self) -> dict[str, Any]:
+        """The note as it is kept."""
+        number = self.number.data if self.number.data in self.known else next(iter(self.known), "")
+        told = f"Called {phone_in_words(number)}, the registry's number for this NPI.\n\n{self.text.data}"
+        return {"text": told if self.text.data else ""}
+
+
+class LicenseForm(DeskForm):
+    """What the board's look-up says."""
+
+    text = LongTextField("What you found", [DataRequired(WRITE_LICENSE)], max_length=NOTE_MAX, render_kw=WORK)
+
+    def values(self) -> dict[str, Any]:
+        """The note as it is kept."""
+        return {"text": f"Looked up the license.\n\n{self.text.data}" if self.text.data else ""}
+
+
 class AnswerForm(DeskForm):
     """What goes out by mail; `close` is the second of its two buttons."""
 
@@ -107,12 +148,19 @@ def form_of(act: Act, request: Request) -> ActForm | DeskForm:
     """The form that asks what an act needs; what is answered is closed because it is answered."""
     if act is NOTE:
         return NoteForm(prefix=act.word)
+    if act is CALL_BACK:
+        return CallForm(request, prefix=act.word)
+    if act is LICENSE:
+        return LicenseForm(prefix=act.word)
     if act is ANSWER:
         return AnswerForm(prefix=act.word)
     if act.reasons:
         is_answered = act is CLOSE and request.status == Status.ANSWERED
         return ReasonForm(act, data={"reason": CloseReason.ANSWERED} if is_answered else {})
     return ActForm()
+
+
+VERDICT_CHOICES = {"": "All"} | {verdict.value: words for verdict, words in WORDS.items()}
 
 
 class FilterForm(Form):
@@ -125,5 +173,6 @@ class FilterForm(Form):
     )
     status = SelectField("Status", validate_choice=False)
     kind = SelectField("Kind", choices=choices({"": "All"} | KIND_LABELS), validate_choice=False)
+    verdict = SelectField("Registry", choices=choices(VERDICT_CHOICES), validate_choice=False)
     owner = SelectField("Owner", validate_choice=False)
     sort = SelectField("Order", validate_choice=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,7 @@ from portal.people import accounts
 from portal.people.models import Role, User
 from portal.signin.gate import current, guarded
 from portal.staff.casefile import line
-from portal.staff.forms import FilterForm, choices
+from portal.staff.forms import VERDICT_CHOICES, FilterForm, choices
 
 bp = guarded("queue", Role.DESK, Role.PHARMACIST, Role.MANAGER)
 
@@ -135,14 +135,13 @@ def _page(filters: Filters, cursor: str | None) -> str | None:
 
 def _list_address(args: dict[str, str]) -> str:
     """The address of a list; only parameters it knows."""
-    names = ("status", "kind", "owner", "q", "sort", "after")
+    names = ("status", "kind", "verdict", "owner", "q", "sort", "after")
     known: dict[str, Any] = {name: args[name] for name in names if name in args}
     return url_for(".requests", **known)
 
 
 def _is_view(view: View, filters: Filters) -> bool:
-    mine = (filters.status, filters.kind, filters.owner, filters.q)
-    return mine == (view.filters.status, view.filters.kind, view.filters.owner, view.filters.q)
+    return replace(filters, sort="", ignored=()) == replace(view.filters, sort="")
 
 
 def _tab(view: View, is_current: bool, counts: queue.Counts) -> dict[str, Any]:
@@ -167,6 +166,7 @@ def _filter_form(filters: Filters, by: User) -> FilterForm:
         data={
             "q": filters.q,
             "kind": filters.kind,
+            "verdict": filters.verdict,
             "owner": filters.owner,
             "status": filters.status,
             "sort": _blank(filters.sort, SORT_ANSWER_BY),
@@ -188,6 +188,7 @@ def _active(filters: Filters, by: User) -> list[tuple[str, str]]:
     words = {
         "status": f"Status: {STATUS_CHOICES[filters.status]}",
         "kind": f"Kind: {KIND_LABELS[Kind(filters.kind)] if filters.kind else 'All'}",
+        "verdict": f"Registry: {VERDICT_CHOICES[filters.verdict]}",
         "owner": f"Owner: {_owner_choices(by, filters.owner).get(filters.owner, 'Nobody we know')}",
         "q": f"Search: {filters.q}",
     }
@@ -201,7 +202,7 @@ def _active(filters: Filters, by: User) -> list[tuple[str, str]]:
 def _columns(filters: Filters, may_claim: bool) -> list[Any]:
     """The headings; the one the list is sorted by says so."""
     newest = filters.sort == SORT_NEWEST
-    columns: list[Any] = ["Request", "From", "Subject", "Status", "Owner"]
+    columns: list[Any] = ["Request", "From", "Registry", "Subject", "Status", "Owner"]
     by_promise = filters.args(sort=SORT_ANSWER_BY)
     if newest:
         columns.append({"label": "Received", "sort": "descending"})

@@ -20,8 +20,11 @@ from portal.db import db, transaction
 from portal.desk import acts, perform
 from portal.desk.acts import PORTAL, ROOM_ACTS, Act
 from portal.errors import Conflict, Forbidden, NotFound, PortalError, Refused
+from portal.intake import checks
 from portal.intake.models import Kind, Message, Request, Status
 from portal.mail.models import Delivery
+from portal.npi.names import Registered
+from portal.npi.verdicts import Answer, Provider
 from portal.people.models import User
 from tests.intake.samples import how_many, staff, submit, submit_resource, the_request
 
@@ -81,6 +84,13 @@ def answer(app: Flask, by: User, **changes: Any) -> int:
         given = {"text": "Yes.", "form_token": "a-1", "close": False, "version": request.version, **changes}
         do(acts.ANSWER, request, by, **given)
         return db.session.scalars(db.select(Message.id).where(Message.form_token == "a-1")).one()
+
+
+def give_number(app: Flask) -> None:
+    """Let the registry have a telephone number for the one request."""
+    with app.app_context():
+        known = Provider(npi="1234567893", names=Registered("RUIZ", "ANA"), phone="9255550142")
+        checks.check_new(lambda _npi: Answer(known, now().date()), now())
 
 
 # ---- finding
@@ -309,6 +319,13 @@ def test_an_answer_needs_an_owner_and_words(app: Flask, grace: User, reference: 
     assert how_many(app, Message) == 0
 
 
+def test_without_a_number_of_the_registry_nobody_was_called_back(
+    app: Flask, ada: User, reference: str
+) -> None:
+    with pytest.raises(Conflict, match="no telephone number"), work(app) as request:
+        do(acts.CALL_BACK, request, ada, text="They sent it.", form_token="c-1")
+
+
 # ---- ending
 
 
@@ -369,6 +386,8 @@ def test_spam_can_come_back(app: Flask, ada: User, reference: str) -> None:
 
 GIVEN: dict[str, dict[str, Any]] = {
     "note": {"text": "Ask Grace.", "form_token": "n"},
+    "call-back": {"text": "They sent it.", "form_token": "c"},
+    "license": {"text": "Active.", "form_token": "l"},
     "answer": {"text": "Yes.", "form_token": "a", "close": False},
     "close": {"reason": "withdrawn"},
     "reopen": {"reason": "by_mistake"},
@@ -387,6 +406,8 @@ MAY = {
     "spam": ("desk pharmacist manager", "desk pharmacist manager"),
     "not-spam": ("desk pharmacist manager", "desk pharmacist manager"),
     "check-again": ("desk pharmacist manager", "desk pharmacist manager"),
+    "call-back": ("desk pharmacist manager", "desk pharmacist manager"),
+    "license": ("pharmacist manager", "pharmacist manager"),
 }
 # From where to where: "-" is where it is.
 MOVES = {
@@ -400,6 +421,8 @@ MOVES = {
     "spam": ("new in_progress", "spam"),
     "not-spam": ("spam", "new"),
     "check-again": ("new in_progress waiting answered closed spam duplicate", "-"),
+    "call-back": ("new in_progress waiting answered closed spam duplicate", "-"),
+    "license": ("new in_progress waiting answered closed spam duplicate", "-"),
 }
 
 
@@ -422,6 +445,7 @@ def test_every_act_keeps_to_the_table_of_moves(app: Flask, reference: str, act: 
     grace, ada = staff(app), staff(app, "Ada King", "desk")
     owner = {"another": ada.id, "nobody": None}.get(act.owner, grace.id)
     starts, ends = MOVES[act.word]
+    give_number(app)
     for start in Status:
         before = put(app, status=start, owner_id=owner, version=1)
         with app.app_context():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from portal.intake.checks import NpiCheck
 from portal.intake.models import Request
 from portal.npi import importing
 from portal.npi.index import NAME
-from portal.npi.verdicts import Provider, Verdict
+from portal.npi.verdicts import Answer, Verdict
 from portal.retention import requests
 from portal.worker import Worker
 from tests.conftest import Clock
@@ -26,6 +27,7 @@ from tests.intake.samples import how_many, staff, submit, submit_resource, the_r
 from tests.npi.test_importing import JANE, text, zipped
 
 AT = datetime(2026, 11, 9, tzinfo=UTC)
+NOT_THERE = Answer(None, AT.date())
 
 
 def work(app: Flask) -> None:
@@ -39,17 +41,20 @@ def verdicts(app: Flask) -> list[str]:
         return list(db.session.scalars(select(NpiCheck.verdict).order_by(NpiCheck.id)))
 
 
+@pytest.fixture(autouse=True)
+def none(app: Flask) -> Iterator[None]:
+    """No index before, and none afterwards."""
+    index = app.extensions["settings"].INSTANCE_DIR / NAME
+    index.unlink(missing_ok=True)
+    yield
+    index.unlink(missing_ok=True)
+
+
 @pytest.fixture
-def registry(app: Flask, tmp_path: Path) -> None:
+def registry(app: Flask, none: None, tmp_path: Path) -> None:
     """An index that knows Jane Doe."""
     folder = app.extensions["settings"].INSTANCE_DIR
     importing.take(zipped(tmp_path / "full.zip", text(JANE)), folder, at=AT)
-
-
-@pytest.fixture(autouse=True)
-def _no_registry_afterwards(app: Flask) -> object:
-    yield
-    (app.extensions["settings"].INSTANCE_DIR / NAME).unlink(missing_ok=True)
 
 
 def test_a_verdict_is_kept_with_what_it_rests_on(app: Flask, registry: None) -> None:
@@ -64,7 +69,7 @@ def test_a_verdict_is_kept_with_what_it_rests_on(app: Flask, registry: None) -> 
         check = checks.latest(the_request(app))
         assert check is not None
         assert check.typed == {"name": "Jane Doe", "credential": "MD", "state": "CA"}
-        assert check.finding.as_of == date(2026, 11, 8)
+        assert (check.finding.as_of, check.source) == (date(2026, 11, 8), "full.zip")
         assert check.known is not None
         assert (check.known.names.last, check.known.taxonomies[0]) == ("DOE", "207Q00000X")
         assert check.finding.sentence == "Number, name and profession agree with the registry."
@@ -120,7 +125,7 @@ def test_a_registry_that_does_not_answer_is_tried_once_and_not_for_each(app: Fla
         submit(app, f"token-{number}")
     asked = []
 
-    def down(npi: str) -> tuple[Provider | None, date | None]:
+    def down(npi: str) -> Answer:
         asked.append(npi)
         raise Unavailable("it does not answer")
 
@@ -137,8 +142,8 @@ def test_many_are_checked_in_batches(app: Flask, monkeypatch: pytest.MonkeyPatch
     for number in range(3):
         submit(app, f"token-{number}")
     with app.app_context():
-        assert checks.check_new(lambda _npi: (None, AT.date()), now())
-        assert not checks.check_new(lambda _npi: (None, AT.date()), now())
+        assert checks.check_new(lambda _npi: NOT_THERE, now())
+        assert not checks.check_new(lambda _npi: NOT_THERE, now())
         assert db.session.scalar(select(func.count()).where(Request.verdict == Verdict.NOT_FOUND)) == 3
 
 
@@ -146,11 +151,11 @@ def test_who_is_erased_leaves_no_verdict_behind(app: Flask, registry: None) -> N
     submit(app)
     submit(app, "token-2")
     with app.app_context():
-        checks.check_new(lambda _npi: (None, AT.date()), now())
+        checks.check_new(lambda _npi: NOT_THERE, now())
         asked = checks._some(Request.id == 1)[0]
         with transaction():
             requests.blank([1, 2])
-        checks._check(asked, lambda _npi: (None, AT.date()), now())  # in the middle of a check
+        checks._check(asked, lambda _npi: NOT_THERE, now())  # in the middle of a check
         assert db.session.scalars(select(Request.verdict)).all() == ["not_found", "not_found"]
     work(app)
     assert how_many(app, NpiCheck) == 0

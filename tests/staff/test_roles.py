@@ -11,7 +11,7 @@ from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from portal import tokens
-from portal.desk.acts import ACTS, ANSWER, CLAIM, NOTE, Act
+from portal.desk.acts import ACTS, ANSWER, CALL_BACK, CLAIM, LICENSE, NOTE, Act
 from portal.people.models import ROLES
 from tests.pages import Visitor
 from tests.staff.conftest import Colleague
@@ -34,9 +34,9 @@ MAY = {
 SIGNING_IN = {"security", "signin", "accounts"}
 # The acts that a role may not do with a request that just came, though it be theirs. The rest is for `tests/desk`.
 MAY_NOT = {
-    ("consultation", "desk"): {"take-over", "answer", "close", "reopen"},
+    ("consultation", "desk"): {"take-over", "answer", "close", "reopen", "license"},
     ("consultation", "manager"): {"answer"},
-    ("resource", "desk"): {"take-over", "close", "reopen"},
+    ("resource", "desk"): {"take-over", "close", "reopen", "license"},
 }
 # What nobody has, by the name of the hole in an address.
 NOBODYS = {
@@ -155,9 +155,12 @@ def test_an_act_is_refused_to_whom_its_line_does_not_name(
 
 def whole(colleague: Colleague, act: Act, version: int = 1) -> dict[str, str]:
     """A post of that act with nothing at fault in it, whether or not the page offers it to them."""
-    purpose = {NOTE.word: "NoteForm", ANSWER.word: "AnswerForm"}.get(
-        act.word, "ReasonForm" if act.reasons else ""
-    )
+    purpose = {
+        NOTE.word: "NoteForm",
+        ANSWER.word: "AnswerForm",
+        CALL_BACK.word: "CallForm",
+        LICENSE.word: "LicenseForm",
+    }.get(act.word, "ReasonForm" if act.reasons else "")
     keys = colleague.client.application.extensions["settings"].keys
     sent = {
         "csrf_token": csrf_token(colleague),
