@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import CursorResult, delete, select, update
@@ -11,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from portal import addresses, audit, text, tokens
 from portal.audit import Actor
 from portal.db import db
-from portal.errors import Expired, NotFound, Refused
+from portal.errors import Conflict, Expired, NotFound, Refused
 from portal.mail import promise as mail
 from portal.people import accounts, credentials
 from portal.people.models import ROLES, Invite, Role, User
@@ -23,6 +24,7 @@ LINK_IS_OVER = "This link was used already, or is more than 24 hours old. Ask a 
 ADDRESS_TAKEN = "There is an account with this email address already"
 EMAIL_FORMAT = "Enter an email address in the correct format, like name@example.com"
 IS_DISABLED = "This account is disabled. Enable it first."
+_PENDING = (Invite.email.is_not(None), Invite.user_id.is_(None), Invite.used_at.is_(None))
 HAS_STAFF = "There are accounts already. Ask a manager for a link."
 
 
@@ -68,6 +70,35 @@ def renew(user: User, *, by: Actor | None, at: datetime) -> str:
     db.session.execute(delete(Invite).where(Invite.user_id == user.id, Invite.used_at.is_(None)))
     audit.record(by, "staff.factors_voided", user.subject, at=at)
     return _new_link(email=user.email, name=user.name, role=user.role, user_id=user.id, by=by, at=at)
+
+
+def pending() -> Sequence[Invite]:
+    """Links that were sent to make an account and have made none, by address; what was never used is kept 30 days."""
+    query = select(Invite).where(*_PENDING).order_by(Invite.email, Invite.id)
+    return db.session.scalars(query).all()
+
+
+def get_pending(invite_id: int) -> Invite:
+    """One of these; raises NotFound."""
+    found = db.session.scalar(select(Invite).where(Invite.id == invite_id, *_PENDING))
+    if found is None:
+        raise NotFound(NO_SUCH_LINK)
+    return found
+
+
+def resend(link: Invite, *, by: Actor, at: datetime) -> None:
+    """Mail a new link to the same address, for the same role; the one before is void. Raises Conflict, Refused."""
+    email, name, role = link.email or "", link.name, link.role
+    cancel(link, by=by, at=at)
+    send(email, invite(email=email, role=role, name=name, by=by, at=at), renews=False, by=by, at=at)
+
+
+def cancel(link: Invite, *, by: Actor, at: datetime) -> None:
+    """Let a link that was not used open nothing, and never let it be used. Raises Conflict when it was meanwhile."""
+    gone = db.session.execute(delete(Invite).where(Invite.id == link.id, Invite.used_at.is_(None)))
+    if not _changed(gone):
+        raise Conflict(LINK_IS_OVER)
+    audit.record(by, "staff.link_cancelled", f"invite:{link.id}", at=at, detail=link.role)
 
 
 def get_link(token: str, *, at: datetime) -> Invite:

@@ -95,6 +95,11 @@ class Invite(Base):
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
     used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
+    @property
+    def role_label(self) -> str:
+        """The role, as pages write it."""
+        return ROLE_LABELS[Role(self.role)]
+
 
 class StaffSession(Base):
     """One browser: signed in when it has a user, else between the password and the second factor."""

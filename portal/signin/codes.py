@@ -57,14 +57,19 @@ def match(secret: str, code: str, *, after: int | None, at: datetime) -> Match |
 
 def key(secret: str) -> str:
     """The secret as somebody types it into their app."""
-    words: str = _factory().from_source(secret).pretty_key()
+    words: str = _factory().from_source(secret).pretty_key(sep=" ")
     return words
+
+
+def link(secret: str, email: str) -> str:
+    """The secret as an address that a phone gives to its authenticator app when it is tapped."""
+    address: str = _factory().from_source(secret).to_uri(email)
+    return address
 
 
 def picture(secret: str, email: str) -> bytes:
     """The secret as a QR code: SVG, dark on white in every colour scheme."""
-    address = _factory().from_source(secret).to_uri(email)
-    image = qrcode.make(address, image_factory=SvgPathFillImage, border=4)
+    image = qrcode.make(link(secret, email), image_factory=SvgPathFillImage, border=4)
     with BytesIO() as file:
         image.save(file)
         return file.getvalue()

@@ -102,7 +102,7 @@ def ask_password() -> Response | None:
 def guarded(name: str, *roles: str, fresh: bool = False) -> Blueprint:
     """A blueprint for these roles, or for all staff when none is named.
 
-    With `fresh` its pages ask for the password again when it was given more than ten minutes ago.
+    With `fresh` its acts ask for the password again when it was given more than ten minutes ago; looking never does.
     """
     unknown = set(roles) - set(ROLES)
     if unknown:
@@ -113,7 +113,7 @@ def guarded(name: str, *roles: str, fresh: bool = False) -> Blueprint:
         user = current()
         if roles and user.role not in roles:
             raise Forbidden
-        return ask_password() if fresh else None
+        return ask_password() if fresh and request.method not in SAFE_METHODS else None
 
     blueprint.before_request(guard)
     return blueprint

@@ -5,6 +5,8 @@ The app is set up on the way in, the first time, or by somebody who is signed in
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Response, redirect, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug import Response as AnyResponse
@@ -86,8 +88,13 @@ def authenticator() -> ResponseReturnValue:
     user, secret = _setting_up()
     if user is None:
         return redirect(url_for(".setup" if sessions.this().owner else ".login"), 303)
-    form, key = CodeForm(), codes.key(secret)
-    web.keep("signin/authenticator.html", form, key=key, email=user.email)
+    form = CodeForm()
+    shown: dict[str, Any] = {
+        "key": codes.key(secret),
+        "email": user.email,
+        "link": codes.link(secret, user.email),
+    }
+    web.keep("signin/authenticator.html", form, **shown)
     if form.validate_on_submit():
         count_second_factor(user)
         found = codes.match(secret, form.code.data or "", after=None, at=now())
@@ -96,7 +103,7 @@ def authenticator() -> ResponseReturnValue:
         if response:
             return response
         form.code.errors = [WRONG_CODE]
-    return web.page("signin/authenticator.html", form=form, key=key, email=user.email)
+    return web.page("signin/authenticator.html", form=form, **shown)
 
 
 @bp.get("/staff/tf-setup/app.svg")

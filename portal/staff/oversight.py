@@ -33,6 +33,7 @@ NOTHING_DONE = "Nothing was changed. What you chose was done already, or is no l
 
 ACTIONS = {
     **casefile.ACTIONS,
+    "staff.link_cancelled": "One-use link cancelled",
     "staff.link_made": "One-use link made",
     "staff.joined": "Joined",
     "staff.password_set": "Password set anew",

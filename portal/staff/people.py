@@ -13,32 +13,36 @@ from portal.errors import Refused
 from portal.people import accounts, credentials, invitations
 from portal.people.models import Role, User
 from portal.signin import sessions
-from portal.signin.gate import current, guarded, keeps_text
+from portal.signin.gate import ask_password, current, guarded, keeps_text
 from portal.staff.people_forms import HINTS, InvitePersonForm, RoleForm
 
 bp = guarded("people", Role.MANAGER, fresh=True)
 account_bp = guarded("account")
 
 DONE = {
+    "cancelled": "The link no longer works.",
     "disabled": "They can no longer sign in. What they were working on is back in the queue.",
     "enabled": "They can sign in again, with the password and the app they had.",
     "ended": "All their sessions are ended.",
     "invited": "The link is on its way to them. It works once, and for 24 hours.",
     "link": "A link to set a new password is on its way to them. Their old password and app no longer work.",
+    "resent": "A new link is on its way to them. The one before no longer works.",
     "role": "The role is changed. They have to sign in again. What they were working on is back in the queue.",
 }
 
 
 @bp.get(addresses.STAFF_PEOPLE)
 def people() -> ResponseReturnValue:
-    """Everybody with an account."""
-    return _page("staff/people.html", people=accounts.people())
+    """Everybody with an account, and whoever is still to make one."""
+    return _page("staff/people.html", people=accounts.people(), invited=invitations.pending(), at=now())
 
 
 @bp.route("/staff/people/invite", methods=["GET", "POST"])
 @keeps_text
 def invite() -> ResponseReturnValue:
-    """Mail a one-use link."""
+    """Mail a one-use link. The password is asked for before anything is typed, which it would cost."""
+    if request.method == "GET" and (first := ask_password()):
+        return first
     form = InvitePersonForm()
     web.keep("staff/people_invite.html", form, hints=HINTS)
     if form.validate_on_submit():
@@ -53,6 +57,24 @@ def invite() -> ResponseReturnValue:
         else:
             return redirect(url_for(".people", done="invited"), 303)
     return web.page("staff/people_invite.html", form=form, hints=HINTS)
+
+
+@bp.post("/staff/people/invitations/<int:invite_id>/resend")
+def resend(invite_id: int) -> ResponseReturnValue:
+    """Mail a new link in place of the one that was sent."""
+    link, by, at = invitations.get_pending(invite_id), current(), now()
+    with transaction():
+        invitations.resend(link, by=by, at=at)
+    return redirect(url_for(".people", done="resent"), 303)
+
+
+@bp.post("/staff/people/invitations/<int:invite_id>/cancel")
+def cancel(invite_id: int) -> ResponseReturnValue:
+    """Let a link that was sent open nothing."""
+    link = invitations.get_pending(invite_id)
+    with transaction():
+        invitations.cancel(link, by=current(), at=now())
+    return redirect(url_for(".people", done="cancelled"), 303)
 
 
 @bp.get("/staff/people/<int:user_id>")

@@ -270,3 +270,87 @@ def test_an_error_leaves_staff_in_their_own_frame(
     page.follow("Go to the requests")
     assert page.soup.select_one("body.staff")
     assert page.soup.find("button", string="Sign out")
+
+
+# ---- Open invitations
+
+
+def invited(manager: Any) -> Any:
+    """The page of people after somebody was invited."""
+    page = manager.open("/staff/people/invite").fill("Email", "tom@pharmacy.example")
+    return page.fill("Name", "Tom Oneill").fill("Pharmacist").press("Send the link", status=303)
+
+
+def links(outbox: Callable[[], list[Any]]) -> list[str]:
+    return [
+        found[0]
+        for mail in outbox()
+        if (found := re.findall(r"/staff/invite/[\w-]+", mail.get_body(("plain",)).get_content()))
+    ]
+
+
+def test_an_open_invitation_is_seen_until_it_is_used(
+    app: Flask, signed_in: SignedIn, outbox: Callable[[], list[Any]], visitor: Visitor, clock: Any
+) -> None:
+    manager = signed_in("manager", "Grace Hall")
+
+    page = invited(manager)
+    page.sees("Invited, and not here yet: 1", "tom@pharmacy.example", "Tom Oneill", "works until")
+    clock.tick(hours=25)
+    manager = signed_in("manager", "Mo Reyes")
+    manager.open("/staff/people").sees("Too old since").press(
+        "Send again to tom@pharmacy.example", status=303
+    )
+    visitor.open(links(outbox)[-1]).fill("Password", PASSWORD).press("Set password", status=303)
+
+    manager.open("/staff/people").lacks("not here yet")
+
+
+def test_a_link_that_is_sent_again_replaces_the_one_before(
+    app: Flask, signed_in: SignedIn, outbox: Callable[[], list[Any]], visitor: Visitor
+) -> None:
+    manager = signed_in("manager", "Grace Hall")
+
+    page = invited(manager).press("Send again to tom@pharmacy.example", status=303)
+
+    page.sees("A new link is on its way to them.", "not here yet: 1")
+    first, second = links(outbox)
+    visitor.open(first, status=404)
+    visitor.open(second)
+    with app.app_context():
+        [link] = invitations.pending()
+        assert (link.email, link.name, link.role) == ("tom@pharmacy.example", "Tom Oneill", "pharmacist")
+
+
+def test_a_cancelled_link_opens_nothing_and_is_in_the_trail(
+    app: Flask, signed_in: SignedIn, outbox: Callable[[], list[Any]], visitor: Visitor
+) -> None:
+    manager = signed_in("manager", "Grace Hall")
+
+    page = invited(manager)
+    again = page.press("Cancel the link to tom@pharmacy.example", status=303)
+
+    again.sees("The link no longer works.").lacks("tom@pharmacy.example")
+    visitor.open(links(outbox)[0], status=404)
+    page.press("Cancel the link to tom@pharmacy.example", status=404)
+    with app.app_context():
+        last = db.session.scalars(select(AuditEntry).order_by(AuditEntry.id.desc())).first()
+        assert last is not None and (last.action, last.detail) == ("staff.link_cancelled", "pharmacist")
+
+
+def test_the_password_is_asked_again_for_acts_and_not_for_looking(
+    signed_in: SignedIn, monkeypatch: pytest.MonkeyPatch, outbox: Callable[[], list[Any]]
+) -> None:
+    manager, other = signed_in("manager"), signed_in("desk", "Ada Okafor")
+    monkeypatch.setattr("portal.signin.gate.is_fresh", lambda: False)
+
+    page = manager.open(f"/staff/people/{other.user_id}")
+    manager.open("/staff/people").sees("Ada Okafor")
+
+    for act in POSTS:
+        place, sent = page.data("Disable this account")
+        answer = manager.post(place.replace("disable", act), data=sent)
+        assert answer.status_code == 303
+        assert answer.headers["Location"].startswith("/staff/verify?next=/staff/people/")
+    assert "/staff/verify?next=" in manager.get("/staff/people/invite").headers["Location"]
+    assert outbox() == []

@@ -43,6 +43,7 @@ NOBODYS = {
     "reference": "LDN-BCDF-GHJK",
     "user_id": "999",
     "session_id": "999",
+    "invite_id": "999",
     "act": "no-such-act",
     "edition_id": "999",
     "deed": "no-such-act",
