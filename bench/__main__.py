@@ -35,6 +35,7 @@ from bench.load import (
     in_turn,
     memory,
     raw_commits,
+    served,
     worked,
     wrk,
 )
@@ -144,6 +145,8 @@ def run(live: Live, old: Live, folder: Path) -> None:
         time.sleep(3)
         at_rest[name] = memory(one)
         one.kill("worker")
+        one.kill("web")
+    wholes(live, old)
     gate = {"Cookie": "professional=yes"}
     visitor = Browserless(live.port, "10.9.9.8")
     visitor.cookie = gate["Cookie"]
@@ -235,6 +238,16 @@ def run(live: Live, old: Live, folder: Path) -> None:
             yardstick.stop()
     report(figures, starts, at_rest, first_visit, sum(bad), len(page.body))
     locks()
+
+
+def wholes(live: Live, old: Live) -> None:
+    """`flask serve`, as `make run` starts it."""
+    for name, one in (("this version", live), ("0.1.0", old)):
+        took, held = (
+            statistics.median(column) for column in zip(*[served(one) for _ in range(3)], strict=True)
+        )
+        print(f"`flask serve` of {name}: {took:.2f} s to the first page, {held:.0f} MiB at rest (PSS)")
+        one.start_web()
 
 
 def _beside(measures: dict[str, object]) -> dict[str, object]:

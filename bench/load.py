@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import signal
 import socket
 import sqlite3
 import statistics
@@ -126,8 +127,11 @@ def memory(live: Live) -> dict[str, float]:
 
 
 def _with_children(process: subprocess.Popen[bytes]) -> list[int]:
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
-    return [process.pid, *map(int, children.split())]
+    found = [process.pid]
+    for pid in found:
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            found += map(int, (thread / "children").read_text().split())
+    return found
 
 
 def worked(process: subprocess.Popen[bytes]) -> float:
@@ -151,6 +155,17 @@ def cold_start(live: Live) -> float:
     took = time.perf_counter() - began
     live.kill("web")
     return took
+
+
+def served(live: Live) -> tuple[float, float]:
+    """`flask serve`: seconds from the command to the first page, and MiB of all its processes at rest (PSS)."""
+    began = time.perf_counter()
+    live.start_served()
+    took = time.perf_counter() - began
+    time.sleep(4)
+    held = memory(live)["serve"]
+    live.kill("serve", signal.SIGTERM)
+    return took, held
 
 
 def in_turn(

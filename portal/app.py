@@ -12,21 +12,18 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from click import Group
 from flask import Flask
 from flask.sessions import SessionInterface
-from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portal import (
     addresses,
     audit,
-    cli,
-    cli_backup,
-    cli_retention,
     failures,
     jobs,
     keeping,
@@ -35,12 +32,12 @@ from portal import (
     web,
 )
 from portal.backup import jobs as backup_jobs
+from portal.commands import Commands
 from portal.db import db, prepare_engine
 from portal.desk import letters as desk_letters
 from portal.desk import models as desk_models
 from portal.desk import perform
 from portal.desk.acts import ACTS, ROOM_ACTS
-from portal.editions import commands as editions_commands
 from portal.editions import jobs as editions_jobs
 from portal.editions import letters as editions_letters
 from portal.editions import models as editions_models
@@ -116,6 +113,13 @@ PUBLIC = (
     newsletter_api.bp,
     editions_views.bp,
     ops_views.bp,
+)
+COMMANDS = (
+    "portal.cli",
+    "portal.npi_commands",
+    "portal.editions.commands",
+    "portal.cli_backup",
+    "portal.cli_retention",
 )
 LEAVING = (perform.hand_back,)
 STAFF = (
@@ -198,12 +202,11 @@ def create_app(config: Settings) -> Flask:
         most=config.MAX_CONTENT_LENGTH,
         headers=web.security_headers(config).items(),
         direct=not config.TRUSTED_PROXIES,
+        begin=lambda: public.extensions["guide"].prepare(public.extensions["library"]),
     )
-    Migrate(public, db, directory=str(MIGRATIONS), render_as_batch=True, compare_type=True)
-    cli.register(public)
-    public.cli.add_command(editions_commands.newsletter_group)
-    cli_backup.register(public)
-    cli_retention.register(public)
+    migrations = _Migrations(public)
+    public.extensions["migrate"] = migrations
+    public.cli = Commands(COMMANDS, {"db": migrations.command})
     return public
 
 
@@ -214,6 +217,25 @@ def _keep_private(folder: Path) -> None:
         if is_loose(path):
             with suppress(OSError):
                 path.chmod(0o600)
+
+
+class _Migrations:
+    """Flask-Migrate, when it is asked: no page needs it, and Alembic is 10 MiB and a fifth of a start."""
+
+    def __init__(self, app: Flask) -> None:
+        self.app = app
+
+    def command(self) -> Group:
+        """`flask db`."""
+        from flask_migrate.cli import db as group
+
+        return cast(Group, group)
+
+    def __getattr__(self, name: str) -> Any:
+        from flask_migrate import Migrate
+
+        Migrate(self.app, db, directory=str(MIGRATIONS), render_as_batch=True, compare_type=True)
+        return getattr(self.app.extensions["migrate"], name)
 
 
 class NoSession(SessionInterface):

@@ -12,11 +12,11 @@ from datetime import datetime
 from types import FrameType
 
 import click
-from flask import Flask, current_app
+from flask import current_app
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy import select
 
-from portal import audit, jobs, seed, serve
+from portal import audit, jobs, serve
 from portal.clock import now
 from portal.commands import BAD_INPUT, refusals
 from portal.db import db, transaction
@@ -26,8 +26,7 @@ from portal.intake.models import Request
 from portal.jobs import NotNow
 from portal.library import links
 from portal.mail import lanes
-from portal.npi_commands import npi_group
-from portal.ops import checks, host, network, sbom
+from portal.ops import checks, host, sbom
 from portal.people import accounts, invitations
 from portal.settings import settings
 from portal.staff_commands import invitation_link, staff_group
@@ -40,19 +39,6 @@ requests_group = AppGroup("requests", help="What prescribers asked.")
 mail_group = AppGroup("mail", help="What became of the mail.")
 jobs_group = AppGroup("jobs", help="What the worker does.")
 content_group = AppGroup("content", help="The portal's texts.")
-
-
-def register(app: Flask) -> None:
-    """Give the app its commands."""
-    for command in (serve_command, worker_command, seed_command, doctor_command, sbom_command):
-        app.cli.add_command(command)
-    app.cli.add_command(staff_group)
-    app.cli.add_command(npi_group)
-    app.cli.add_command(requests_group)
-    app.cli.add_command(person_group)
-    app.cli.add_command(content_group)
-    app.cli.add_command(jobs_group)
-    app.cli.add_command(mail_group)
 
 
 @click.command("serve")
@@ -72,7 +58,11 @@ def serve_command() -> None:
     if not accounts.has_staff():
         with suppress(OSError, Unavailable):  # nobody reads it, or it cannot be kept: no reason not to serve
             click.echo(f"Nobody can sign in yet. {_first_manager()}")
-    serve.become_supervisor(config.HOST, config.PORT, config.WEB_WORKERS, config.BASE_URL)
+    db.session.remove()
+    for face in (current_app, current_app.extensions["staff"]):
+        with face.app_context():
+            db.engine.dispose()  # no two processes may share a connection
+    sys.exit(serve.portal(config.HOST, config.PORT, config.WEB_WORKERS, config.BASE_URL))
 
 
 def _first_manager() -> str:
@@ -185,6 +175,8 @@ def seed_command() -> None:
     if settings().APP_ENV == "production":
         click.echo("seed is not for production: nothing was changed.", err=True)
         sys.exit(BAD_INPUT)
+    from portal import seed  # no other command has use for it
+
     for line in seed.plant():
         click.echo(line)
 
@@ -194,7 +186,11 @@ def seed_command() -> None:
 @with_appcontext
 def doctor_command(asks: bool) -> None:
     """Say of each part whether it is well (ok), could be better (advice) or is not (FAULT), and what to do."""
-    found = [check() for check in (*checks.ALL, *host.ALL, *(network.ALL if asks else ()))]
+    found = [check() for check in (*checks.ALL, *host.ALL)]
+    if asks:
+        from portal.ops import network  # a resolver that nothing else has use for
+
+        found += [check() for check in network.ALL]
     for finding in found:
         word = "ok" if finding.ok else "advice" if finding.advice else "FAULT"
         click.echo(f"{word:<6}  {finding.name:<10} {finding.detail}")
@@ -240,3 +236,18 @@ def content_links() -> None:
     dead = sum(verdict.is_dead for verdict in verdicts)
     click.echo(f"{len(verdicts)} links asked, {dead} dead.")
     sys.exit(1 if dead else 0)
+
+
+COMMANDS = (
+    serve_command,
+    worker_command,
+    seed_command,
+    doctor_command,
+    sbom_command,
+    staff_group,
+    requests_group,
+    person_group,
+    content_group,
+    jobs_group,
+    mail_group,
+)

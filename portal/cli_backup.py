@@ -6,7 +6,6 @@ from datetime import datetime
 from pathlib import Path
 
 import click
-from flask import Flask
 from flask.cli import AppGroup
 
 from portal import audit, serve
@@ -18,7 +17,7 @@ from portal.commands import refusals
 from portal.db import transaction
 from portal.errors import Refused
 from portal.mail import lanes
-from portal.ops import checks
+from portal.ops import migrations
 from portal.retention import person
 from portal.settings import settings
 
@@ -26,11 +25,7 @@ HELD_SHOWN = 1000
 FILE = click.Path(path_type=Path)
 IDENTITY = click.option("--identity", type=FILE, help="The key file that age decrypts with.")
 backup_group = AppGroup("backup", help="Backups: made, checked, brought back.")
-
-
-def register(app: Flask) -> None:
-    """Give the app its commands."""
-    app.cli.add_command(backup_group)
+COMMANDS = (backup_group,)
 
 
 @backup_group.command("create")
@@ -76,7 +71,7 @@ def backup_restore(file: Path, identity: Path | None) -> None:
         file,
         at=now(),
         is_served=serve.listens(config.HOST, config.PORT),
-        knows=lambda revision: revision in checks.revisions(),
+        knows=lambda revision: revision in migrations.revisions(),
         identity=identity,
     )
     click.echo(f"The portal is on the data of {file.name}.")

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import click
-from flask import Flask, render_template
+from flask import render_template
 from flask.cli import AppGroup
 
 from portal import keeping
@@ -22,11 +22,7 @@ from portal.retention import jobs, person, requests, sealed
 from portal.settings import Settings, settings
 
 retention_group = AppGroup("retention", help="What is over, and goes.")
-
-
-def register(app: Flask) -> None:
-    """Give the app its commands."""
-    app.cli.add_command(retention_group)
+COMMANDS = (retention_group,)
 
 
 def places(config: Settings) -> person.Places:

@@ -16,12 +16,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import DateTime, MetaData, Table, TypeDecorator, event
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Dialect, Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, ORMExecuteState, Session
@@ -186,8 +186,9 @@ def insert_new(table: Table) -> ReturningInsert[Any]:
 
 @lru_cache
 def _insert_new(table: Table, dialect: str) -> ReturningInsert[Any]:
-    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
-    return insert(table).on_conflict_do_nothing().returning(table.c.id)
+    insert = import_module(f"sqlalchemy.dialects.{dialect}").insert  # PostgreSQL's is much to load for no use
+    statement: ReturningInsert[Any] = insert(table).on_conflict_do_nothing().returning(table.c.id)
+    return statement
 
 
 def is_storage_fault(error: DBAPIError) -> bool:

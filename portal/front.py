@@ -13,7 +13,7 @@ import io
 import logging
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http import HTTPStatus
@@ -92,12 +92,18 @@ class Front:
         most: int,
         headers: Iterable[tuple[str, str]],
         direct: bool,
+        begin: Callable[[], object],
     ) -> None:
         self._portal, self._ready, self._most, self._direct = portal, ready, most, direct
+        self._begin = begin
         self._headers = list(headers)
         self._readers = ThreadPoolExecutor(READERS, "reader")
         self._writers = ThreadPoolExecutor(WRITERS, "writer")
         self._sending = Counter[str]()
+
+    def __rsgi_init__(self, _loop: object) -> None:
+        """What the server calls in each of its processes before the first request."""
+        self._begin()
 
     async def __rsgi__(self, scope: Any, proto: Proto) -> None:
         """Answer one request."""

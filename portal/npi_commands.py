@@ -22,6 +22,7 @@ from portal.npi.verdicts import Provider, Typed, judge
 from portal.settings import settings
 
 npi_group = AppGroup("npi", help="National Provider Identifiers.")
+COMMANDS = (npi_group,)
 
 
 @npi_group.command("check")

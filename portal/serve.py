@@ -1,22 +1,24 @@
 """`flask serve`: web server and mail worker as two processes, started, watched and ended together.
 
-The command checks, and then becomes this module, which imports nothing of the portal: what only waits should not hold
-90 MiB (`python -m portal.serve HOST PORT WORKERS ADDRESS`). It says the address once the server listens.
+Both are forked from the command, which has loaded the portal already: it is loaded once, and what nobody writes to is
+held in memory once (`gc.freeze` keeps the collector from writing to it). The address is said once the
+server listens. This module imports nothing of the portal.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
+import gc
 import logging
 import os
 import resource
+import runpy
 import signal
 import socket
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+import traceback
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import NoReturn
 
@@ -28,7 +30,8 @@ MAX_DEATHS = 5
 DEATHS_WINDOW = 60.0  # seconds
 FIRST_REST, LONGEST_REST = 0.2, 30.0  # seconds before another process than the web server starts again
 LISTENS_WITHIN = 1.0  # seconds; our own machine says yes or no at once
-_PR_SET_PDEATHSIG = 1
+ARENAS = 2
+_PR_SET_PDEATHSIG, _M_ARENA_MAX = 1, -8
 
 log = logging.getLogger(__name__)
 
@@ -44,12 +47,15 @@ def keep_streams() -> None:
             setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115
 
 
-def become_supervisor(host: str, port: int, workers: int, address: str) -> NoReturn:
-    """Replace this process by the supervisor; the settings go along in the environment."""
-    with contextlib.suppress(OSError):
-        sys.stdout.flush()
-    arguments = [sys.executable, "-m", "portal.serve", host, str(port), str(workers), address]
-    os.execv(sys.executable, arguments)  # noqa: S606
+def portal(host: str, port: int, workers: int, address: str) -> int:
+    """Serve until told to stop; returns the exit status to give."""
+    gc.collect()
+    gc.freeze()
+    return supervise(
+        [web_command(host, port, workers), worker_command()],
+        is_up=lambda: listens(host, port),
+        greeting=f"The portal answers at {address}",
+    )
 
 
 def web_command(host: str, port: int, workers: int, target: str = "wsgi:front") -> list[str]:
@@ -89,7 +95,6 @@ def listens(host: str, port: int) -> bool:
 def supervise(
     commands: Sequence[Sequence[str]],
     *,
-    env: Mapping[str, str] | None = None,
     is_up: Callable[[], bool] = lambda: False,
     greeting: str = "",
 ) -> int:
@@ -109,7 +114,7 @@ def supervise(
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ask)
-    children = [_Child(command, env) for command in commands]
+    children = [_Child(command) for command in commands]
     service = children[0]
     while not asked:
         for child in children:
@@ -141,20 +146,70 @@ def _say(greeting: str) -> None:
         sys.stdout.flush()
 
 
+class _Process:
+    """A process of ours, forked. It runs a module of Python with what is loaded here already, or another program."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError):
+                stream.flush()  # else both would write it
+        self._status: int | None = None
+        self.pid = os.fork()
+        if self.pid == 0:
+            _become(command)
+
+    def poll(self) -> int | None:
+        """Its exit status, once it has ended."""
+        if self._status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self._status = os.waitstatus_to_exitcode(status) if pid else None
+        return self._status
+
+    def wait(self, seconds: float = 0) -> None:
+        """Wait so long for its end, or for ever."""
+        end = time.monotonic() + seconds
+        while self.poll() is None and (not seconds or time.monotonic() < end):
+            time.sleep(0.02)
+
+
+def _become(command: Sequence[str]) -> NoReturn:
+    """What a forked process does, and no more than that."""
+    status = 1
+    try:
+        _die_with_parent()
+        for number, handler in (
+            (signal.SIGTERM, signal.SIG_DFL),
+            (signal.SIGINT, signal.default_int_handler),
+        ):
+            signal.signal(number, handler)
+        if list(command[:2]) != [sys.executable, "-m"]:
+            os.execv(command[0], list(command))  # noqa: S606 - our own words
+        sys.argv = list(command[2:])
+        runpy.run_module(command[2], run_name="__main__", alter_sys=True)
+        status = 0
+    except SystemExit as error:
+        status = error.code if isinstance(error.code, int) else int(error.code is not None)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(status)  # what the parent would do at its own end is not ours
+
+
 class _Child:
     """One command, and how often it died of late."""
 
-    def __init__(self, command: Sequence[str], env: Mapping[str, str] | None) -> None:
-        self.command, self.env = list(command), env
+    def __init__(self, command: Sequence[str]) -> None:
+        self.command = list(command)
         self.deaths: list[float] = []
         self.pause = 0.0
         self.start()
 
     def start(self) -> None:
         self.rests_until, self.started = 0.0, time.monotonic()
-        self.process = subprocess.Popen(  # noqa: S603 - our own two commands
-            self.command, env=self.env, preexec_fn=_die_with_parent
-        )
+        self.process = _Process(self.command)
 
     def is_up(self) -> bool:
         return self.process.poll() is None
@@ -182,31 +237,21 @@ def _end(children: Sequence[_Child]) -> None:
     """Ask each to finish what it has in hand, and wait a while before insisting."""
     for child in children:
         if child.is_up():
-            child.process.send_signal(signal.SIGTERM)
+            os.kill(child.process.pid, signal.SIGTERM)
     end = time.monotonic() + GRACE_SECONDS
     for child in children:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.process.wait(max(0.1, end - time.monotonic()))
+        child.process.wait(max(0.1, end - time.monotonic()))
         child.kill_group()
         child.process.wait()
 
 
 def _die_with_parent() -> None:
-    """In the child: own process group (so that Ctrl-C reaches us alone), and no life after the parent."""
+    """In the child: own process group (so that Ctrl-C reaches us alone), no life after the parent, lean."""
     os.setpgid(0, 0)
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        import ctypes  # the web server loads this module too, and has no use for it
 
-
-def main() -> int:
-    """Supervise as the command line says."""
-    host, port, workers, address = sys.argv[1:]
-    return supervise(
-        [web_command(host, int(port), int(workers)), worker_command()],
-        is_up=lambda: listens(host, int(port)),
-        greeting=f"The portal answers at {address}",
-    )
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        libc = ctypes.CDLL(None)
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if hasattr(libc, "mallopt"):  # glibc gives each thread memory of its own, which it keeps for ever
+            libc.mallopt(_M_ARENA_MAX, ARENAS)

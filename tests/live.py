@@ -99,6 +99,11 @@ class Live:
         """Start the mail worker."""
         self._start("worker", serve.worker_command())
 
+    def start_served(self) -> None:
+        """Start all of it, as `make run` does, and wait until it answers."""
+        self._start("serve", [sys.executable, "-m", "flask", "serve"])
+        self.wait_until_up()
+
     def wait_until_up(self) -> None:
         """Wait for the first answer."""
         end = time.monotonic() + STARTS_WITHIN

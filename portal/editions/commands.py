@@ -21,6 +21,7 @@ from portal.mail.dsn import Kind
 EX_TEMPFAIL = 75
 
 newsletter_group = AppGroup("newsletter", help="Newsletter editions.")
+COMMANDS = (newsletter_group,)
 
 
 @newsletter_group.command("bounce")

@@ -15,8 +15,6 @@ from itertools import chain
 from pathlib import Path
 from typing import IO
 
-import openpyxl
-
 from portal.errors import Refused
 
 CHUNK = 1 << 18
@@ -180,6 +178,8 @@ def _iso(day: str) -> str | None:
 
 def deactivations(source: Path | IO[bytes]) -> Iterator[tuple[int, str]]:
     """Number and day of the list of deactivated NPIs (a title row, then a header, then text); raises Refused."""
+    import openpyxl  # a big thing to load, for one list a month
+
     book = openpyxl.load_workbook(source, read_only=True, data_only=True)
     try:
         started = False

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from flask import current_app
 from sqlalchemy import inspect, text, update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -25,6 +23,7 @@ from portal.db import db, transaction
 from portal.errors import Unavailable
 from portal.intake import kinds
 from portal.mail import lanes
+from portal.ops import migrations
 from portal.people import accounts
 from portal.settings import is_loose, settings
 
@@ -100,18 +99,19 @@ def schema() -> Finding:
     """The tables are those of this version."""
     if found := _no_file():
         return Finding("schema", False, *found)
-    script = ScriptDirectory(current_app.extensions["migrate"].directory)
     try:
         with db.engine.connect() as connection:
-            current = MigrationContext.configure(connection).get_current_revision()
-            tables = set(inspect(connection).get_table_names()) - {"alembic_version"}
+            tables = set(inspect(connection).get_table_names())
+            known = "alembic_version" in tables
+            current = connection.scalar(text("SELECT version_num FROM alembic_version")) if known else None
     except SQLAlchemyError as error:
         if type(error.orig if isinstance(error, DBAPIError) else error) is sqlite3.DatabaseError:
             return Finding("schema", False, "the file is no database, or is damaged", RESTORE)
         return Finding(
             "schema", False, type(error).__name__, "See that DATABASE_URL is right and can be reached."
         )
-    if current == script.get_current_head():
+    tables -= {"alembic_version"}
+    if current == migrations.head():
         return Finding("schema", True, f"at {current}")
     remedy = "Run `flask db upgrade`."
     if current is None and tables and not tables & db.metadata.tables.keys():
@@ -122,15 +122,9 @@ def schema() -> Finding:
         return Finding(
             "schema", False, "the database has no tables", f"{RESTORE} Only the very first start makes them."
         )
-    if current and current not in revisions():
+    if current and current not in migrations.revisions():
         remedy = "It is of a newer version: start that one, or let it go back first (docs/runbook.md)."
     return Finding("schema", False, f"at {current}", remedy)
-
-
-def revisions() -> set[str]:
-    """The schemas that this version knows."""
-    script = ScriptDirectory(current_app.extensions["migrate"].directory)
-    return {step.revision for step in script.walk_revisions()}
 
 
 def disk() -> Finding:

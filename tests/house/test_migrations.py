@@ -35,6 +35,7 @@ from sqlalchemy.exc import DBAPIError
 from config import Config
 from portal.app import MIGRATIONS, create_app
 from portal.db import db, writes_allowed
+from portal.ops import migrations as known
 from tests.conftest import START, own_postgres
 
 APPEND_ONLY = {"audit_entry", "consent_event"}
@@ -65,6 +66,11 @@ def migrated(blank: Flask) -> Iterator[Flask]:
         upgrade()
         yield blank
         downgrade(revision="base")
+
+
+def test_the_portal_reads_its_migrations_as_alembic_does() -> None:
+    assert known.head() == SCRIPT.get_current_head()
+    assert known.revisions() == set(REVISIONS)
 
 
 def look(question: Callable[[Connection], Any]) -> Any:

@@ -128,8 +128,10 @@ def test_every_requirement_is_pinned_with_its_hashes_and_comes_from_nowhere_spec
 
 
 def commands(group: click.Group, path: str = "flask") -> Iterator[tuple[str, click.Command]]:
-    for name, command in sorted(group.commands.items()):
-        if path == "flask" and name in LIBRARY:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if command is None or (path == "flask" and name in LIBRARY):
             continue
         if isinstance(command, click.Group):
             yield from commands(command, f"{path} {name}")

@@ -341,13 +341,14 @@ def test_a_job_that_is_none_is_one_clear_line(run: Run) -> None:
 
 @pytest.fixture(autouse=True)
 def supervised(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, int, str]]:
-    """Where `flask serve` would have served, had it not been stopped from becoming the supervisor."""
+    """Where `flask serve` would have served, had it not been stopped from it."""
     started: list[tuple[str, int, int, str]] = []
 
-    def become_supervisor(host: str, port: int, workers: int, address: str) -> None:
+    def portal(host: str, port: int, workers: int, address: str) -> int:
         started.append((host, port, workers, address))
+        return 0
 
-    monkeypatch.setattr(serve, "become_supervisor", become_supervisor)
+    monkeypatch.setattr(serve, "portal", portal)
     monkeypatch.setattr(serve, "listens", lambda host, port: False)
     return started
 
@@ -406,7 +407,7 @@ def test_serving_does_not_share_a_port(
 def test_serving_does_not_start_on_tables_of_another_version(
     run: Run, app: Flask, supervised: list[tuple[str, int, int, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("portal.ops.checks.MigrationContext.get_current_revision", lambda self: None)
+    monkeypatch.setattr("portal.ops.migrations.head", lambda: "9999")
 
     result = run("serve")
 

@@ -15,7 +15,7 @@ import pytest
 
 from config import ROOT
 from portal import serve
-from tests.live import free_port
+from tests.live import Browserless, Live, free_port, tokens_in
 
 SOON = 20  # seconds, generous: the machine may be busy
 SCRIPT = """
@@ -147,8 +147,8 @@ def test_the_pause_grows_while_the_worker_dies_and_begins_anew_once_it_lived(
     """However long it goes on: what counts is how long it lived, not how often it died in a minute."""
     at, pauses = [1000.0], []
     monkeypatch.setattr(serve.time, "monotonic", lambda: at[0])
-    monkeypatch.setattr(serve.subprocess, "Popen", lambda *_what, **_more: None)
-    child = serve._Child(["worker"], None)
+    monkeypatch.setattr(serve, "_Process", lambda _command: None)
+    child = serve._Child(["worker"])
     for lived in [1.0] * 20 + [serve.DEATHS_WINDOW]:
         at[0] += lived
         child.rest()
@@ -237,6 +237,40 @@ def test_the_supervisor_loads_nothing_else_of_the_portal() -> None:
     )
 
     assert done.stdout.split() == ["portal.serve"]
+
+
+@pytest.mark.kill
+def test_the_portal_is_loaded_once_and_serves_and_sends(tmp_path: Path) -> None:
+    """`flask serve` as it is: both processes come back when they are killed, and all ends when asked."""
+    live = Live(tmp_path / "instance")
+    try:
+        live.migrate()
+        live.start_served()
+        process = live.processes["serve"]
+        until(lambda: "worker started" in live.logged())
+        visitor = Browserless(live.port, "127.0.0.1")
+        answers = {"email": "ana@clinic.example", "topics": "news", "language": "en"}
+        time.sleep(2.1)  # a form sent sooner is asked for once more
+        sent = visitor.ask("POST", "/newsletter", {**visitor.hidden("/newsletter"), **answers})
+        assert sent.status in (303, 422)
+        if sent.status == 422:  # it was sent in haste, and is asked for again
+            sent = visitor.ask("POST", "/newsletter", {**tokens_in(sent.text), **answers})
+        assert sent.status == 303
+        until(lambda: any((tmp_path / "instance" / "mail").glob("*.eml")))
+        web, worker = children(process.pid)
+        for pid in (web, worker):
+            os.kill(pid, signal.SIGKILL)
+        until(lambda: len(found := children(process.pid)) == 2 and not {web, worker} & set(found))
+        live.wait_until_up()
+        until(lambda: live.logged().count("worker started") == 2)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(SOON) == 0
+    finally:
+        live.stop()
+
+
+def children(pid: int) -> list[int]:
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def test_the_web_server_is_told_where_to_listen() -> None:
