@@ -21,6 +21,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from portal.mail.sasl import saslprep
+from portal.npi import remote
 from portal.organisation import Organisation, parse_holidays, parse_hours
 from portal.settings import Settings, is_loose
 from portal.text import TextFault, email_address
@@ -103,7 +104,7 @@ class _Reader:
             PROBE_HOSTS=tuple(self.env.get("PROBE_HOSTS", "").lower().replace(",", " ").split()),
             METRICS_TOKEN=self.token("METRICS_TOKEN"),
             PROFESSIONAL_GATE=self.switch("PROFESSIONAL_GATE", True),
-            NPI_REGISTRY_URL=self.text("NPI_REGISTRY_URL", ""),
+            NPI_REGISTRY_URL=self.registry_url(),
             REDIS_URL=self.text("REDIS_URL", ""),
             BACKUP_DIR=self.folder("BACKUP_DIR"),
             BACKUP_AGE_RECIPIENT=self.recipient("BACKUP_AGE_RECIPIENT"),
@@ -152,6 +153,12 @@ class _Reader:
             self.faults.append(
                 f"{name} must be a public key of age, like age1… (`age-keygen -y KEYFILE` prints it)."
             )
+        return value
+
+    def registry_url(self) -> str:
+        value = self.text("NPI_REGISTRY_URL", "")
+        if value and self.url("NPI_REGISTRY_URL", value) and (why := remote.fault(value)):
+            self.faults.append(f"NPI_REGISTRY_URL {why}.")
         return value
 
     def required_in_production(self, name: str, default: str) -> str:

@@ -185,12 +185,13 @@ def _check(at: datetime) -> None:
     folder = settings().INSTANCE_DIR
     if not (folder / registry.NAME).exists():
         name, day = demo.REGISTRY_NAME, at.date() - timedelta(days=10)
-        rows = ((int(_npi(who)), 0, *known) for who, known in demo.REGISTERED.items())
+        rows = ((int(_npi(who)), facts) for who, facts in demo.REGISTERED.items())
         source = registry.Source(name, name, "full", day, len(demo.REGISTERED), 0, at.isoformat())
         importing.make(folder, rows, source)
     before = (Request.name == demo.UNCHECKED[0], Request.status.not_in(OPEN))
-    checks.check_new(lambda _npi: NOBODY_ASKED, at, *before)
-    while checks.check_new(registry.Index(folder / registry.NAME).ask, at):
+    checks.check_new(lambda _npi, _again: NOBODY_ASKED, at, *before)
+    made = registry.Index(folder / registry.NAME)
+    while checks.check_new(lambda npi, _again: made.ask(npi), at):
         pass
 
 

@@ -6,6 +6,7 @@ Each check adds a row and none is changed: what staff saw when they answered sta
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import date, datetime
@@ -23,8 +24,9 @@ from portal.npi.verdicts import NOBODY_ASKED, Answer, Finding, Provider, Typed, 
 BATCH = 20
 SOURCE_MAX = 120
 
-Ask = Callable[[str], Answer]
-"""Asks a registry about a number; may raise Unavailable."""
+STEP = 20.0  # seconds: no more is begun after them
+Ask = Callable[[str, bool], Answer]
+"""Asks a registry about a number, and whether it must be a new answer; may raise Unavailable."""
 
 
 class NpiCheck(Base):
@@ -72,16 +74,19 @@ class NpiCheck(Base):
 
 def check_new(ask: Ask, at: datetime, *which: Any) -> bool:
     """Judge some of the requests that have no verdict; whether there may be more. Opens its own transactions."""
-    new = _some(Request.verdict == "", Request.npi != "", *which)
+    new, until = _some(Request.verdict == "", Request.npi != "", *which), time.monotonic() + STEP
     for asked in new:
+        if time.monotonic() > until:
+            return True
         _check(asked, ask, at)
     return len(new) == BATCH
 
 
 def check_unchecked(ask: Ask, at: datetime) -> None:
     """Try those open requests again for which nobody could be asked; adds nothing where that is still so."""
+    until = time.monotonic() + STEP
     for asked in _some(Request.verdict == Verdict.UNCHECKED, Request.npi != "", Request.status.in_(OPEN)):
-        if not _check(asked, ask, at, only_if_asked=True):
+        if not _check(asked, ask, at, only_if_asked=True) or time.monotonic() > until:
             return  # the next one would wait as long
 
 
@@ -89,6 +94,15 @@ def latest(request: Request) -> NpiCheck | None:
     """The last verdict on a request's NPI, if there is one."""
     mine = select(NpiCheck).where(NpiCheck.request_id == request.id)
     return db.session.scalars(mine.order_by(NpiCheck.id.desc()).limit(1)).one_or_none()
+
+
+def remembered(npi: str, source: str, since: datetime) -> Answer | None:
+    """What that source said of a number lately, about whichever request."""
+    same = select(NpiCheck).where(NpiCheck.npi == npi, NpiCheck.source == source, NpiCheck.at > since)
+    found = db.session.scalars(same.order_by(NpiCheck.id.desc()).limit(1)).one_or_none()
+    answer = Answer(found.known, found.finding.as_of, source) if found else None
+    db.session.rollback()
+    return answer
 
 
 def numbers(request: Request) -> list[str]:
@@ -107,8 +121,11 @@ def _some(*which: Any) -> Sequence[Any]:
 
 def _check(asked: Any, ask: Ask, at: datetime, *, only_if_asked: bool = False) -> bool:
     """Ask, outside of any transaction, and keep the verdict; whether anybody could be asked."""
+    earlier = select(NpiCheck.id).where(NpiCheck.request_id == asked.id).limit(1)
+    again = db.session.scalar(earlier) is not None
+    db.session.rollback()
     try:
-        answer = ask(asked.npi)
+        answer = ask(asked.npi, again)
     except Unavailable:
         answer = NOBODY_ASKED
     if answer.as_of is None and only_if_asked:

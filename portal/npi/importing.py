@@ -21,14 +21,14 @@ from typing import IO
 
 from portal.errors import Conflict, Refused
 from portal.npi import nppes
-from portal.npi.index import COLUMNS, NAME, SCHEMA, Index, Source
+from portal.npi.index import INDEXED, NAME, SCHEMA, Index, Source
 
 LEAST_SHARE = 0.95
 
 Progress = Callable[[int, int, int], None]
 """Told the bytes read, the bytes in all, and the rows so far."""
 
-UPSERT = f"INSERT OR REPLACE INTO provider VALUES ({', '.join('?' * COLUMNS)})"  # noqa: S608 - only question marks
+UPSERT = "INSERT OR REPLACE INTO provider VALUES (?, ?)"
 BROKEN = (
     zipfile.BadZipFile,
     zlib.error,
@@ -75,6 +75,7 @@ def make(folder: Path, rows: Iterable[nppes.Row], source: Source) -> None:
         with closing(_open(aside)) as new:
             new.executescript(SCHEMA)
             new.executemany(UPSERT, rows)
+            new.execute(INDEXED)
             _record(new, source)
         aside.replace(target)
 
@@ -114,21 +115,26 @@ def _build(path: Path, sha256: str, target: Path, aside: Path, at: datetime, pro
 def _fill(new: sqlite3.Connection, data: nppes.DataFile, progress: Progress) -> int:
     rows = 0
     for batch in data.rows():
-        if data.is_full:
-            new.executemany(UPSERT, batch)
-        else:
-            stored = new.execute(
-                f"SELECT npi, updated FROM provider WHERE npi IN ({','.join('?' * len(batch))})",  # noqa: S608
-                [row[0] for row in batch],
-            )
-            # In whatever order the weeks come, an older row never undoes a newer one.
-            newer = dict(stored.fetchall())
-            new.executemany(
-                UPSERT, [row for row in batch if (row[1] or newer.get(row[0], 0)) >= newer.get(row[0], 0)]
-            )
+        new.executemany(UPSERT, batch if data.is_full else _newer(new, batch))
         rows += len(batch)
         progress(data.done, data.info.file_size, rows)
+    if data.is_full:
+        try:
+            new.execute(INDEXED)
+        except sqlite3.IntegrityError as error:
+            raise Refused("The data file has two rows of one NPI: not imported.") from error
     return rows
+
+
+def _newer(new: sqlite3.Connection, batch: list[nppes.Row]) -> list[nppes.Row]:
+    """Those that are not older than what is stored: weeks may come in whatever order."""
+    newer = []
+    for npi, facts in batch:
+        found = new.execute("SELECT facts FROM provider WHERE npi = ?", (npi,)).fetchone()
+        # What has no day of its own, a withdrawn number, comes after what has one.
+        if found is None or not (day := nppes.updated(facts)) or day >= nppes.updated(found[0]):
+            newer.append((npi, facts))
+    return newer
 
 
 def _deactivated(
@@ -179,7 +185,7 @@ def _open(path: Path) -> sqlite3.Connection:
     new = sqlite3.connect(path)
     new.executescript(
         "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE;"
-        "PRAGMA cache_size = -32000;"
+        "PRAGMA cache_size = -8000;"
     )
     return new
 

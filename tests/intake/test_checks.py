@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -10,16 +11,19 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
+from config import Config, ConfigError
 from portal.clock import now
 from portal.db import db, transaction
 from portal.desk import acts, perform
 from portal.errors import Conflict, Unavailable
-from portal.intake import checks
+from portal.intake import checks, jobs
 from portal.intake.checks import NpiCheck
 from portal.intake.models import Request
 from portal.npi import importing
 from portal.npi.index import NAME
-from portal.npi.verdicts import Answer, Verdict
+from portal.npi.names import Registered
+from portal.npi.remote import Remote
+from portal.npi.verdicts import Answer, Provider, Verdict
 from portal.retention import requests
 from portal.worker import Worker
 from tests.conftest import Clock
@@ -125,7 +129,7 @@ def test_a_registry_that_does_not_answer_is_tried_once_and_not_for_each(app: Fla
         submit(app, f"token-{number}")
     asked = []
 
-    def down(npi: str) -> Answer:
+    def down(npi: str, _again: bool) -> Answer:
         asked.append(npi)
         raise Unavailable("it does not answer")
 
@@ -142,8 +146,8 @@ def test_many_are_checked_in_batches(app: Flask, monkeypatch: pytest.MonkeyPatch
     for number in range(3):
         submit(app, f"token-{number}")
     with app.app_context():
-        assert checks.check_new(lambda _npi: NOT_THERE, now())
-        assert not checks.check_new(lambda _npi: NOT_THERE, now())
+        assert checks.check_new(lambda _npi, _again: NOT_THERE, now())
+        assert not checks.check_new(lambda _npi, _again: NOT_THERE, now())
         assert db.session.scalar(select(func.count()).where(Request.verdict == Verdict.NOT_FOUND)) == 3
 
 
@@ -151,11 +155,52 @@ def test_who_is_erased_leaves_no_verdict_behind(app: Flask, registry: None) -> N
     submit(app)
     submit(app, "token-2")
     with app.app_context():
-        checks.check_new(lambda _npi: NOT_THERE, now())
+        checks.check_new(lambda _npi, _again: NOT_THERE, now())
         asked = checks._some(Request.id == 1)[0]
         with transaction():
             requests.blank([1, 2])
-        checks._check(asked, lambda _npi: NOT_THERE, now())  # in the middle of a check
+        checks._check(asked, lambda _npi, _again: NOT_THERE, now())  # in the middle of a check
         assert db.session.scalars(select(Request.verdict)).all() == ["not_found", "not_found"]
     work(app)
     assert how_many(app, NpiCheck) == 0
+
+
+def test_the_remote_registry_is_asked_for_what_the_index_does_not_know(
+    app: Flask, clock: Clock, registry: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(app.extensions["settings"], NPI_REGISTRY_URL="https://npiregistry.cms.hhs.gov/api/")
+    monkeypatch.setattr(jobs, "settings", lambda: config)
+    asked, known = [], Provider(npi="1993999998", names=Registered("DOE", "JANE"), taxonomies=("207Q00000X",))
+    is_down = [False]
+
+    def ask(_self: Remote, npi: str, today: date) -> Answer:
+        asked.append(npi)
+        if is_down[0]:
+            raise Unavailable("it does not answer")
+        return Answer(known, today, "npiregistry.cms.hhs.gov")
+
+    monkeypatch.setattr(Remote, "ask", ask)
+    submit(app, "token-1", name="Jane Doe", credential="")
+    work(app)
+    assert (verdicts(app), asked) == (["match"], [])  # the index knows her
+    for number in (2, 3):  # the second time it is remembered
+        submit(app, f"token-{number}", name="Jane Doe", credential="", npi="1993999998")
+        work(app)
+    assert (verdicts(app), asked) == (["match"] * 3, ["1993999998"])
+    ada = staff(app, "Ada King", "desk")
+    with app.app_context(), transaction():
+        perform.perform(acts.CHECK_AGAIN, db.session.get_one(Request, 2), by=ada, at=now())
+    work(app)
+    assert asked == ["1993999998"] * 2  # checked again means asked again
+
+    is_down[0] = True
+    clock.tick(days=31)
+    submit(app, "token-4", npi="1993999998")
+    work(app)
+    assert verdicts(app)[-1] == "not_found"  # by the index, which could be asked
+    assert asked == ["1993999998"] * 3
+
+
+def test_the_address_of_the_remote_registry_is_judged_at_the_start() -> None:
+    with pytest.raises(ConfigError, match="NPI_REGISTRY_URL must name the host"):
+        Config.from_env({"NPI_REGISTRY_URL": "https://registry.example/api/"})

@@ -18,11 +18,9 @@ FULL, WEEK = "20050523-20261108", "20261109-20261115"
 COLUMNS = list(
     dict.fromkeys(
         [
-            *nppes.PLAIN,
+            *nppes.FACTS,
             "Provider Sex Code",
-            *nppes.CODES,
-            *nppes.LICENSED,
-            *nppes.PRIMARY,
+            *nppes.OTHERS,
             "Certification Date",
         ]
     )
@@ -38,7 +36,7 @@ JANE = {
 CLINIC = {
     "NPI": "1993999998",
     "Entity Type Code": "2",
-    nppes.PLAIN[3]: "EXAMPLE CLINIC",
+    nppes.FACTS[6]: "EXAMPLE CLINIC",
     "Last Update Date": "01/02/2020",
 }
 GONE = {"NPI": "1234567000", "NPI Deactivation Date": "01/02/2024"}
@@ -124,10 +122,36 @@ def test_an_encoding_fault_is_counted(tmp_path: Path) -> None:
     assert source.replaced == 1
 
 
-def test_columns_are_found_by_name(tmp_path: Path) -> None:
-    content = text(JANE, columns=COLUMNS[::-1])
+@pytest.mark.parametrize("columns", [COLUMNS, COLUMNS[::-1], COLUMNS[:2] + COLUMNS[2:][::-1], COLUMNS[:-1]])
+def test_columns_are_found_by_name(tmp_path: Path, columns: list[str]) -> None:
+    several = {**JANE, "Healthcare Provider Taxonomy Code_15": "390200000X", "Replacement NPI": "1993999998"}
+    content = text(several, CLINIC, GONE, columns=columns)
     importing.take(zipped(tmp_path / "full.zip", content), tmp_path, at=AT)
-    assert Index(tmp_path / NAME).find("1234567893").names.first == "JANE"  # type: ignore[union-attr]
+    jane = Index(tmp_path / NAME).find("1234567893")
+    assert jane
+    assert (jane.names.first, jane.replacement) == ("JANE", "1993999998")
+    assert jane.taxonomies == ("207Q00000X", "111N00000X", "390200000X")
+    assert Index(tmp_path / NAME).find("1234567000").deactivated == "2024-01-02"  # type: ignore[union-attr]
+    assert Index(tmp_path / NAME).find("1993999998").organisation == "EXAMPLE CLINIC"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("how", [zipfile.ZIP_STORED, zipfile.ZIP_BZIP2])
+def test_how_it_may_be_zipped(tmp_path: Path, how: int) -> None:
+    with zipfile.ZipFile(tmp_path / "full.zip", "w", how) as archive:
+        archive.writestr(f"npidata_pfile_{FULL}.csv", text(JANE))
+    if how == zipfile.ZIP_STORED:
+        assert importing.take(tmp_path / "full.zip", tmp_path, at=AT)
+    else:
+        with pytest.raises(Refused, match="another way than Deflate"):
+            importing.take(tmp_path / "full.zip", tmp_path, at=AT)
+
+
+def test_rows_over_many_pieces_are_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nppes, "CHUNK", 7)
+    rows = [{**JANE, "NPI": str(1_000_000_000 + n), "Provider First Name": f"N{n}\tO"} for n in range(300)]
+    importing.take(zipped(tmp_path / "full.zip", text(*rows).replace("\n", "\r\n")), tmp_path, at=AT)
+    found = [Index(tmp_path / NAME).find(row["NPI"]) for row in rows]
+    assert [known.names.first for known in found if known] == [f"N{n} O" for n in range(300)]
 
 
 ROWS = text(JANE, CLINIC, GONE)
@@ -136,6 +160,8 @@ BAD = {
     "a row less": (text(JANE, CLINIC), FULL, "less than 95 %"),
     "an older file": (ROWS, "20050523-20261008", "already of 2026-11-08"),
     "a row cut short": (ROWS[:-9], FULL, "Row 4"),
+    "a number twice": (text(JANE, CLINIC, GONE, JANE), FULL, "two rows of one NPI"),
+    "bytes that are no CSV": (b"\x00\xff" * 400, FULL, "no column"),
     "a newline in a value": (text({**JANE, "Provider First Name": "JA\nNE"}), FULL, "Row 2"),
     "swapped values": (text({**JANE, "NPI": "DOE", "Provider First Name": "1234567893"}), FULL, "Row 2"),
     "no date": (text({**JANE, "Last Update Date": "2026-11-01"}), FULL, "Row 2"),
@@ -171,6 +197,24 @@ def test_a_damaged_zip_is_refused(index: Index, tmp_path: Path) -> None:
     (tmp_path / "bad.zip").write_bytes(whole)
     with pytest.raises(Refused):
         importing.take(tmp_path / "bad.zip", tmp_path, at=AT)
+    assert index.find("1234567893")
+
+
+@pytest.mark.parametrize(("field", "value"), [("CRC", 1), ("file_size", 5), ("compress_size", 9)])
+def test_what_is_not_what_its_zip_says_is_refused(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, field: str, value: int
+) -> None:
+    inside = zipfile.ZipFile.infolist
+
+    def lying(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+        for info in (found := inside(archive)):
+            setattr(info, field, value)
+        return found
+
+    monkeypatch.setattr(zipfile.ZipFile, "infolist", lying)
+    with pytest.raises(Refused):
+        importing.take(zipped(tmp_path / "lies.zip", text(JANE, CLINIC, GONE, GONE)), tmp_path, at=AT)
+    monkeypatch.undo()
     assert index.find("1234567893")
 
 

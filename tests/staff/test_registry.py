@@ -33,7 +33,7 @@ Ask = Callable[..., str]
 
 def check(app: Flask, known: Provider | None = ANA, as_of: date | None = date(2026, 11, 8)) -> None:
     with app.app_context():
-        checks.check_new(lambda _npi: Answer(known, as_of, "npi.zip"), now())
+        checks.check_new(lambda _npi, _again: Answer(known, as_of, "npi.zip"), now())
 
 
 def hidden(colleague: Colleague, reference: str) -> dict[str, str]:

@@ -1,0 +1,182 @@
+"""`python -m bench.registry [ROWS [FILE]] [--web]`: the import of the registry and its look-up, beside csv.reader.
+
+Each side runs in a process of its own, in turn, and inflates by itself. Where duckdb or polars are installed, what
+they make of seven columns stands beside. With `--web`, the web's p99 with and without an import beside it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+from bench import nppes
+from tests.live import ROOT, Live
+from tests.world import SETTINGS
+
+ROUNDS = 3
+WHOLE = 9_200_000  # rows of the real file, by those who load it
+LOOK_UPS = 100_000
+CSV = """
+import csv, io, sys, zipfile
+with zipfile.ZipFile(sys.argv[1]) as archive, archive.open(archive.namelist()[0]) as file:
+    for row in csv.reader(io.TextIOWrapper(file, "utf-8", "replace", newline="")): pass
+"""
+# What the index keeps of every provider, with the number found quickly: the least that would do.
+KEPT = ", ".join(
+    f'"{name}"'
+    for name in ("NPI", "Entity Type Code", "Provider Last Name (Legal Name)", "Provider First Name",
+                 "Provider Credential Text", "Healthcare Provider Taxonomy Code_1", "Last Update Date")
+)  # fmt: skip
+UNZIP = """
+import shutil, sys, zipfile
+with zipfile.ZipFile(sys.argv[1]) as archive, archive.open(archive.namelist()[0]) as file:
+    shutil.copyfileobj(file, open(sys.argv[2] + "/data.csv", "wb"), 1 << 20)
+"""
+DUCKDB = f"""{UNZIP}
+import duckdb
+base = duckdb.connect(sys.argv[2] + "/duck.db", config={{"threads": 1, "memory_limit": "1GB"}})
+base.execute('''CREATE TABLE provider AS SELECT {KEPT} FROM
+    read_csv(?, all_varchar=true, header=true)''', [sys.argv[2] + "/data.csv"])
+base.execute('CREATE INDEX npi ON provider ("NPI")')
+"""
+POLARS = f"""{UNZIP}
+import polars
+rows = polars.scan_csv(sys.argv[2] + "/data.csv", infer_schema=False).select([{KEPT}])
+rows.sink_parquet(sys.argv[2] + "/npi.parquet")
+"""
+
+
+ASK = """
+import random, sys, time
+from pathlib import Path
+from bench import nppes
+from portal.npi.index import Index
+index, rows, count = Index(Path(sys.argv[1]) / "registry.db"), int(sys.argv[2]), int(sys.argv[3])
+numbers = [nppes.npi(row) for row in random.Random(1).choices(range(rows), k=count)]
+began = time.perf_counter()
+assert all(index.find(number) for number in numbers)
+print(count / (time.perf_counter() - began))
+"""
+QUIET = subprocess.DEVNULL
+
+
+def measured(command: list[str], folder: Path) -> tuple[float, float]:
+    """Seconds from start to end, and the most memory it had, in MB."""
+    known = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PYTHONPATH") if name in os.environ}
+    env = {**known, **SETTINGS, "INSTANCE_DIR": str(folder)}
+    began = time.perf_counter()
+    process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=QUIET, stderr=QUIET)
+    _, status, usage = os.wait4(process.pid, 0)
+    took = time.perf_counter() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, f"{command[:4]} ended with {process.returncode}"
+    return took, usage.ru_maxrss / 1000
+
+
+def importing(file: Path) -> list[str]:
+    """Our command, as anybody gives it; into an empty folder each time, for the same file twice is no work."""
+    return [sys.executable, "-m", "flask", "npi", "import", str(file)]
+
+
+def look_ups(folder: Path, rows: int) -> float:
+    """How many a second, of numbers drawn by lot, in a process that did nothing else."""
+    command = [sys.executable, "-c", ASK, str(folder), str(rows), str(LOOK_UPS)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def p99(live: Live, seconds: int = 5) -> float:
+    """Milliseconds, of the resource page."""
+    command = ["wrk", "-t1", "-c4", f"-d{seconds}s", "--latency", "-H", "Cookie: professional=yes"]
+    done = subprocess.run([*command, f"{live.base}/prescribers"], capture_output=True, text=True, check=True)
+    found = re.search(r"99%\s+([\d.]+)(us|ms|s)", done.stdout)
+    assert found, done.stdout
+    return float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[2]]
+
+
+def beside(file: Path, folder: Path) -> tuple[float, float]:
+    """The web's p99 alone and with an import beside it: medians of rounds in turn."""
+    live = Live(folder / "web").migrate()
+    alone, busy = [], []
+    try:
+        live.start_web()
+        p99(live, 2)
+        for number in range(ROUNDS):
+            alone.append(p99(live))
+            into = folder / f"beside-{number}"
+            into.mkdir()
+            env = {**live.env, "INSTANCE_DIR": str(into)}
+            process = subprocess.Popen(importing(file), cwd=ROOT, env=env, stdout=QUIET, stderr=QUIET)
+            try:
+                time.sleep(2.5)  # it has begun
+                busy.append(p99(live))
+                if process.poll() is not None:
+                    print("the import was over before the load: take more rows")
+            finally:
+                process.kill()
+                process.wait()
+    finally:
+        live.stop()
+    return statistics.median(alone), statistics.median(busy)
+
+
+def main() -> None:
+    """Measure and print."""
+    words = [word for word in sys.argv[1:] if not word.startswith("-")]
+    rows = int(words[0].replace("_", "")) if words else 500_000
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        file = Path(words[1]) if len(words) > 1 else nppes.write(folder / "NPPES.zip", rows)
+        sides = {
+            "csv.reader, nothing kept": lambda at: [sys.executable, "-c", CSV, str(file), str(at)],
+            "ours, the index written": lambda _at: importing(file),
+        }
+        for module, script in (("duckdb", DUCKDB), ("polars", POLARS)):
+            if find_spec(module):
+                sides[f"{module}, seven columns"] = _by(script, file)
+        found: dict[str, list[tuple[float, float]]] = {side: [] for side in sides}
+        for number in range(ROUNDS if rows <= 1_000_000 else 1):
+            for side, command in sides.items():
+                into = folder / f"{number}-{side[:4]}"
+                into.mkdir()
+                found[side].append(measured(command(into), into))
+                (into / "data.csv").unlink(missing_ok=True)
+        report(rows, found, file)
+        index = folder / "0-ours"
+        print(f"look-ups a second: {look_ups(index, rows):,.0f}")
+        print(f"size: {(index / 'registry.db').stat().st_size / rows:.0f} bytes a row")
+        few = nppes.write(folder / "organisations.zip", 50_000, only_organisations=True)
+        (folder / "few").mkdir()
+        measured(importing(few), folder / "few")
+        print(f"an organisation: {(folder / 'few' / 'registry.db').stat().st_size / 50_000:.0f} bytes a row")
+        if "--web" in sys.argv:
+            alone, busy = beside(file, folder)
+            print(f"web p99: {alone:.1f} ms alone, {busy:.1f} ms beside an import: {busy / alone:.2f}")
+
+
+def _by(script: str, file: Path) -> Callable[[Path], list[str]]:
+    return lambda at: [sys.executable, "-c", script, str(file), str(at)]
+
+
+def report(rows: int, found: dict[str, list[tuple[float, float]]], file: Path) -> None:
+    """The table."""
+    first = statistics.median(took for took, _ in found["csv.reader, nothing kept"])
+    print(
+        f"\n{rows:,} rows, {file.stat().st_size / 1e6:,.0f} MB zipped; load of the machine {os.getloadavg()[0]:.1f}\n"
+    )
+    print(f"{'what':<28}{'rows/s':>10}{'÷ csv':>8}{'MB':>7}{'whole file, s':>15}")
+    for side, rounds in found.items():
+        took, most = statistics.median(took for took, _ in rounds), max(most for _, most in rounds)
+        print(f"{side:<28}{rows / took:>10,.0f}{first / took:>8.2f}{most:>7.0f}{WHOLE / rows * took:>15,.0f}")
+
+
+if __name__ == "__main__":
+    main()
