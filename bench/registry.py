@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -35,6 +35,22 @@ KEPT = ", ".join(
     for name in ("NPI", "Entity Type Code", "Provider Last Name (Legal Name)", "Provider First Name",
                  "Provider Credential Text", "Healthcare Provider Taxonomy Code_1", "Last Update Date")
 )  # fmt: skip
+TAKE = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from portal.npi import importing
+importing.take(Path(sys.argv[1]), Path(sys.argv[2]), at=datetime.now(UTC))
+"""
+COMMAND = """
+import sys
+from config import Config
+from portal.app import create_app
+create_app(Config.from_env()).test_cli_runner().invoke(args=["npi", "import", sys.argv[1]], catch_exceptions=False)
+"""
+MOST = """
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
 UNZIP = """
 import shutil, sys, zipfile
 with zipfile.ZipFile(sys.argv[1]) as archive, archive.open(archive.namelist()[0]) as file:
@@ -65,25 +81,24 @@ began = time.perf_counter()
 assert all(index.find(number) for number in numbers)
 print(count / (time.perf_counter() - began))
 """
+IMPORT = (sys.executable, "-m", "flask", "npi", "import")
 QUIET = subprocess.DEVNULL
 
 
-def measured(command: list[str], folder: Path) -> tuple[float, float]:
-    """Seconds from start to end, and the most memory it had, in MB."""
+def measured(script: str, file: Path, folder: Path) -> tuple[float, float, float]:
+    """Seconds from start to end, those of processor time, and the most memory, in MB; always into an empty folder."""
     known = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PYTHONPATH") if name in os.environ}
     env = {**known, **SETTINGS, "INSTANCE_DIR": str(folder)}
-    began = time.perf_counter()
-    process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=QUIET, stderr=QUIET)
-    _, status, usage = os.wait4(process.pid, 0)
-    took = time.perf_counter() - began
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, f"{command[:4]} ended with {process.returncode}"
-    return took, usage.ru_maxrss / 1000
+    folder.mkdir()
+    began, spent = time.perf_counter(), _spent()
+    command = [sys.executable, "-c", script + MOST, str(file), str(folder)]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+    return time.perf_counter() - began, _spent() - spent, int(done.stdout.split()[-1]) / 1000
 
 
-def importing(file: Path) -> list[str]:
-    """Our command, as anybody gives it; into an empty folder each time, for the same file twice is no work."""
-    return [sys.executable, "-m", "flask", "npi", "import", str(file)]
+def _spent() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def look_ups(folder: Path, rows: int) -> float:
@@ -114,7 +129,7 @@ def beside(file: Path, folder: Path) -> tuple[float, float]:
             into = folder / f"beside-{number}"
             into.mkdir()
             env = {**live.env, "INSTANCE_DIR": str(into)}
-            process = subprocess.Popen(importing(file), cwd=ROOT, env=env, stdout=QUIET, stderr=QUIET)
+            process = subprocess.Popen([*IMPORT, str(file)], cwd=ROOT, env=env, stdout=QUIET, stderr=QUIET)
             try:
                 time.sleep(2.5)  # it has begun
                 busy.append(p99(live))
@@ -135,47 +150,45 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         file = Path(words[1]) if len(words) > 1 else nppes.write(folder / "NPPES.zip", rows)
-        sides = {
-            "csv.reader, nothing kept": lambda at: [sys.executable, "-c", CSV, str(file), str(at)],
-            "ours, the index written": lambda _at: importing(file),
-        }
+        sides = {"csv.reader, nothing kept": CSV, "ours, the index written": TAKE}
         for module, script in (("duckdb", DUCKDB), ("polars", POLARS)):
             if find_spec(module):
-                sides[f"{module}, seven columns"] = _by(script, file)
-        found: dict[str, list[tuple[float, float]]] = {side: [] for side in sides}
+                sides[f"{module}, seven columns"] = script
+        found: dict[str, list[tuple[float, float, float]]] = {side: [] for side in sides}
         for number in range(ROUNDS if rows <= 1_000_000 else 1):
-            for side, command in sides.items():
+            for side, script in sides.items():
                 into = folder / f"{number}-{side[:4]}"
-                into.mkdir()
-                found[side].append(measured(command(into), into))
+                found[side].append(measured(script, file, into))
                 (into / "data.csv").unlink(missing_ok=True)
         report(rows, found, file)
         index = folder / "0-ours"
         print(f"look-ups a second: {look_ups(index, rows):,.0f}")
         print(f"size: {(index / 'registry.db').stat().st_size / rows:.0f} bytes a row")
         few = nppes.write(folder / "organisations.zip", 50_000, only_organisations=True)
-        (folder / "few").mkdir()
-        measured(importing(few), folder / "few")
+        *_, most = measured(COMMAND, few, folder / "few")
+        print(f"memory of the command, the portal in it: {most:.0f} MB")
         print(f"an organisation: {(folder / 'few' / 'registry.db').stat().st_size / 50_000:.0f} bytes a row")
         if "--web" in sys.argv:
             alone, busy = beside(file, folder)
             print(f"web p99: {alone:.1f} ms alone, {busy:.1f} ms beside an import: {busy / alone:.2f}")
 
 
-def _by(script: str, file: Path) -> Callable[[Path], list[str]]:
-    return lambda at: [sys.executable, "-c", script, str(file), str(at)]
-
-
-def report(rows: int, found: dict[str, list[tuple[float, float]]], file: Path) -> None:
+def report(rows: int, found: dict[str, list[tuple[float, float, float]]], file: Path) -> None:
     """The table."""
-    first = statistics.median(took for took, _ in found["csv.reader, nothing kept"])
+    print(f"\n{rows:,} rows, {file.stat().st_size / 1e6:,.0f} MB zipped; load {os.getloadavg()[0]:.1f}\n")
     print(
-        f"\n{rows:,} rows, {file.stat().st_size / 1e6:,.0f} MB zipped; load of the machine {os.getloadavg()[0]:.1f}\n"
+        f"{'what':<26}{'rows/s':>9}{'÷ csv':>7}{'µs of CPU a row':>17}{'÷ csv':>7}{'MB':>6}{'whole file, s':>15}"
     )
-    print(f"{'what':<28}{'rows/s':>10}{'÷ csv':>8}{'MB':>7}{'whole file, s':>15}")
-    for side, rounds in found.items():
-        took, most = statistics.median(took for took, _ in rounds), max(most for _, most in rounds)
-        print(f"{side:<28}{rows / took:>10,.0f}{first / took:>8.2f}{most:>7.0f}{WHOLE / rows * took:>15,.0f}")
+    medians = {
+        side: [statistics.median(each) for each in zip(*rounds, strict=True)]
+        for side, rounds in found.items()
+    }
+    first, first_cpu, _ = medians["csv.reader, nothing kept"]
+    for side, (took, cpu, most) in medians.items():
+        print(
+            f"{side:<26}{rows / took:>9,.0f}{first / took:>7.2f}{cpu / rows * 1e6:>17.1f}{first_cpu / cpu:>7.2f}"
+            f"{most:>6.0f}{WHOLE / rows * took:>15,.0f}"
+        )
 
 
 if __name__ == "__main__":

@@ -237,8 +237,9 @@ def deactivations(source: Path | IO[bytes]) -> Iterator[tuple[int, str]]:
 
     book = openpyxl.load_workbook(source, read_only=True, data_only=True)
     try:
-        started = False
-        for n, cells in enumerate(book.worksheets[0].iter_rows(values_only=True, max_col=2), 1):
+        sheet, started = book.worksheets[0], False
+        sheet.reset_dimensions()  # what is written there need not be true (findings/openpyxl-…)
+        for n, cells in enumerate(sheet.iter_rows(values_only=True, max_col=2), 1):
             if not started:
                 started = str(cells[0]).strip().upper() == "NPI"
                 if n > 10:

@@ -1,7 +1,11 @@
 """The registry's files into the index: what is taken, what is refused, and that the old index stays."""
 
 import fcntl
+import re
 import sqlite3
+import subprocess
+import sys
+import time
 import zipfile
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -9,6 +13,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 
+from config import ROOT
 from portal.errors import Conflict, PortalError, Refused, Unavailable
 from portal.npi import importing, nppes
 from portal.npi.index import NAME, Index
@@ -113,6 +118,17 @@ def test_the_deactivated_list_is_replaced_whole(index: Index, tmp_path: Path, wr
         importing.take(path, tmp_path, at=AT)
         assert not index.find(npi).is_active  # type: ignore[union-attr]
     assert index.find("1234567893").is_active  # type: ignore[union-attr]
+
+
+def test_no_row_of_the_deactivated_list_is_lost(index: Index, tmp_path: Path) -> None:
+    whole = listed(tmp_path / "whole.xlsx", ("1234567893", "11/05/2026"), ("1993999998", "11/05/2026"))
+    path = tmp_path / "NPPES_Deactivated_NPI_Report_110826.xlsx"
+    with zipfile.ZipFile(whole) as old, zipfile.ZipFile(path, "w") as new:
+        for name in old.namelist():  # as a program writes it that does not know yet how long the sheet gets
+            new.writestr(name, re.sub(rb"<dimension [^>]*/>", b'<dimension ref="A1"/>', old.read(name)))
+    source = importing.take(path, tmp_path, at=AT)
+    assert source and source.rows == 2
+    assert not index.find("1993999998").is_active  # type: ignore[union-attr]
 
 
 def test_an_encoding_fault_is_counted(tmp_path: Path) -> None:
@@ -245,6 +261,39 @@ def test_what_a_killed_import_left_is_in_nobodys_way(index: Index, tmp_path: Pat
     week = zipped(tmp_path / "week.zip", text(JANE), WEEK)
     assert importing.take(week, tmp_path, at=AT)
     assert not (tmp_path / "registry.new.db").exists()
+
+
+TAKE = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from portal.npi import importing
+importing.take(Path(sys.argv[1]), Path(sys.argv[2]), at=datetime.now(UTC), progress=lambda *_: sys.stdin.read(1))
+"""
+
+
+@pytest.mark.kill
+def test_an_import_that_is_killed_in_the_middle_changes_nothing(index: Index, tmp_path: Path) -> None:
+    before = index.path.read_bytes()
+    rows = [{**JANE, "NPI": str(1_000_000_000 + n), "Provider First Name": f"N{n}"} for n in range(30_000)]
+    full = zipped(tmp_path / "large.zip", text(*rows), "20050523-20261206")
+    process = subprocess.Popen(
+        [sys.executable, "-c", TAKE, str(full), str(tmp_path)], cwd=ROOT, stdin=subprocess.PIPE
+    )
+    end = time.monotonic() + 60
+    while not (tmp_path / "registry.new.db").exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    process.kill()
+    process.communicate(timeout=20)
+    assert (tmp_path / "registry.new.db").exists()
+    assert index.path.read_bytes() == before
+    assert index.find("1234567893").names.last == "DOE"  # type: ignore[union-attr]
+
+    source = importing.take(full, tmp_path, at=AT)
+
+    assert source and source.rows == 30_000
+    assert index.find("1000029999").names.first == "N29999"  # type: ignore[union-attr]
+    assert sorted(path.name for path in tmp_path.glob("registry*")) == ["registry.db", "registry.lock"]
 
 
 def test_two_imports_at_once(index: Index, tmp_path: Path) -> None:
