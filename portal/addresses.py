@@ -77,6 +77,7 @@ LEAFLET = Address("/patients/leaflet.pdf", es="/es/pacientes/hoja.pdf")
 CARD = Address("/patients/card.pdf", es="/es/pacientes/tarjeta.pdf")
 LINKS = Address("/links")
 PRIVACY = Address("/privacy", es="/es/privacidad")
+HOW_WE_WORK = Address("/how-we-work", es="/es/como-trabajamos")
 ACCESSIBILITY = Address("/accessibility", es="/es/accesibilidad")
 LEGAL = Address("/legal", es="/es/aviso-legal")
 TEXTS = (
@@ -90,11 +91,15 @@ TEXTS = (
     LINKS,
     PRIVACY,
     ACCESSIBILITY,
+    HOW_WE_WORK,
     LEGAL,
 )
 
+SEARCH = Address("/search", es="/es/buscar")
+
 # Beside the texts for prescribers, behind the same gate.
 GATE = Address("/prescribers/gate")
+SEARCH_GATED = Address("/prescribers/search")
 SUMMARY = Address("/prescribers/summary")
 DOSE_PLAN = Address("/prescribers/dose-plan")
 PRESCRIPTION = Address("/prescribers/prescription")

@@ -70,6 +70,7 @@ from portal.people import leaving
 from portal.people import letters as people_letters
 from portal.people import models as people_models
 from portal.ready import Assets, ReadyPages
+from portal.resource import searching as _searching  # noqa: F401 - its routes
 from portal.resource import views as resource_views
 from portal.retention import jobs as retention_jobs
 from portal.settings import Settings, is_loose

@@ -130,6 +130,8 @@ texts(
         "/es/privacidad": "",
         "/es/accesibilidad": "",
         "/es/aviso-legal": "",
+        "/how-we-work": "how dark",
+        "/es/como-trabajamos": "",
     }
 )
 plain(
@@ -160,6 +162,16 @@ def _(stage: Stage) -> None:
     stage.tick("schedule=slow-to-3", "language=es").press("Make the plan")
 
 
+plain("search", "resource.find", "/search?q=opioids", pictures="search")
+plain("search that finds nothing", "resource.find", "/search?q=unicorn")
+plain("search in Spanish", "resource.search_in_spanish", "/es/buscar?q=cirugia", lang="es")
+plain(
+    "search for prescribers",
+    "resource.find_for_professionals",
+    "/prescribers/search?q=days+before+surgery",
+    pictures="finds dark",
+)
+plain("evidence by size", "resource.article", "/prescribers/evidence?sort=n", pictures="by-size")
 plain("prescription", "resource.prescription", "/prescribers/prescription", pictures="prescription dark")
 
 

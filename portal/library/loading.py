@@ -47,7 +47,7 @@ LANGUAGES = set(markdown.WORDS)
 # Pages that are no texts, and that a text may link to; a crawl of the portal visits them.
 PAPERS = (
     *(addresses.SUMMARY, addresses.DOSE_PLAN, addresses.PRESCRIPTION),
-    *(addresses.LEAFLET, addresses.CARD),
+    *(addresses.LEAFLET, addresses.CARD, addresses.SEARCH, addresses.SEARCH_GATED),
 )
 ELSEWHERE = frozenset(path for address in (*addresses.LISTED, *PAPERS) for path in address.twins.values())
 

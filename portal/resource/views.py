@@ -21,6 +21,7 @@ from portal.library.evidence import SCALES, SORTS, Condition
 from portal.library.markdown import WORDS
 from portal.library.pages import EVIDENCE, Library, Page
 from portal.library.references import Reference
+from portal.library.typography import typeset
 from portal.print.guide import LEAFLETS, Guide
 from portal.resource import downloads, sheets
 from portal.resource.door import (
@@ -221,6 +222,7 @@ def _render(
         pictures=() if query or sort else tuple(library.pictures.values()),
         effects=[(one, pictures.words_of(one)) for one in pictures.effects(library.evidence)],
         scales=SCALES,
+        conditions=[(one.id, typeset(one.name)[0]) for one in library.evidence],
         tools=tools,
         guide=guide,
         waits_for_pharmacist=library.waits_for_pharmacist(text),

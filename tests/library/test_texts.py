@@ -12,6 +12,7 @@ from tests.library import reading
 from tests.library.conftest import FOLDER
 
 ADDRESSES = {
+    *("/how-we-work", "/es/como-trabajamos"),
     "/prescribers",
     *(
         f"/prescribers/{name}"
