@@ -11,15 +11,13 @@ from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 
-import qrcode
 from babel.dates import format_date
 from markdown_it.tree import SyntaxTreeNode
-from qrcode.image.svg import SvgPathImage
 
 from portal import addresses
 from portal.library.pages import Library, Page
 from portal.organisation import Organisation
-from portal.print.typesetting import BASE, Writer, array, call, quoted, words
+from portal.print.typesetting import BASE, Writer, array, call, qr, quoted, words
 
 LOOK = Path(__file__).with_name("leaflet.typ")
 NEWS = "news"  # the section that is for who reads the page on a screen
@@ -85,13 +83,6 @@ def card(library: Library, org: Organisation, base_url: str, language: str) -> s
 def changed_on(library: Library, language: str) -> date:
     """The day of the newest change to the patients' page."""
     return _page(library, language).updated_on
-
-
-def qr(address: str) -> str:
-    """A QR code of `address`, as SVG."""
-    image = qrcode.make(address, image_factory=SvgPathImage, border=0)
-    drawn: str = image.to_string(encoding="unicode")
-    return drawn
 
 
 def _page(library: Library, language: str) -> Page:

@@ -7,17 +7,18 @@ that names the text it came from, for the press's complaints.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from markdown_it.tree import SyntaxTreeNode
 
+from portal.library import pictures
 from portal.library.pages import Library, Page
 from portal.library.references import Reference
 from portal.organisation import Organisation
-from portal.print.typesetting import BASE, Writer, array, block, call, quoted, words
+from portal.print.typesetting import BASE, Writer, array, block, call, qr, quoted, words
 
 LOOK = Path(__file__).with_name("guide.typ")
 SECTION = "prescribers"
@@ -28,6 +29,10 @@ NOT_SIGNED = "Not yet signed by the pharmacist-in-charge."
 DRAFT = f"Draft. {NOT_SIGNED}"
 OFF_LABEL = "Every use of low dose naltrexone is off-label. Compounded medicines are not FDA-approved"
 
+# Sections of the first chapter: those that page 1 is made of, and those that lead around the web pages.
+DECISION = ("start", "dose", "write", "watch")
+ON_THE_WEB = ("chapters", "print", "ask")
+
 _MANY = 10  # sections that make a chapter one of questions
 
 
@@ -37,7 +42,12 @@ def source(library: Library, org: Organisation, base_url: str) -> str:
     if not chapters:
         raise ValueError("there is no chapter to print")
     return "\n".join(
-        [BASE.read_text("utf-8"), LOOK.read_text("utf-8"), *_Manuscript(chapters, org, base_url).lines(), ""]
+        [
+            BASE.read_text("utf-8"),
+            LOOK.read_text("utf-8"),
+            *_Manuscript(chapters, library.pictures.values(), org, base_url).lines(),
+            "",
+        ]
     )
 
 
@@ -59,8 +69,11 @@ def review(chapters: Sequence[Page]) -> str:
 
 
 class _Manuscript:
-    def __init__(self, chapters: Sequence[Page], org: Organisation, base_url: str) -> None:
+    def __init__(
+        self, chapters: Sequence[Page], drawn: Iterable[pictures.Picture], org: Organisation, base_url: str
+    ) -> None:
         self.chapters, self.org, self.base_url = chapters, org, base_url
+        self.pictures = tuple(drawn)
         self.review = review(chapters)
         self.is_draft = self.review.startswith(DRAFT)
         cited = {cited.work.id: cited.work for chapter in chapters for cited in chapter.references}
@@ -72,7 +85,7 @@ class _Manuscript:
         """One call a line."""
         yield self._frame()
         trees = [list(SyntaxTreeNode(chapter.document.tokens).children) for chapter in self.chapters]
-        yield self._first_page(trees[0])
+        yield from self._first_page(trees[0])
         for chapter, tree in zip(self.chapters, trees, strict=True):
             yield from self._chapter(chapter, tree)
             if chapter.lists_all_references:
@@ -81,9 +94,11 @@ class _Manuscript:
         if not any(chapter.lists_all_references for chapter in self.chapters):
             yield _line(_chapter("references", "References"))
             yield _line(self._bibliography(), "references.yaml")
-        yield _line(_chapter("about", "About this guide"))
+        yield _line(call("chapter", quoted("about"), words("About this guide"), "[]", "[]", "breaks: false"))
         yield from self._addresses()
         yield from self._changes()
+        to = f"{self.base_url}{self.chapters[0].path}"
+        yield _line(call("back", self._facts(), quoted(qr(to)), quoted(f"QR code that leads to {to}")))
 
     def _frame(self) -> str:
         title, on = self.chapters[0].title, max(chapter.updated_on for chapter in self.chapters)
@@ -97,26 +112,35 @@ class _Manuscript:
         )
         return f"#show: {call('guide.with', *settings)}"
 
-    def _first_page(self, tree: list[SyntaxTreeNode]) -> str:
-        """The head of the guide; the box that the first chapter begins with is taken out of it, to stand here."""
+    def _first_page(self, tree: list[SyntaxTreeNode]) -> Iterator[str]:
+        """Page 1 decides: the warning the first chapter begins with, and its sections that say what to do.
+
+        They are taken out of the tree, and so is what only leads around the web pages.
+        """
         first = self.chapters[0]
         self.writer.enter(first.path)
         boxes = [self.writer.notice(tree.pop(0), level=1)] if tree[0].type.startswith("container_") else []
-        parts = (
-            quoted(self.org.name),
-            quoted(KIND),
-            words(first.description),
-            words(self.review),
-            "true" if self.is_draft else "false",
-            block(boxes),
-            self._facts(),
+        parts = _sections(tree)
+        decision = [self.writer.wide(node) for key in DECISION for node in parts.get(key, ())]
+        tree[:] = [node for key, nodes in parts.items() if key not in DECISION + ON_THE_WEB for node in nodes]
+        yield _line(
+            call(
+                "first-page",
+                quoted(self.org.name),
+                quoted(KIND),
+                words(first.description),
+                words(self.review),
+                "true" if self.is_draft else "false",
+                block(boxes),
+                call("heading-of", quoted(first.path), words(first.short)),
+                block(decision),
+            ),
+            first.source,
         )
-        return _line(call("first-page", *parts), first.source)
+        yield _line("listed-contents")
 
     def _chapter(self, chapter: Page, tree: Sequence[SyntaxTreeNode]) -> Iterator[str]:
-        if chapter is self.chapters[0]:  # the first page has its title, description and review
-            yield _line(_chapter(chapter.path, chapter.short), chapter.source)
-        else:
+        if chapter is not self.chapters[0]:  # whose head stands on the first page
             own = review([chapter])
             said = own if own != self.review else ""
             yield _line(_chapter(chapter.path, chapter.title, chapter.description, said), chapter.source)
@@ -126,7 +150,14 @@ class _Manuscript:
             yield _line(call("questions", asked), chapter.source)
             return
         for node in tree:
+            if node.attrs.get("id") == "studies":
+                yield from self._pictures()
             yield _line(self.writer.wide(node), chapter.source, node.map)
+
+    def _pictures(self) -> Iterator[str]:
+        for one in self.pictures:
+            drawn = one.svg.replace(pictures.FONT, "Libertinus Serif")
+            yield _line(call("picture", quoted(drawn), quoted(one.title), quoted(one.description)))
 
     def _bibliography(self) -> str:
         items = []
@@ -151,7 +182,7 @@ class _Manuscript:
             block((words(f"{name[:1].upper()}{name[1:]}: "), call("out", quoted(address), quoted(address))))
             for address, name in self.writer.outward.items()
         )
-        yield _line(call("measured", call("list", *items)))
+        yield _line(call("small-print", call("list", *items)))
 
     def _changes(self) -> Iterator[str]:
         changes = [(on, chapter.short, what) for chapter in self.chapters for on, what in chapter.changes]
@@ -164,7 +195,7 @@ class _Manuscript:
                 for then, name, what in changes
                 if then == on
             )
-            yield _line(call("measured", call("list", *items)))
+            yield _line(call("small-print", call("list", *items)))
 
     def _facts(self) -> str:
         """The pharmacy's facts; one that is not known is left out."""
@@ -193,6 +224,16 @@ def _chapter(anchor: str, title: str, lede: str = "", said: str = "") -> str:
 
 def _section(anchor: str, title: str) -> str:
     return call("section", "2", quoted(anchor), words(title))
+
+
+def _sections(tree: Sequence[SyntaxTreeNode]) -> dict[str, list[SyntaxTreeNode]]:
+    """The nodes of a text under the id of their heading of the second level."""
+    found: dict[str, list[SyntaxTreeNode]] = {"": []}
+    for node in tree:
+        if node.type == "heading" and node.tag == "h2":
+            found[str(node.attrs["id"])] = []
+        found[next(reversed(found))].append(node)
+    return found
 
 
 def _place(work: Reference) -> str:

@@ -10,7 +10,9 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
+import qrcode
 from markdown_it.tree import SyntaxTreeNode
+from qrcode.image.svg import SvgPathImage
 
 BASE = Path(__file__).with_name("base.typ")  # what every document's look stands on
 VIEW = "?condition="  # a page with one condition alone: on paper, that condition's place in the table
@@ -52,6 +54,13 @@ def call(name: str, *parts: str) -> str:
 def array(parts: Iterable[str]) -> str:
     """An array, of one or none too."""
     return f"({''.join(f'{part}, ' for part in parts)})"
+
+
+def qr(address: str) -> str:
+    """A QR code of `address`, as SVG."""
+    image = qrcode.make(address, image_factory=SvgPathImage, border=0)
+    drawn: str = image.to_string(encoding="unicode")
+    return drawn
 
 
 # Texts
