@@ -6,10 +6,10 @@ from datetime import datetime
 from pathlib import Path
 
 import click
-from flask.cli import AppGroup
+from flask.cli import AppGroup, with_appcontext
 
 from portal import audit, serve
-from portal.backup import files, generations, jobs, restore
+from portal.backup import files, generations, jobs, moving, restore
 from portal.cli import mail_group
 from portal.cli_retention import places
 from portal.clock import now
@@ -25,7 +25,6 @@ HELD_SHOWN = 1000
 FILE = click.Path(path_type=Path)
 IDENTITY = click.option("--identity", type=FILE, help="The key file that age decrypts with.")
 backup_group = AppGroup("backup", help="Backups: made, checked, brought back.")
-COMMANDS = (backup_group,)
 
 
 @backup_group.command("create")
@@ -78,6 +77,29 @@ def backup_restore(file: Path, identity: Path | None) -> None:
     if kept:
         click.echo(f"What was before is kept as {kept}: delete it when it is not needed.")
     click.echo("Everybody signs in again. Mails that may have gone out since are held: `flask mail held`.")
+
+
+@click.command("move")
+@click.argument("target")
+@with_appcontext
+@refusals
+def move_command(target: str) -> None:
+    """Move a SQLite portal to the PostgreSQL database TARGET (postgresql+psycopg://…), and prove both the same.
+
+    The portal must be stopped. The SQLite file stays as it is; set DATABASE_URL to TARGET afterwards.
+    """
+    config = settings()
+    if not config.is_sqlite:
+        raise Refused("This portal is not on SQLite.")
+    if serve.listens(config.HOST, config.PORT):
+        raise Refused("The portal is running: stop it first.")
+    with restore.no_worker(config):
+        for proof in moving.move(target):
+            same = "same" if proof.is_same else "NOT THE SAME"
+            click.echo(f"{proof.table:<28} {proof.rows:>9} {proof.there:>9}  {proof.digest[:16]}  {same}")
+    click.echo(
+        "All rows are there. Set DATABASE_URL to it, then `flask doctor`; keep the SQLite file until you trust it."
+    )
 
 
 @backup_group.command("settle", hidden=True)
@@ -146,3 +168,6 @@ def mail_release(numbers: tuple[int, ...], everything: bool, withdraw: bool) -> 
             audit.record(None, "mail.released", "mail", at=at, detail=str(count))
     said = "will never be sent" if withdraw else "will be sent"
     click.echo(f"{count} mail{'' if count == 1 else 's'} {said}.")
+
+
+COMMANDS = (backup_group, move_command)

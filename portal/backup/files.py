@@ -1,7 +1,7 @@
-"""One backup, one file: a tar of `manifest.json`, `portal.db` and, when encrypted, `secret`; its SHA-256 at the end.
+"""One backup, one file: a tar of `manifest.json`, the database and, when encrypted, `secret`; its SHA-256 at the end.
 
-The copy is SQLite's own (https://www.sqlite.org/backup.html), all pages in one step: it reads one snapshot, so no
-writer waits for it and none makes it begin again. It is written aside, looked through, synced and then named.
+The database is `portal.db` (`sqlite.py`) or `portal.dump` (`postgres.py`), each a copy of one moment for which no
+writer waits. It is written aside, read back whole, synced and then named.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 from typing import BinaryIO
 
-from sqlalchemy import make_url
-
 from portal import tokens
+from portal.backup import postgres, sqlite
+from portal.backup.facts import Facts
 from portal.backup.generations import STAMP
 from portal.errors import Refused
 from portal.settings import Settings
@@ -55,11 +56,9 @@ def folder_of(config: Settings) -> Path:
     return config.BACKUP_DIR or config.INSTANCE_DIR / "backups"
 
 
-def database_of(config: Settings) -> Path:
-    """The SQLite file. Raises Refused on PostgreSQL."""
-    if not config.is_sqlite:
-        raise Refused("This is for SQLite: on PostgreSQL use pg_dump and pg_restore (docs/backup.md).")
-    return Path(make_url(config.SQLALCHEMY_DATABASE_URI).database or "")
+def kind_of(config: Settings) -> ModuleType:
+    """How a backup of this portal's database is made and read."""
+    return sqlite if config.is_sqlite else postgres
 
 
 def mark_of(key: str) -> str:
@@ -69,17 +68,14 @@ def mark_of(key: str) -> str:
 
 def make(config: Settings, folder: Path, *, at: datetime) -> Path:
     """Make one and return its file. Raises Refused, and leaves nothing behind, when it cannot be good."""
-    source = database_of(config)
-    if not source.is_file():
-        raise Refused(f"There is no database at {source} to back up.")
     target = (
         folder / f"portal-{at.astimezone(UTC):{STAMP}}.backup{'.age' if config.BACKUP_AGE_RECIPIENT else ''}"
     )
     with faults("make a backup"), _alone(folder), aside_in(folder, "making") as aside:
-        copy, packed = aside / "portal.db", aside / "packed"
-        _copy(source, copy)
-        manifest = _manifest(config, copy, at)
-        members = {"portal.db": copy}
+        kind = kind_of(config)
+        copy, packed = aside / kind.MEMBER, aside / "packed"
+        manifest = _manifest(config, kind.take(config, copy), at)
+        members = {kind.MEMBER: copy}
         if "secret" in manifest.holds:
             members["secret"] = config.INSTANCE_DIR / "secret"
         _pack(packed, manifest, members)
@@ -122,60 +118,24 @@ def unpacked(path: Path, room: Path, identity: Path | None = None) -> Iterator[t
                 with member, (aside / name).open("xb") as file:
                     shutil.copyfileobj(member, file, PIECE)
                 (aside / name).chmod(0o600)
-        if wrong := fault_of(aside / "portal.db", manifest.counts):
+        kind = postgres if postgres.MEMBER in manifest.holds else sqlite
+        if wrong := kind.fault_of(aside / kind.MEMBER, manifest.counts):
             raise Refused(f"{path.name} cannot be used: {wrong}.")
         yield manifest, aside
 
 
-def fault_of(database: Path, counts: dict[str, int]) -> str:
-    """What is wrong with a database file that nobody uses; empty when every page, key and count is right."""
-    with _opened(database) as connection:
-        try:
-            verdict = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
-            orphan = connection.execute("PRAGMA foreign_key_check").fetchone()
-            found = _counts(connection)
-        except sqlite3.DatabaseError as error:
-            return str(error)
-    if verdict != "ok":
-        return f"its pages are not whole ({verdict})"
-    if orphan:
-        return f"a row of {orphan[0]} names one of {orphan[2]} that is not there"
-    return "" if found == counts else "it does not hold as many rows as it says"
-
-
-def _copy(source: Path, target: Path) -> None:
-    target.touch(0o600)
-    with _opened(source, "?mode=ro") as live, _opened(target) as copy:
-        live.execute("PRAGMA busy_timeout=5000")
-        live.backup(copy)
-        copy.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
-
-
-def _manifest(config: Settings, copy: Path, at: datetime) -> Manifest:
-    with _opened(copy) as connection:
-        revision = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-        head = connection.execute("SELECT coalesce(max(id), 0) FROM audit_entry").fetchone()[0]
-        counts = _counts(connection)
+def _manifest(config: Settings, facts: Facts, at: datetime) -> Manifest:
     has_secret = config.BACKUP_AGE_RECIPIENT and (config.INSTANCE_DIR / "secret").is_file()
     return Manifest(
         format=FORMAT,
         made_at=at.astimezone(UTC).isoformat(timespec="seconds"),
         portal=mark_of(config.SECRET_KEY),
-        schema=revision[0] if revision else "",
-        counts=counts,
+        schema=facts.schema,
+        counts=facts.counts,
         settings=[field.name for field in fields(config) if getattr(config, field.name)],
-        holds=["portal.db", *(["secret"] if has_secret else [])],
-        audit_head=head,
+        holds=[kind_of(config).MEMBER, *(["secret"] if has_secret else [])],
+        audit_head=facts.audit_head,
     )
-
-
-def _counts(connection: sqlite3.Connection) -> dict[str, int]:
-    names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall()
-    return {
-        name: connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0]  # noqa: S608 - its own names
-        for (name,) in names
-        if not name.startswith("sqlite_")
-    }
 
 
 def _pack(target: Path, manifest: Manifest, members: dict[str, Path]) -> None:
@@ -233,15 +193,6 @@ def _age(*words: object) -> None:
         raise Refused("The program age is not installed (Debian: apt-get install age).") from error
     if done.returncode:
         raise Refused(next(iter(done.stderr.splitlines()), "age failed"))
-
-
-@contextmanager
-def _opened(path: Path, how: str = "") -> Iterator[sqlite3.Connection]:
-    connection = sqlite3.connect(f"file:{path}{how}", uri=True, isolation_level=None)
-    try:
-        yield connection
-    finally:
-        connection.close()
 
 
 @contextmanager

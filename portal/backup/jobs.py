@@ -45,7 +45,7 @@ def _has_the_days(folder: Path) -> bool:
 
 def _daily(_hand: Hand) -> bool:
     config = settings()
-    if config.is_sqlite and not _has_the_days(files.folder_of(config)):
+    if not _has_the_days(files.folder_of(config)):
         try:
             create(config, files.folder_of(config))
         except Refused as error:

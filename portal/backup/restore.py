@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from portal import audit
-from portal.backup import files, generations
+from portal.backup import files, generations, postgres, sqlite
 from portal.db import transaction
 from portal.errors import Refused
 from portal.mail import lanes
@@ -32,18 +32,17 @@ def restore(
     is_served: bool,
     knows: Callable[[str], bool],
     identity: Path | None,
-) -> Path | None:
+) -> str | None:
     """Put the portal on that backup's data; returns where the old database is kept, None when there was none.
 
     Raises Refused, with nothing changed, while anybody uses the database, and for a backup that is damaged, of
     another portal or of a newer version (`knows` tells whether a schema is one of ours).
     """
-    database = files.database_of(config)
-    database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if is_served:
         raise Refused("The portal is running: stop it first.")
-    room = database.parent
-    with _no_worker(config), files.faults("restore it"):
+    room = config.INSTANCE_DIR if not config.is_sqlite else sqlite.database_of(config).parent
+    room.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with no_worker(config), files.faults("restore it"):
         files.sweep(room, "restoring")
         with files.aside_in(room, "restoring") as aside, files.unpacked(path, aside, identity) as found:
             manifest, folder = found
@@ -51,20 +50,44 @@ def restore(
                 raise Refused(
                     f"{path.name} is of a newer version (schema {manifest.schema}): restore it with that one."
                 )
-            takes_secret = _judge_key(config, manifest, database)
-            copy = folder / "portal.db"
+            if files.kind_of(config).MEMBER not in manifest.holds:
+                raise Refused(f"{path.name} is of the other kind of database than DATABASE_URL.")
+            takes_secret = _judge_key(config, manifest)
             secret = (folder / "secret").read_text().strip() if takes_secret else config.SECRET_KEY
-            _settle(copy, secret, manifest.made_at)
-            if wrong := _close(copy):
-                raise Refused(f"{path.name} could not be made ready: {wrong}.")
-            kept = _keep_old(database, at) if database.exists() else None
-            if takes_secret:
-                (folder / "secret").replace(config.INSTANCE_DIR / "secret")
-            for beside in ("-wal", "-shm", "-journal"):
-                database.with_name(database.name + beside).unlink(missing_ok=True)
-            copy.replace(database)
-            files.sync(database.parent)
+            bring = _bring_file if config.is_sqlite else _bring_dump
+            switch = bring(config, folder, secret, manifest.made_at, at)
+            with switch as kept:
+                if takes_secret:
+                    (folder / "secret").replace(config.INSTANCE_DIR / "secret")
     return kept
+
+
+@contextmanager
+def _bring_file(
+    config: Settings, folder: Path, secret: str, made_at: str, at: datetime
+) -> Iterator[str | None]:
+    """Make all ready; the block's end is the switch."""
+    database, copy = sqlite.database_of(config), folder / sqlite.MEMBER
+    _settle(f"sqlite:///{copy}", secret, made_at)
+    if wrong := _close(copy):
+        raise Refused(f"The backup's data could not be made ready: {wrong}.")
+    kept = _keep_old(database, at) if database.exists() else None
+    yield str(kept) if kept else None
+    for beside in ("-wal", "-shm", "-journal"):
+        database.with_name(database.name + beside).unlink(missing_ok=True)
+    copy.replace(database)
+    files.sync(database.parent)
+
+
+@contextmanager
+def _bring_dump(
+    config: Settings, folder: Path, secret: str, made_at: str, at: datetime
+) -> Iterator[str | None]:
+    """The same, by a database beside the portal's."""
+    with postgres.made_ready(config, folder / postgres.MEMBER) as aside:
+        _settle(aside.render_as_string(hide_password=False), secret, made_at)
+        yield f"database {postgres.name_kept(config, at)}"
+        postgres.put_in_place(config, aside, at)
 
 
 def settle(*, at: datetime) -> int:
@@ -76,12 +99,13 @@ def settle(*, at: datetime) -> int:
     return held
 
 
-def _judge_key(config: Settings, manifest: files.Manifest, database: Path) -> bool:
+def _judge_key(config: Settings, manifest: files.Manifest) -> bool:
     """Whether the backup's own secret is to be taken: only where the portal is a new one."""
     if manifest.portal in {files.mark_of(key) for key in config.keys}:
         return False
     is_ours_to_set = (config.INSTANCE_DIR / "secret").exists() and "secret" in manifest.holds
-    if is_ours_to_set and not _has_people(database):
+    has_people = _has_people(sqlite.database_of(config)) if config.is_sqlite else postgres.has_people(config)
+    if is_ours_to_set and not has_people:
         return True
     raise Refused("It is of another portal, or of another SECRET_KEY: set the one that it was made under.")
 
@@ -99,9 +123,9 @@ def _has_people(database: Path) -> bool:
         connection.close()
 
 
-def _settle(copy: Path, secret: str, made_at: str) -> None:
-    """Bring the copy to this version's schema and settle it, by our own commands on that file alone."""
-    env = {**os.environ, "DATABASE_URL": f"sqlite:///{copy}", "SECRET_KEY": secret}
+def _settle(url: str, secret: str, made_at: str) -> None:
+    """Bring the copy to this version's schema and settle it, by our own commands on that database alone."""
+    env = {**os.environ, "DATABASE_URL": url, "SECRET_KEY": secret}
     for words in (("db", "upgrade"), ("backup", "settle", "--since", made_at)):
         command = [sys.executable, "-m", "flask", *words]
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)  # noqa: S603
@@ -150,7 +174,7 @@ def _keep_log(database: Path, kept: Path) -> None:
 
 
 @contextmanager
-def _no_worker(config: Settings) -> Iterator[None]:
+def no_worker(config: Settings) -> Iterator[None]:
     """Hold the worker's lock: none lives, and none begins meanwhile as the machine's first."""
     with (config.INSTANCE_DIR / "worker.lock").open("w") as lock:
         try:

@@ -18,9 +18,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from portal.backup import files, generations
+from portal.backup import files, generations, sqlite
 from portal.db import db
-from portal.errors import Refused
 from portal.intake.models import Request
 from portal.mail.models import Delivery, State
 from portal.people.models import StaffSession
@@ -118,10 +117,10 @@ def _repacked(made: Path, config: Settings, **changes: object) -> Path:
 def test_what_is_not_for_us_changes_nothing(
     made: Path, run: Run, config: Settings, changes: dict[str, object], said: str
 ) -> None:
-    before = files.database_of(config).read_bytes()
+    before = sqlite.database_of(config).read_bytes()
 
     assert said in refused(run("backup", "restore", _repacked(made, config, **changes)))
-    assert files.database_of(config).read_bytes() == before
+    assert sqlite.database_of(config).read_bytes() == before
     assert left_aside(config.INSTANCE_DIR) == []
 
 
@@ -170,7 +169,7 @@ def test_nothing_is_restored_under_a_running_portal(
     assert "is running" in refused(run("backup", "restore", made))
     monkeypatch.setattr("portal.serve.listens", lambda *_: False)
     monkeypatch.setattr("portal.backup.restore._settle", lambda *_: None)
-    with files._opened(files.database_of(config)) as other:
+    with sqlite.opened(sqlite.database_of(config)) as other:
         other.execute("BEGIN")
         other.execute("SELECT count(*) FROM request").fetchone()
         assert "uses the database" in refused(run("backup", "restore", made))
@@ -197,14 +196,14 @@ def test_two_at_once_and_a_full_disk_leave_nothing(
 def test_a_full_disk_while_it_is_read_changes_nothing(
     made: Path, run: Run, config: Settings, monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
-    before = files.database_of(config).read_bytes()
+    before = sqlite.database_of(config).read_bytes()
 
     def full(*_args: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(shutil, "copyfileobj", full)
     assert "No space left" in refused(run("backup", verb, made))
-    assert files.database_of(config).read_bytes() == before
+    assert sqlite.database_of(config).read_bytes() == before
     assert left_aside(made.parent) == left_aside(config.INSTANCE_DIR) == []
 
 
@@ -285,9 +284,3 @@ def no_old_databases(config: Settings) -> Iterator[None]:
     yield
     for path in config.INSTANCE_DIR.glob("portal.db.before-*"):
         path.unlink()
-
-
-def test_postgresql_has_its_own(app: Flask, change_settings: Callable[..., None]) -> None:
-    change_settings(SQLALCHEMY_DATABASE_URI="postgresql+psycopg://x/y")
-    with pytest.raises(Refused, match="pg_dump"):
-        files.database_of(app.extensions["settings"])

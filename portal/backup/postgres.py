@@ -1,0 +1,167 @@
+"""PostgreSQL's own dump (pg_dump, custom format) of one snapshot, in which rows are counted too; and its way back.
+
+Nothing is put on a command line that others could read: host, user and password go by libpq's environment.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, NullPool, create_engine, make_url, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from portal.backup.facts import Facts
+from portal.backup.generations import STAMP
+from portal.errors import Refused
+from portal.settings import Settings
+
+MEMBER = "portal.dump"
+MAINTENANCE = "postgres"  # the database that every server has, from which others are made and renamed
+
+
+def take(config: Settings, target: Path) -> Facts:
+    """Dump the database into a new file. Raises Refused when that cannot be."""
+    url = make_url(config.SQLALCHEMY_DATABASE_URI)
+    target.touch(0o600)
+    with connected(url) as live:
+        live.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+        snapshot = live.scalar(text("SELECT pg_export_snapshot()"))
+        names = live.scalars(
+            text("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
+        ).all()
+        counts = {name: live.scalar(text(f'SELECT count(*) FROM "{name}"')) or 0 for name in names}  # noqa: S608
+        facts = Facts(
+            live.scalar(text("SELECT version_num FROM alembic_version")) or "",
+            counts,
+            live.scalar(text("SELECT coalesce(max(id), 0) FROM audit_entry")) or 0,
+        )
+        how = ("--format=custom", "--no-owner", "--no-privileges", "--schema=public")
+        _run("pg_dump", *how, f"--snapshot={snapshot}", f"--file={target}", url=url)
+    return facts
+
+
+def fault_of(dump: Path, counts: dict[str, int]) -> str:
+    """What is wrong with a dump; empty when all of it can be read and every table has its rows."""
+    command = [_program("pg_restore"), "--data-only", "--file=-", str(dump)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as reading:  # noqa: S603
+        found = dict.fromkeys(counts, 0)
+        table = ""
+        for line in reading.stdout or ():
+            if table and line == b"\\.\n":
+                table = ""
+            elif table:
+                found[table] = found.get(table, 0) + 1
+            elif line.startswith(b"COPY public."):
+                table = line.split(b" ")[1].decode().removeprefix("public.").strip('"')
+        said = (reading.stderr.read() if reading.stderr else b"").decode(errors="replace").strip()
+    if reading.returncode:
+        return next(iter(said.splitlines()), "pg_restore failed")
+    return "" if found == counts else "it does not hold as many rows as it says"
+
+
+@contextmanager
+def made_ready(config: Settings, dump: Path) -> Iterator[URL]:
+    """A database of its own with the dump in it, beside the portal's; gone again when the block raises."""
+    url = make_url(config.SQLALCHEMY_DATABASE_URI)
+    aside = url.set(database=f"{url.database}_restoring")
+    with connected(url.set(database=MAINTENANCE), autocommit=True) as server:
+        others = server.scalar(
+            text("SELECT count(*) FROM pg_stat_activity WHERE datname = :name"), {"name": url.database}
+        )
+        if others:
+            raise Refused("Somebody uses the database: stop the portal and every command first.")
+        _execute(server, f"DROP DATABASE IF EXISTS {_quoted(aside)}")
+        _execute(server, f"CREATE DATABASE {_quoted(aside)} TEMPLATE template0")
+        try:
+            how = ("--exit-on-error", "--no-owner", "--no-privileges", "--single-transaction")
+            # template0 has the schema already, and only the server's owner may make it
+            _run("pg_restore", *how, "--schema=public", f"--dbname={aside.database}", dump, url=aside)
+            _execute_in(aside, "ANALYZE")
+            yield aside
+        except BaseException:
+            _execute(server, f"DROP DATABASE IF EXISTS {_quoted(aside)}")
+            raise
+
+
+def name_kept(config: Settings, at: datetime) -> str:
+    """What the old database is called after a restore."""
+    name = make_url(config.SQLALCHEMY_DATABASE_URI).database
+    return f"{name}_before_{at.astimezone(UTC):{STAMP}}".lower()
+
+
+def put_in_place(config: Settings, aside: URL, at: datetime) -> None:
+    """Give the portal's database its other name, and its own to the one that was made ready: both or none."""
+    url = make_url(config.SQLALCHEMY_DATABASE_URI)
+    kept = url.set(database=name_kept(config, at))
+    with connected(url.set(database=MAINTENANCE)) as server:
+        _execute(server, f"ALTER DATABASE {_quoted(url)} RENAME TO {_quoted(kept)}")
+        _execute(server, f"ALTER DATABASE {_quoted(aside)} RENAME TO {_quoted(url)}")
+        server.commit()
+
+
+def has_people(config: Settings) -> bool:
+    """Whether anybody is in the portal's database."""
+    query = 'SELECT EXISTS (SELECT 1 FROM "user") OR EXISTS (SELECT 1 FROM request)'
+    try:
+        with connected(make_url(config.SQLALCHEMY_DATABASE_URI)) as live:
+            return bool(live.scalar(text(query)))
+    except SQLAlchemyError:
+        return False  # a database without tables
+
+
+@contextmanager
+def connected(url: URL, *, autocommit: bool = False) -> Iterator[Connection]:
+    """One connection of our own, without the limits of pages. Raises Refused where the server says no."""
+    engine = create_engine(url, poolclass=NullPool, connect_args={"prepare_threshold": None})
+    try:
+        with engine.connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT") if autocommit else connection
+    finally:
+        engine.dispose()
+
+
+def _execute(connection: Connection, statement: str) -> None:
+    try:
+        connection.execute(text(statement))
+    except SQLAlchemyError as error:
+        said = next(iter(str(getattr(error, "orig", error)).splitlines()), "it refused")
+        raise Refused(f"The database server says: {said}.") from error
+
+
+def _execute_in(url: URL, statement: str) -> None:
+    with connected(url, autocommit=True) as connection:
+        _execute(connection, statement)
+
+
+def _quoted(url: URL) -> str:
+    name = str(url.database)
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _run(program: str, *words: object, url: URL) -> None:
+    known: dict[str, Any] = {
+        "PGHOST": url.host or url.query.get("host"),
+        "PGPORT": url.port or url.query.get("port"),
+        "PGUSER": url.username,
+        "PGPASSWORD": url.password,
+        "PGDATABASE": url.database,
+        "PGSSLMODE": url.query.get("sslmode"),
+        "PGSSLROOTCERT": url.query.get("sslrootcert"),
+    }
+    env = {**os.environ, **{name: str(value) for name, value in known.items() if value}}
+    command = [_program(program), *map(str, words)]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise Refused(next(iter(done.stderr.strip().splitlines()), f"{program} failed"))
+
+
+def _program(name: str) -> str:
+    """Debian keeps each version's beside its server."""
+    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: float(path.parts[-3]))
+    return str(found[-1]) if found else name
