@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.live import ROOT, free_port
 
-MARKERS = "not browser and not kill"  # those start the portal on SQLite, as it is shipped
+MARKERS = "not browser and (not kill or postgres)"  # the others start the portal on SQLite, as it is shipped
 
 
 def main() -> int:
@@ -41,30 +41,48 @@ def binaries() -> Path | None:
     return found[-1].parent if found else None
 
 
+class Server:
+    """A throw-away server on loopback, run by an ordinary user: PostgreSQL refuses root."""
+
+    def __init__(self, tools: Path, folder: Path, *, commits: str = "off") -> None:
+        self.tools, self.folder, self.port, self.commits = tools, folder, free_port(), commits
+        self.user: str | None = None
+        if os.geteuid() == 0:
+            self.user = "postgres"
+            os.chown(folder, pwd.getpwnam(self.user).pw_uid, -1)
+        self.url = f"postgresql+psycopg://portal@127.0.0.1:{self.port}/postgres"
+        self._run("initdb", "-D", self._data, "-A", "trust", "-U", "portal", "-E", "UTF8", "--no-sync")
+        self.start()
+
+    def start(self) -> None:
+        """Start it, without the syncs that only a machine which loses its power needs."""
+        settings = (
+            *("listen_addresses=127.0.0.1", f"unix_socket_directories={self.folder}", "max_connections=60"),
+            *("fsync=off", f"synchronous_commit={self.commits}", "full_page_writes=off"),  # it is thrown away
+        )
+        options = " ".join((f"-p {self.port}", *(f"-c {setting}" for setting in settings)))
+        self._run("pg_ctl", "-D", self._data, "-w", "-l", str(self.folder / "log"), "-o", options, "start")
+
+    def stop(self, how: str = "immediate") -> None:
+        """Stop it: `immediate` ends all without a word, as a crash does."""
+        self._run("pg_ctl", "-D", self._data, "-m", how, "stop")
+
+    @property
+    def _data(self) -> str:
+        return str(self.folder / "data")
+
+    def _run(self, program: str, *words: str) -> None:
+        command = [str(self.tools / program), *words]
+        subprocess.run(command, user=self.user, check=True, stdout=subprocess.DEVNULL, cwd=self.folder)
+
+
 def with_server(tools: Path, folder: Path) -> int:
-    """A throw-away server on loopback, by an ordinary user: PostgreSQL refuses root."""
-    port, data = free_port(), folder / "data"
-    user: str | None = None
-    if os.geteuid() == 0:
-        user = "postgres"
-        os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
-    settings = (
-        *("listen_addresses=127.0.0.1", f"unix_socket_directories={folder}", "max_connections=60"),
-        *("fsync=off", "synchronous_commit=off", "full_page_writes=off"),  # it is thrown away
-    )
-    options = " ".join((f"-p {port}", *(f"-c {setting}" for setting in settings)))
-    start = [str(tools / "pg_ctl"), "-D", str(data), "-w", "-l", str(folder / "log"), "-o", options, "start"]
-    steps = (
-        [str(tools / "initdb"), "-D", str(data), "-A", "trust", "-U", "portal", "-E", "UTF8", "--no-sync"],
-        start,
-    )
-    for step in steps:
-        subprocess.run(step, user=user, check=True, stdout=subprocess.DEVNULL, cwd=folder)
+    """The suite on a server of its own."""
+    server = Server(tools, folder)
     try:
-        return suite(f"postgresql+psycopg://portal@127.0.0.1:{port}/postgres")
+        return suite(server.url)
     finally:
-        stop = [str(tools / "pg_ctl"), "-D", str(data), "-m", "immediate", "stop"]
-        subprocess.run(stop, user=user, check=False, stdout=subprocess.DEVNULL, cwd=folder)
+        server.stop()
 
 
 def suite(url: str) -> int:
