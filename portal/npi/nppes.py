@@ -11,7 +11,6 @@ import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import chain
 from operator import itemgetter
@@ -113,7 +112,7 @@ class DataFile:
     def _pieces(self) -> Iterator[bytes]:
         """Whole lines, as many as were inflated at once, without the newline behind the last one."""
         rest = b""
-        for piece in chain(ahead(inflated(self.archive, self.info)), [None]):
+        for piece in chain(inflated(self.archive, self.info), [None]):
             if piece is None:
                 whole, rest = rest, b""
             else:
@@ -134,15 +133,6 @@ class DataFile:
         text = piece.decode("utf-8", "replace")
         self.replaced += text.count("\ufffd")
         return text.replace("\r", "").replace("\t", " ").encode()
-
-
-def ahead(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The same pieces, the next one made while this one is worked on: inflating leaves the interpreter free."""
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, pieces, b"")
-        while piece := coming.result():
-            coming = pool.submit(next, pieces, b"")
-            yield piece
 
 
 def inflated(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
