@@ -25,9 +25,8 @@ test-fast: $(VENV)/ready-dev ## Run the tests that need no browser, kill no proc
 faults: $(VENV)/ready-dev ## The long form: kills and made-up inputs, ten times as many as in the suite or more
 	@$(BIN)/pytest --full -n 2 --dist loadgroup -m "kill or faults" tests
 
-browsers: $(VENV)/ready-dev browser ## The long form: every scene in every light at every width, and in Firefox where there is one
-	@$(BIN)/pytest --full -n 2 --dist loadgroup -m browser tests
-	@$(BIN)/pytest --full -n 2 --dist loadgroup -rs --engine firefox tests/journeys/test_scenes.py
+browsers: $(VENV)/ready-dev browser ## The long form: every scene in every light at every width, the journeys in Firefox too
+	@$(BIN)/pytest --full -n 2 --dist loadgroup -rs -m browser tests
 
 test-postgres: $(VENV)/ready-dev ## Run the same tests on a PostgreSQL of their own (Debian's packages)
 	@$(BIN)/python -m tests.postgres

@@ -25,9 +25,6 @@ _is_full = False
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of the full counts."""
     parser.addoption("--full", action="store_true", help="every count in full, not in the suite's short form")
-    parser.addoption(
-        "--engine", choices=("chromium", "firefox"), default="chromium", help="what opens the pages"
-    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

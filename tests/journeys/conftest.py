@@ -24,18 +24,13 @@ READING = 2.1  # seconds, a little more than the sign-up asks for
 
 
 @pytest.fixture(scope="session")
-def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
-    """Debian's Chromium, headless; or with `--engine firefox` the Firefox that Playwright brings."""
-    engine, path = request.config.getoption("--engine"), chromium()
-    if engine == "chromium" and path is None:
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, headless."""
+    path = chromium()
+    if path is None:
         pytest.skip("no Chromium here: apt-get install chromium")
     with sync_playwright() as playwright:
-        if engine == "firefox":
-            if not Path(playwright.firefox.executable_path).exists():
-                pytest.skip("no Firefox here that Playwright can drive: python -m playwright install firefox")
-            found = playwright.firefox.launch()
-        else:
-            found = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        found = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield found
         found.close()
 

@@ -1,0 +1,233 @@
+"""Debian's Firefox, driven by its own remote protocol (WebDriver BiDi, https://w3c.github.io/webdriver-bidi/).
+
+No driver program stands between: the browser itself answers on a WebSocket. Clicks and keys are its own input, and an
+element can be asked for by what assistive technology is told of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from websockets.sync.client import ClientConnection, connect
+
+STARTS_WITHIN = ANSWERS_WITHIN = 60.0  # seconds, generous: the machine may be busy
+PREFERENCES = {
+    "app.update.disabledForTesting": True,
+    "browser.shell.checkDefaultBrowser": False,
+    "browser.startup.page": 0,
+    "datareporting.policy.dataSubmissionEnabled": False,
+    "network.captive-portal-service.enabled": False,
+    "network.connectivity-service.enabled": False,
+    "toolkit.telemetry.enabled": False,
+    "ui.prefersReducedMotion": 1,
+}
+FIND = {
+    "field": "name => document.querySelector(`main [name='${name}']`)",
+    "choice": "(name, value) => document.querySelector(`main [name='${name}'][value='${value}']`)",
+    "button": "words => [...document.querySelectorAll('button')].find(one => one.textContent.trim() === words)",
+    "link": "words => [...document.querySelectorAll('a[href]')].find(one => one.textContent.trim() === words)",
+}
+WIDER = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+TEXT = "() => document.querySelector('main').innerText"
+
+
+class Firefox:
+    """One window: it acts as `tests/stage.py` does, as far as the journeys need it."""
+
+    def __init__(self, socket: ClientConnection, base: str) -> None:
+        self.base, self._socket, self._last = base, socket, 0
+        self._loads = 0
+        self.complaints: list[str] = []
+        self._ask("session.new", capabilities={})
+        self._ask(
+            "session.subscribe",
+            events=["browsingContext.load", "log.entryAdded", "network.beforeRequestSent"],
+        )
+        self._context = self._ask("browsingContext.getTree")["contexts"][0]["context"]
+
+    def resize(self, width: int) -> Firefox:
+        """So wide is the window from now on."""
+        self._ask(
+            "browsingContext.setViewport", context=self._context, viewport={"width": width, "height": 900}
+        )
+        return self
+
+    def set_cookie(self, name: str, value: str) -> Firefox:
+        """As if one of our pages had."""
+        cookie = {
+            "name": name,
+            "value": {"type": "string", "value": value},
+            "domain": "127.0.0.1",
+            "path": "/",
+        }
+        self._ask("storage.setCookie", cookie=cookie)
+        return self
+
+    def open(self, address: str) -> Firefox:
+        """Go to one of our addresses."""
+        url = address if address.startswith("http") else f"{self.base}{address}"
+        self._ask("browsingContext.navigate", context=self._context, url=url, wait="complete")
+        return self
+
+    def fill(self, **answers: str) -> Firefox:
+        """Type into fields, found by their names."""
+        for name, words in answers.items():
+            self._click("field", name)
+            keys = [{"type": kind, "value": char} for char in words for kind in ("keyDown", "keyUp")]
+            self._act({"type": "key", "id": "keys", "actions": keys})
+        return self
+
+    def tick(self, *choices: str) -> Firefox:
+        """Choose boxes and radio buttons: `name=value`."""
+        for choice in choices:
+            name, _, value = choice.partition("=")
+            self._click("choice", name, value)
+        return self
+
+    def press(self, words: str) -> Firefox:
+        """Press a button, and wait for the page it leads to."""
+        return self._leave_by("button", words)
+
+    def follow(self, words: str) -> Firefox:
+        """Follow a link."""
+        return self._leave_by("link", words)
+
+    @property
+    def text(self) -> str:
+        """What can be read in the main part."""
+        return " ".join(str(self._call(TEXT)).split())
+
+    def sees(self, *sentences: str) -> Firefox:
+        """These can be read; the page fits its width, asked nobody else, and had nothing to complain of."""
+        text = self.text
+        for sentence in sentences:
+            assert sentence in text, f"{sentence!r} is not in: {text[:1200]}"
+        assert int(self._call(WIDER)) <= 0, "it scrolls sideways"
+        assert not self.complaints, self.complaints
+        return self
+
+    def told(self, role: str) -> int:
+        """How many elements assistive technology is told of with this role."""
+        locator = {"type": "accessibility", "value": {"role": role}}
+        return len(self._ask("browsingContext.locateNodes", context=self._context, locator=locator)["nodes"])
+
+    def before(self, selector: str) -> str:
+        """What style puts before an element, and after a slash what is told of it (CSS Generated Content 3, 2.1)."""
+        style = f"() => getComputedStyle(document.querySelector(`{selector}`), '::before').content"
+        return str(self._call(style))
+
+    def _leave_by(self, kind: str, words: str) -> Firefox:
+        before = self._loads
+        self._click(kind, words)
+        end = time.monotonic() + ANSWERS_WITHIN
+        while self._loads == before and time.monotonic() < end:
+            self._hear(0.2)
+        assert self._loads > before, f"{words!r} led nowhere"
+        return self
+
+    def _click(self, kind: str, *words: str) -> None:
+        element = self._find(kind, *words)
+        self._call("one => one.scrollIntoView({block: 'center', behavior: 'instant'})", element)
+        at = {"type": "pointerMove", "x": 0, "y": 0, "origin": {"type": "element", "element": element}}
+        press = [{"type": kind, "button": 0} for kind in ("pointerDown", "pointerUp")]
+        self._act({"type": "pointer", "id": "mouse", "actions": [at, *press]})
+
+    def _find(self, kind: str, *words: str) -> dict[str, Any]:
+        given = [{"type": "string", "value": each} for each in words]
+        found = self._function(FIND[kind], *given)
+        assert found["type"] == "node", f"no {kind} {words}"
+        return {"sharedId": found["sharedId"]}
+
+    def _act(self, source: dict[str, Any]) -> None:
+        self._ask("input.performActions", context=self._context, actions=[source])
+
+    def _call(self, function: str, *arguments: dict[str, Any]) -> Any:
+        return self._function(function, *arguments).get("value")
+
+    def _function(self, function: str, *arguments: dict[str, Any]) -> dict[str, Any]:
+        found = self._ask(
+            "script.callFunction",
+            functionDeclaration=function,
+            awaitPromise=False,
+            target={"context": self._context},
+            arguments=list(arguments),
+        )
+        assert found["type"] == "success", found
+        result: dict[str, Any] = found["result"]
+        return result
+
+    def _ask(self, method: str, **params: Any) -> dict[str, Any]:
+        self._last += 1
+        self._socket.send(json.dumps({"id": self._last, "method": method, "params": params}))
+        end = time.monotonic() + ANSWERS_WITHIN
+        while time.monotonic() < end:
+            answer = self._hear(end - time.monotonic())
+            if answer and answer.get("id") == self._last:
+                assert answer["type"] == "success", (
+                    f"{method}: {answer.get('error')}: {answer.get('message')}"
+                )
+                result: dict[str, Any] = answer["result"]
+                return result
+        raise AssertionError(f"no answer to {method}")
+
+    def _hear(self, seconds: float) -> dict[str, Any] | None:
+        """The next message; what is an event is kept."""
+        try:
+            message: dict[str, Any] = json.loads(self._socket.recv(timeout=seconds))
+        except TimeoutError:
+            return None
+        params = message.get("params", {})
+        if message.get("method") == "browsingContext.load":
+            self._loads += 1
+        elif message.get("method") == "log.entryAdded" and params["level"] == "error":
+            self.complaints.append(params["text"])
+        elif message.get("method") == "network.beforeRequestSent":
+            url = params["request"]["url"]
+            if not url.startswith((self.base, "data:", "about:")):
+                self.complaints.append(f"asked {url}")
+        return message
+
+
+@contextmanager
+def firefox(folder: Path, base: str) -> Iterator[Firefox | None]:
+    """Start it with a profile of its own in `folder`, and end it; None where there is none."""
+    path = shutil.which("firefox-esr") or shutil.which("firefox")
+    if path is None:
+        yield None
+        return
+    lines = (f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in PREFERENCES.items())
+    (folder / "user.js").write_text("".join(lines), "utf-8")
+    log = folder / "log"
+    command = [path, "--headless", "--no-remote", "--profile", str(folder), "--remote-debugging-port=0"]
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [*command, "about:blank"], stdout=out, stderr=out, env={**os.environ, "HOME": str(folder)}
+        )
+    try:
+        with connect(f"{_address(process, log)}/session", max_size=None) as socket:
+            yield Firefox(socket, base)
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+    end = time.monotonic() + STARTS_WITHIN
+    while time.monotonic() < end and process.poll() is None:
+        if found := re.search(r"WebDriver BiDi listening on (ws://\S+)", log.read_text(errors="replace")):
+            return found[1]
+        time.sleep(0.1)
+    raise AssertionError(f"Firefox did not start: {log.read_text(errors='replace')[-500:]}")
