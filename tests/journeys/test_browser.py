@@ -52,8 +52,7 @@ class Member:
         person.type("Password", PASSWORD).press("Set password")
         person.check().type("Email", self.email).type("Password", PASSWORD).press("Sign in")
         person.sees("You need an authenticator app").check().press("Continue")
-        shown = person.page.locator("main dl").inner_text()
-        self.key = re.search(r"Key\s+([A-Z2-7 -]{16,})", shown)[1].strip()  # type: ignore[index]
+        self.key = person.page.locator("#key").inner_text()
         person.check().type("Code", self.next_code()).press("Finish set-up")
         person.check().press("Make recovery codes").sees("Keep these codes now").check()
 

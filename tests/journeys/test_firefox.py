@@ -82,5 +82,5 @@ def test_staff_sign_in_with_a_code_and_answer(fox: Firefox, house: Theatre) -> N
         "seen, and not told with the cell"
     )
     fox.resize(1280).open(f"/staff/requests/{reference}").press("Claim").sees("Answer")
-    fox.fill(answer="At least 7 to 10 days. The label says so.").press("Send answer and close")
+    fox.fill(**{"answer-text": "At least 7 to 10 days. The label says so."}).press("Send answer and close")
     fox.sees("At least 7 to 10 days.")
