@@ -664,7 +664,13 @@ def sent_edition(stage: Stage) -> None:
         made = editions.write(None, values, version=0, by=by, at=at)
         editions.send_test(made, to=by.email, by=by, at=at)
         editions.schedule(made, due_at=None, version=made.version, by=by, at=at)
-        editions.begin(made, editions.written(made, at), version=made.version, at=at)
+    with stage.house.app.app_context():
+        made = db.session.scalars(select(Edition).where(Edition.slug == "november-2026")).one()
+        written = editions.written(made, at)
+    with stage.house.app.app_context(), transaction():
+        by = db.session.scalars(select(User).where(User.name.startswith("Grace"))).one()
+        made = db.session.scalars(select(Edition).where(Edition.slug == "november-2026")).one()
+        editions.begin(made, written, version=made.version, at=at)
         archive.add_note(
             made, "We close at 8 pm, not at 9.", "Cerramos a las 8 p. m., no a las 9.", by=by, at=at
         )
@@ -773,6 +779,9 @@ NO_PAGE = {
     "resource.evidence_csv": "a file",
     "resource.evidence_json": "a file",
     "resource.guide_pdf": "a file",
+    "resource.leaflet_pdf": "a file",
+    "resource.picture": "a picture",
+    "resource.cited": "a file",
     "newsletter_api.sign_up": "answers in JSON",
     "newsletter_api.preflight": "for browsers",
     "ops.healthz": "for machines",
@@ -788,6 +797,9 @@ NO_PAGE = {
 }
 # Buttons: done, they redirect to a page that has its scenes; refused, they show that same page with a notice.
 BUTTONS = {
+    "people.resend",
+    "people.cancel",
+    "case.draft",
     "mail.held",
     "mail.send_again",
     "account.end_other_sessions",
