@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -416,6 +417,25 @@ def test_serving_does_not_start_on_tables_of_another_version(
     assert supervised == []
     with app.app_context():
         assert not accounts.has_staff()
+
+
+def test_with_hardly_any_room_on_the_disk_pages_are_served_all_the_same(
+    run: Run,
+    supervised: list[tuple[str, int, int, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    visitor: Visitor,
+) -> None:
+    full = shutil.disk_usage("/")._replace(free=255 * 2**20)
+    monkeypatch.setattr("portal.ops.checks.shutil.disk_usage", lambda _path: full)
+
+    result = run("serve")
+
+    assert result.exit_code == 0
+    assert "disk: 255 MiB free. Make room on the disk that holds INSTANCE_DIR." in result.stderr
+    assert len(supervised) == 1
+    for address in ("/", "/privacy", "/newsletter"):
+        visitor.open(address)
+    assert visitor.get("/readyz").status_code == 503
 
 
 def test_somebody_who_lost_their_phone_gets_a_link(run: Run, app: Flask, visitor: Visitor) -> None:
