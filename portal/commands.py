@@ -41,7 +41,8 @@ class Commands(AppGroup):
         """The command of that name."""
         if cmd_name in self._more:
             return self._more[cmd_name]()
-        while self._modules and cmd_name not in self.commands:
+        # A group may be added to by a later module.
+        while self._modules and isinstance(self.commands.get(cmd_name), click.Group | None):
             for command in import_module(self._modules.pop(0)).COMMANDS:
                 self.add_command(command)
         return super().get_command(ctx, cmd_name)

@@ -136,6 +136,7 @@ def set_up(app: Flask) -> None:
     found = catalogues.load(config.INSTANCE_DIR / "cache")
     catalogues.Catalogues(app, found=found, locale_selector=_language)
     env = app.jinja_env
+    catalogues.speak(env, found)
     env.undefined = StrictUndefined
     env.trim_blocks = env.lstrip_blocks = True
     env.add_extension("jinja2.ext.do")

@@ -7,6 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from flask import Flask
+from flask_babel import force_locale
 
 from portal import catalogues
 from portal.errors import CodeFaults
@@ -71,3 +73,24 @@ def test_gettexts_own_check_finds_nothing() -> None:
     )
 
     assert (done.returncode, done.stderr) == (0, "")
+
+
+WORDS = (
+    "{{ _('Stop all emails') }}|{{ _('100%% of %(name)s', name=name) }}|"
+    "{{ ngettext('%(num)s <b>', '%(num)s & %(name)s', 2, name=name) }}|"
+    "{% trans count=1 %}one{% pluralize %}{{ count }} many{% endtrans %}|{{ _('a <i>') ~ name }}"
+)
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_templates_say_what_jinja_itself_would(app: Flask, language: str) -> None:
+    """Values are escaped on pages and not in texts; a word alone, with values, and by number."""
+    said = {"en": "Stop all emails", "es": "Dejar de recibir correos"}[language]
+    made = []
+    with app.test_request_context(), force_locale(language):
+        for escapes in ("true", "false"):
+            source = f"{{% autoescape {escapes} %}}{WORDS}{{% endautoescape %}}"
+            made.append(app.jinja_env.from_string(source).render(name="O'<Brien>"))
+
+    for found, name in zip(made, ("O&#39;&lt;Brien&gt;", "O'<Brien>"), strict=True):
+        assert found == f"{said}|100% of {name}|2 & {name}|one|a <i>{name}"
