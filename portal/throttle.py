@@ -12,7 +12,7 @@ import logging
 import math
 import threading
 import time
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -39,7 +39,7 @@ LIMITS: dict[str, list[RateLimitItem]] = {
 }
 
 
-SWEEP_EVERY = 30.0  # seconds
+MOST_KEYS = 20_000  # of each limit, about 5 MB
 ANSWERS_WITHIN = 0.5  # seconds; whoever waits for Redis holds a thread
 ASK_AGAIN_AFTER = 5.0  # seconds
 
@@ -47,36 +47,38 @@ log = logging.getLogger(__name__)
 
 
 class InMemory:
-    """The counts of one process: of each key the times of its last tries, as many as its limit has."""
+    """The counts of one process: of each key the times of its last tries, as many as its limit has.
+
+    Each limit has the keys that tried last at the end. With each try two at most that are over go from the front, and
+    what is too many: memory is bounded, and nobody waits for a sweep.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._tries: dict[tuple[RateLimitItem, str, str], deque[float]] = {}
-        self._next_sweep = 0.0
+        self._tries: dict[tuple[RateLimitItem, str], OrderedDict[str, list[float]]] = {}
 
     def hit(self, limit: RateLimitItem, name: str, key: str) -> float:
         """Count one try and give 0, or, when there were too many, the seconds to wait."""
         window, at = limit.get_expiry(), self._clock()
         with self._lock:
-            if at >= self._next_sweep:
-                self._sweep(at)
-            tries = self._tries.setdefault((limit, name, key), deque(maxlen=limit.amount))
-            if len(tries) == limit.amount and tries[0] + window > at:
-                return tries[0] + window - at
+            known = self._tries.setdefault((limit, name), OrderedDict())
+            for _ in range(2):
+                first = next(iter(known), None)
+                if first is not None and (known[first][-1] + window <= at or len(known) > MOST_KEYS):
+                    del known[first]
+            tries = known.setdefault(key, [])
+            known.move_to_end(key)
+            if len(tries) == limit.amount:
+                if tries[0] + window > at:
+                    return tries[0] + window - at
+                del tries[0]
             tries.append(at)
             return 0.0
 
     def clear(self) -> None:
         """Forget all."""
         self._tries.clear()
-
-    def _sweep(self, at: float) -> None:
-        self._next_sweep = at + SWEEP_EVERY
-        for known in [
-            known for known, tries in self._tries.items() if tries[-1] + known[0].get_expiry() <= at
-        ]:
-            del self._tries[known]
 
 
 class Shared:

@@ -6,7 +6,7 @@ import pytest
 from limits.errors import StorageError
 
 from portal.errors import TooMany
-from portal.throttle import ASK_AGAIN_AFTER, LIMITS, SWEEP_EVERY, InMemory, Throttle, block_of
+from portal.throttle import ASK_AGAIN_AFTER, LIMITS, InMemory, Throttle, block_of
 
 
 @pytest.mark.parametrize(
@@ -62,17 +62,32 @@ def test_a_try_that_was_refused_does_not_count() -> None:
     assert counts.hit(limit, "sign-in", "a") == 0
 
 
-def test_what_is_over_is_swept_away_and_nothing_else() -> None:
+def test_what_is_over_goes_bit_by_bit_and_nothing_else() -> None:
     at = 0.0
     counts = InMemory(lambda: at)
+    minute, day = LIMITS["post"][0], LIMITS["request"][1]
     for number in range(1_000):
-        counts.hit(LIMITS["post"][0], "post", f"10.0.{number}.0/24")
-        counts.hit(LIMITS["request"][1], "request", f"10.0.{number}.0/24")
+        counts.hit(minute, "post", f"10.0.{number}.0/24")
+        counts.hit(day, "request", f"10.0.{number}.0/24")
 
-    at = LIMITS["post"][0].get_expiry() + SWEEP_EVERY
-    counts.hit(LIMITS["post"][0], "post", "another")
+    at = minute.get_expiry() + 1
+    for number in range(500):
+        counts.hit(minute, "post", f"10.1.{number}.0/24")
+        counts.hit(day, "request", "10.0.0.0/24")
 
-    assert len(counts._tries) == 1_001, "a day's tries are still there"
+    assert [len(known) for known in counts._tries.values()] == [500, 1_000]
+
+
+def test_memory_is_bounded_by_what_was_counted_longest_ago(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("portal.throttle.MOST_KEYS", 100)
+    counts = InMemory(lambda: 0.0)
+    limit = LIMITS["sign-in"][0]
+    for number in range(1_000):
+        counts.hit(limit, "sign-in", f"10.0.{number}.0/24")
+        counts.hit(limit, "sign-in", "10.9.9.0/24")  # who tries again and again is not forgotten
+
+    assert all(len(known) <= 101 for known in counts._tries.values())
+    assert counts.hit(limit, "sign-in", "10.9.9.0/24") > 0 or limit.amount > 1_000
 
 
 class Away:
