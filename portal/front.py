@@ -160,12 +160,12 @@ class Front:
         if declared.isdigit() and int(declared) > self._most:
             environ["wsgi.input"] = io.BytesIO()
             return True  # most are refused for their length alone; a file is read by whoever lets it in
-        body = bytearray()
+        body, wanted = bytearray(), int(declared) if declared.isdigit() else None
         async with asyncio.timeout(BODY_SECONDS):
-            while len(body) <= self._most and (piece := await sent.piece()):
+            while len(body) <= self._most and len(body) != wanted and (piece := await sent.piece()):
                 body += piece
         environ["wsgi.input"] = io.BytesIO(body)
-        if declared.isdigit() and len(body) < int(declared):
+        if wanted is not None and len(body) < wanted:
             raise EOFError
         is_long = len(body) > self._most  # and nobody said so: that is more than anybody takes
         environ["CONTENT_LENGTH"] = str(sys.maxsize if is_long else len(body))
