@@ -76,7 +76,7 @@ from portal.retention import jobs as retention_jobs
 from portal.settings import Settings, is_loose
 from portal.signin import gate
 from portal.signin import own as signin_views
-from portal.staff import case, editions, gallery, oversight, people, queue
+from portal.staff import case, editions, gallery, oversight, people, queue, subscribers
 
 logger = logging.getLogger(__name__)
 
@@ -133,6 +133,8 @@ STAFF = (
     people.account_bp,
     editions.bp,
     editions.sending_bp,
+    subscribers.bp,
+    subscribers.manager_bp,
     gallery.bp,
 )
 ROOMS_LETTERS = (people_letters, intake_letters, newsletter_letters, desk_letters, editions_letters)

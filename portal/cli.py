@@ -30,6 +30,7 @@ from portal.ops import checks, host, sbom
 from portal.people import accounts, invitations
 from portal.settings import settings
 from portal.staff_commands import invitation_link, staff_group
+from portal.text import as_cell
 from portal.worker import FAULTS, Worker
 
 DEAD_SHOWN = 200
@@ -215,12 +216,7 @@ def requests_export() -> None:
     table = csv.DictWriter(sys.stdout, list(columns), restval="")
     table.writeheader()
     for request in db.session.scalars(select(Request).order_by(Request.id).execution_options(yield_per=500)):
-        table.writerow({name: _as_text(value) for name, value in kinds.export_row(request).items()})
-
-
-def _as_text(value: str) -> str:
-    """What a spreadsheet would take for a formula, as text (OWASP, CSV Injection)."""
-    return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+        table.writerow({name: as_cell(value) for name, value in kinds.export_row(request).items()})
 
 
 @content_group.command("links")

@@ -113,3 +113,8 @@ def _too_long(length: int, max_length: int) -> TextFault:
 def _is_visible(char: str) -> bool:
     # An accent alone (Mn, Me) has nothing to stand on. Unassigned (Cn) may be an emoji of a newer Unicode.
     return unicodedata.category(char) not in _UNSEEN and char not in _BLANKS
+
+
+def as_cell(value: str) -> str:
+    """What a spreadsheet would take for a formula, as text (OWASP, CSV Injection)."""
+    return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t", "\r") else value

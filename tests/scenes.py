@@ -714,6 +714,53 @@ def _(stage: Stage) -> None:
     stage.as_staff("Grace").open("/staff/editions").follow("november-2026").follow("Add a correction")
 
 
+@scene("staff subscribers", "subscribers.subscribers", pictures="subscribers")
+def _(stage: Stage) -> None:
+    reader(stage)
+    stage.as_staff("Grace").open("/staff/subscribers")
+
+
+scene("staff subscribers, nobody found", "subscribers.subscribers")(
+    lambda stage: stage.as_staff("Grace").open("/staff/subscribers?q=nobody@mail.example")
+)
+
+
+@scene("staff subscribers, not confirmed", "subscribers.subscribers")
+def _(stage: Stage) -> None:
+    stage.open("/newsletter").fill(email=READER).press("Sign up")
+    stage.house.mails()
+    stage.as_staff("Grace").open(f"/staff/subscribers?q={READER}")
+
+
+@scene("staff subscriber", "subscribers.show", pictures="subscriber")
+def _(stage: Stage) -> None:
+    sent_edition(stage)
+    stage.house.mails()
+    stage.as_staff("Grace").open(f"/staff/subscribers?q={READER}").follow(READER)
+
+
+@scene("staff subscriber whose mail came back", "subscribers.show")
+def _(stage: Stage) -> None:
+    reader(stage)
+    with stage.house.app.app_context(), transaction():
+        found = subscriptions.find(READER)
+        assert found is not None
+        found.state = SubscriberState.BOUNCED
+    stage.as_staff("Grace").open(f"/staff/subscribers?q={READER}").follow(READER)
+
+
+@scene("staff subscriber to erase", "subscriber_files.erase")
+def _(stage: Stage) -> None:
+    reader(stage)
+    stage.as_staff("Grace").open(f"/staff/subscribers?q={READER}").follow(READER).follow("Erase them")
+
+
+scene("staff file of subscribers", "subscriber_files.take_in")(
+    lambda stage: stage.as_staff("Grace").open("/staff/subscribers/import")
+)
+scene("staff file of subscribers, none given", "subscriber_files.take_in", status=422)(
+    lambda stage: stage.as_staff("Grace").open("/staff/subscribers/import").press("Send the file")
+)
 scene("staff edition draft", "editions.show")(write_edition)
 scene("staff edition to change", "editions.text")(
     lambda stage: write_edition(stage).follow("Change the text")
@@ -808,6 +855,11 @@ BUTTONS = {
     "edition_sending.schedule",
     "editions.test",
     "people.change_role",
+    "subscriber_files.export",
+    "subscribers.ask_again",
+    "subscribers.ask_again_unconfirmed",
+    "subscribers.stop",
+    "subscribers.undo",
     "people.enable",
     "people.end_sessions",
     "people.send_link",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
+from typing import BinaryIO
 
 import click
 from flask.cli import AppGroup
@@ -11,12 +13,16 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from portal.clock import now
+from portal.commands import refusals
 from portal.db import db, transaction
 from portal.editions import proof
 from portal.editions.models import Edition
 from portal.errors import Unavailable
 from portal.mail import maildir, returns
 from portal.mail.dsn import Kind
+from portal.newsletter import importing, roster
+from portal.newsletter.models import Language, Topic
+from portal.settings import settings
 
 EX_TEMPFAIL = 75
 
@@ -40,6 +46,44 @@ def newsletter_bounce() -> None:
     if heard.kind == Kind.UNKNOWN:
         click.echo(f"This was not understood: {heard.note or 'no report of any kind'}", err=True)
     click.echo(json.dumps({"kind": heard.kind.value, "whose": heard.whose, "code": heard.code}))
+
+
+@newsletter_group.command("export")
+def newsletter_export() -> None:
+    """Print every subscriber with the evidence of their consent, as CSV (RFC 4180), the oldest first."""
+    table = csv.DictWriter(sys.stdout, roster.EXPORTED)
+    table.writeheader()
+    count = 0
+    for row in roster.export(roster.Filters()):
+        table.writerow(row)
+        count += 1
+    with transaction():
+        roster.exported(count, by=None, at=now())
+
+
+@newsletter_group.command("import")
+@click.argument("file", type=click.File("rb"))
+@click.option("--words", default="", help="What these people agreed to, in the words they saw.")
+@click.option("--source", required=True, help="Where the file comes from.")
+@click.option("--topic", "topics", multiple=True, type=click.Choice(list(Topic)), default=[Topic.NEWS])
+@click.option("--language", type=click.Choice(list(Language)), default=Language.EN)
+@click.option("--proved", is_flag=True, help="Rows with consent_at and confirmed_at go on the list at once.")
+@click.option("--dry-run", is_flag=True, help="Only say what would become of each row.")
+@refusals
+def newsletter_import(
+    file: BinaryIO, words: str, source: str, topics: list[str], language: str, proved: bool, dry_run: bool
+) -> None:
+    """Ask the people of a file (ours, listmonk's, Ghost's, Mailchimp's) whether they want the newsletter."""
+    rows = importing.read(importing.decode(file.read()))
+    terms = importing.Terms(
+        words=words, source=source, topics=list(topics), language=language, has_proof=proved
+    )
+    with transaction():
+        report = importing.apply(rows, terms, keys=settings().keys, by=None, at=now(), dry_run=dry_run)
+    for number, why in report.refused:
+        click.echo(f"line {number}: {why}", err=True)
+    for verdict, count in sorted(report.counts.items()):
+        click.echo(f"{count}: {verdict}")
 
 
 @newsletter_group.command("verify")

@@ -243,6 +243,17 @@ def held_for(recipient: str, *, messages: str = "") -> Sequence[Any]:
     return db.session.execute(query.where(*to_recipient(recipient, messages)).order_by(Delivery.id)).all()
 
 
+def history(recipient: str, *, messages: Sequence[str]) -> Sequence[Any]:
+    """What we mailed to this address, newest first: `id`, `message`, `cause`, `created_at`, `state`, `over_at`,
+    `last_error`, `digest`."""
+    query = select(
+        Delivery.id, Body.message, Delivery.cause, Delivery.created_at, Delivery.state, Delivery.over_at,
+        Delivery.last_error, Delivery.digest,
+    ).join(Body)  # fmt: skip
+    of = or_(*(and_(*to_recipient(recipient, word)) for word in messages))
+    return db.session.execute(query.where(of).order_by(Delivery.id.desc()).limit(200)).all()
+
+
 def became(cause: str, message: str) -> State | None:
     """What became of the latest such mail that this promised; None when there is none."""
     query = select(Delivery.state).join(Body).where(Delivery.cause == cause, Body.message == message)

@@ -125,6 +125,19 @@ def forget_hashed(recipient: str, keys: Sequence[str]) -> None:
     )
 
 
+def disown(recipient: str, keys: Sequence[str], *, messages: str, at: datetime) -> None:
+    """Put a keyed hash in the place of an address that is erased, where the rows are needed for a count; what waits
+    is never sent."""
+    theirs = to_recipient(recipient, messages)
+    waits = update(Delivery).where(*theirs, Delivery.state.in_(WAITING), is_free(at))
+    gone = {"state": State.WITHDRAWN, "over_at": at, "last_error": "erased"}
+    never = waits.values(**gone).execution_options(synchronize_session=False)
+    db.session.execute(never)
+    nobody = {"recipient": HASHED, "recipient_key": hashed(recipient, keys[0]), "headers": {}}
+    hide = update(Delivery).where(*theirs, Delivery.over_at.is_not(None)).values(**nobody)
+    db.session.execute(hide.execution_options(synchronize_session=False))
+
+
 def forget_causes(causes: Collection[str]) -> list[int]:
     """Delete every mail that these promised, to whomever; returns their numbers."""
     return _forget(Delivery.cause.in_(causes))

@@ -90,6 +90,7 @@ def forget(subscriber: Subscriber, *, network: str, keys: Sequence[str], at: dat
         tombstones.put(subscriber.address, Reason.COMPLAINED, keys=keys, at=at)
     _forget_what_waits(subscriber.address_key)
     mail.forget(subscriber.address, messages="newsletter/")
+    mail.disown(subscriber.address, keys, messages="editions/", at=at)
     leaving.spend(subscriber, at=at)
     db.session.flush()
     db.session.execute(delete(Subscriber).where(Subscriber.id == subscriber.id))

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from portal.clock import now
 from portal.jobs import Hand, Job
-from portal.newsletter import leaving, service
+from portal.newsletter import leaving, reminders, service
 from portal.settings import settings
 
 HOUSEKEEPING = timedelta(minutes=10)
@@ -25,7 +25,7 @@ def _end_pauses(_hand: Hand) -> bool:
 
 
 def _remind(_hand: Hand) -> bool:
-    return service.remind(keys=settings().keys, at=now())
+    return reminders.remind(keys=settings().keys, at=now())
 
 
 def _leave(_hand: Hand) -> bool:

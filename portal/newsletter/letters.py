@@ -6,7 +6,9 @@ database finds the person by the link's hash.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 from portal import addresses, tokens
@@ -67,8 +69,13 @@ def list_headers() -> dict[str, str]:
     }
 
 
+def _confirm(facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Of a sign-up, but for those that say otherwise."""
+    return {"imported": False, **facts}
+
+
 LETTERS = (
-    Letter(message="newsletter/confirm", label="Newsletter: please confirm"),
+    Letter(message="newsletter/confirm", label="Newsletter: please confirm", context=_confirm),
     Letter(message="newsletter/reminder", label="Newsletter: reminder to confirm"),
     Letter(message="newsletter/erase", label="Newsletter: please confirm the erasure"),
     Letter(message="newsletter/leave", label="Newsletter: link to stop", headers=list_headers),

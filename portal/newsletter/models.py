@@ -67,6 +67,7 @@ class Source(StrEnum):
 
     FORM = "form"
     API = "api"
+    IMPORT = "import"
 
 
 class Answer(StrEnum):

@@ -19,6 +19,13 @@ def events(subscriber: Subscriber) -> Sequence[ConsentEvent]:
     return db.session.scalars(query.order_by(ConsentEvent.id)).all()
 
 
+def agreement(subscriber: Subscriber) -> ConsentEvent | None:
+    """The latest by which they said yes to words."""
+    theirs = select(ConsentEvent).where(ConsentEvent.subject == tokens.digest(subscriber.handle))
+    said = theirs.where(ConsentEvent.kind == ConsentKind.REQUESTED)
+    return db.session.scalars(said.order_by(ConsentEvent.id.desc()).limit(1)).first()
+
+
 def record_act(
     subscriber: Subscriber, kind: ConsentKind, *, at: datetime, network: str, means: Means = Means.PAGE
 ) -> None:

@@ -9,10 +9,12 @@ from portal.mail import lanes
 from portal.newsletter import consent, proof
 from portal.newsletter.models import ConsentEvent, Subscriber
 
+ROOMS = ("newsletter/", "editions/")  # whose letters are mailed to somebody on the list
+
 
 def record_of(subscriber: Subscriber) -> dict[str, Any]:
     """All that is kept about a person, for that person; no token, and the address masked as on every page."""
-    mails = lanes.held_for(subscriber.address, messages="newsletter/")
+    mails = [row for name in ROOMS for row in lanes.held_for(subscriber.address, messages=name)]
     return {
         "address": subscriber.masked,
         "state": str(subscriber.state),
@@ -24,7 +26,7 @@ def record_of(subscriber: Subscriber) -> dict[str, Any]:
         "left_at": _iso(subscriber.left_at),
         "consent": [_told(event) for event in proof.events(subscriber)],
         "mails": [
-            {"mail": row.message.removeprefix("newsletter/"), "promised_at": _iso(row.created_at),
+            {"mail": row.message.rpartition("/")[2], "promised_at": _iso(row.created_at),
              "sent_at": _iso(row.sent_at)}
             for row in mails
         ],

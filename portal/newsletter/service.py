@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from portal import addresses, tokens
 from portal.db import db, transaction
-from portal.errors import Unavailable
+from portal.errors import Conflict, Unavailable
 from portal.mail import promise as mail
 from portal.mail import wire
 from portal.mail.models import Lane
@@ -31,6 +31,7 @@ from portal.newsletter.models import (
     Purpose,
     Reason,
     Signup,
+    Source,
     State,
     Subscriber,
     key_of,
@@ -40,7 +41,6 @@ from portal.settings import settings
 log = logging.getLogger(__name__)
 
 LINK_LIFETIME = timedelta(days=7)
-REMIND_AFTER = timedelta(hours=48)
 BATCH = 50
 REST_AFTER_FAULT = timedelta(minutes=15)
 
@@ -100,7 +100,11 @@ def was_accepted_before(error: IntegrityError) -> bool:
 def set_right(*, at: datetime) -> bool:
     """Give back to the present what a clock that ran ahead had put off: no limit puts anything off for longer."""
     with transaction():
-        late = update(Signup).where(Signup.answered_at.is_(None), Signup.due_at > at + PER_ADDRESS[-1][0])
+        late = update(Signup).where(
+            Signup.answered_at.is_(None),
+            Signup.due_at > at + PER_ADDRESS[-1][0],
+            Signup.source != Source.IMPORT,  # asked one after the other, for days
+        )
         db.session.execute(late.values(due_at=at))
     return False
 
@@ -153,12 +157,6 @@ def end_pauses(*, at: datetime, limit: int = BATCH) -> bool:
     return len(found) == limit
 
 
-def remind(*, keys: Sequence[str], at: datetime) -> bool:
-    """Remind one address that asked two days ago and has not pressed the button; whether there may be more."""
-    with transaction():
-        return _remind_next(keys, at)
-
-
 def _next_due(at: datetime) -> Signup | None:
     """The next sign-up to answer, and all that wait of the same address locked with it, so that two workers
     cannot both find an address under its limit; all lock in the order of ids, so that none waits in a ring."""
@@ -184,11 +182,11 @@ def _answer(signup: Signup, keys: Sequence[str], at: datetime) -> Answer:
         return Answer.ALREADY
     if Reason.BLOCKED in barred:
         return Answer.BARRED
-    _mail_link(signup, "confirm", at=at, message_id=signup.message_id)
+    mail_link(signup, "confirm", at=at, message_id=signup.message_id)
     return Answer.CONFIRM
 
 
-def _mail_link(
+def mail_link(
     signup: Signup, message: str, *, at: datetime, message_id: str = "", lane: Lane = Lane.NOW
 ) -> None:
     """Mail a new confirm link; only its hash stays here. Nothing the sign-up typed is in the mail."""
@@ -205,13 +203,24 @@ def _mail_link(
     mail.promise(
         f"newsletter/{message}",
         to=signup.address,
-        facts={"confirm_path": addresses.CONFIRM.of(token=token)},
+        facts={
+            "confirm_path": addresses.CONFIRM.of(token=token),
+            "imported": signup.source == Source.IMPORT,
+        },
         cause=f"signup:{signup.id}",
         at=at,
         language=signup.language,
         message_id=message_id,
         lane=lane,
     )
+
+
+def mail_again(signup: Signup, *, at: datetime) -> None:
+    """Mail the button once more; the limit of an address holds for staff too. Raises Conflict over it."""
+    if _until_free(signup, at):
+        raise Conflict("They had the mail minutes ago, or three of them today. Try again later.")
+    mail_link(signup, "confirm", at=at)
+    signup.answered_at, signup.answer = at, Answer.CONFIRM
 
 
 def _mailed_since(since: datetime, *only: object) -> int:
@@ -251,6 +260,8 @@ def _hold_everybody(at: datetime) -> bool:
 def _hold_network(signup: Signup, at: datetime) -> bool:
     """Whether this sign-up must wait because its network has had its mails for the hour."""
     span, most = PER_NETWORK
+    if not signup.network:  # of a file
+        return False
     if _mailed_since(at - span, Signup.network == signup.network) < most:
         return False
     signup.due_at = _free_again(at, span, Signup.network == signup.network)
@@ -270,37 +281,3 @@ def _free_again(at: datetime, span: timedelta, *only: object) -> datetime:
 def _put_off(*which: object, until: datetime) -> int:
     waiting = update(Signup).where(Signup.answered_at.is_(None), Signup.due_at < until, *which)  # type: ignore[arg-type]
     return len(db.session.scalars(waiting.values(due_at=until).returning(Signup.id)).all())
-
-
-def _remind_next(keys: Sequence[str], at: datetime) -> bool:
-    """Remind one address that asked two days ago and has not pressed the button; False when there is none."""
-    asked_long_ago = (
-        select(Signup)
-        .where(
-            Signup.answer == Answer.CONFIRM,
-            Signup.reminded_at.is_(None),
-            Signup.answered_at <= at - REMIND_AFTER,
-            Signup.answered_at > at - LINK_LIFETIME,
-        )
-        .order_by(Signup.answered_at.desc())
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-    signup = db.session.scalars(asked_long_ago).first()
-    if signup is None:
-        return False
-    address = Signup.address_key == signup.address_key
-    reminded = db.session.scalar(select(func.count()).where(address, Signup.reminded_at.is_not(None)))
-    used = db.session.scalar(
-        select(func.count())
-        .select_from(MailedToken)
-        .join(Signup, MailedToken.signup_id == Signup.id)
-        .where(address, MailedToken.used_at.is_not(None))
-    )
-    barred = tombstones.reasons(signup.address, keys=keys, at=at) - {Reason.ERASED}
-    subscriber = subscriptions.find(signup.address)
-    is_done = subscriber is not None and subscriber.state in (*ON_THE_LIST, State.COMPLAINED)
-    db.session.execute(update(Signup).where(address, Signup.answer == Answer.CONFIRM).values(reminded_at=at))
-    if not (reminded or used or barred or is_done):
-        _mail_link(signup, "reminder", at=at, lane=Lane.SOON)
-    return True

@@ -58,7 +58,7 @@ def confirm(token: str, *, network: str, keys: Sequence[str], at: datetime) -> S
         move(subscriber, State.ACTIVE)
     subscriber.confirmed_at, subscriber.left_at = at, None
     subscriber.language = Language(signup.language)
-    _choose(subscriber, [Topic(word) for word in signup.topics.split(",")], at)
+    choose(subscriber, [Topic(word) for word in signup.topics.split(",")], at)
     tombstones.lift_block(signup.address, keys=keys)
     proof.record_agreement(
         signup, subscriber, ConsentKind.REQUESTED, at=signup.at, network=signup.network, page=signup.page
@@ -89,7 +89,7 @@ def set_topics(subscriber: Subscriber, topics: Iterable[Topic], *, network: str,
     _must_be_on(subscriber)
     wanted = [topic for topic in Topic if topic in set(topics)]
     if wanted != subscriber.topics:
-        _choose(subscriber, wanted, at)
+        choose(subscriber, wanted, at)
         proof.record_act(subscriber, ConsentKind.TOPICS, network=network, at=at)
 
 
@@ -224,7 +224,8 @@ def _must_be_on(subscriber: Subscriber) -> None:
         raise Conflict
 
 
-def _choose(subscriber: Subscriber, topics: Sequence[Topic], at: datetime) -> None:
+def choose(subscriber: Subscriber, topics: Sequence[Topic], at: datetime) -> None:
+    """Set which topics are wanted; the others of theirs are stopped."""
     known = {row.topic: row for row in subscriber.subscriptions}
     for topic in Topic:
         state = TopicState.CHOSEN if topic in topics else TopicState.STOPPED

@@ -48,6 +48,14 @@ def reasons(address: str, *, keys: Sequence[str], at: datetime) -> set[Reason]:
     return {Reason(reason) for reason in db.session.scalars(query)}
 
 
+def among(addresses: Sequence[str], *, keys: Sequence[str], at: datetime) -> set[str]:
+    """Which of these, by key, are remembered for any reason that still counts."""
+    by_hash = {one: key_of(address) for address in addresses for one in hashes_of(address, keys)}
+    counts = or_(Tombstone.until.is_(None), Tombstone.until > at)
+    query = select(Tombstone.address_hash).where(Tombstone.address_hash.in_(list(by_hash)), counts)
+    return {by_hash[one] for one in db.session.scalars(query)}
+
+
 def _find(address: str, reason: Reason, keys: Sequence[str]) -> Tombstone | None:
     query = select(Tombstone).where(
         Tombstone.address_hash.in_(hashes_of(address, keys)), Tombstone.reason == reason

@@ -29,7 +29,7 @@ def postal_address(app: Flask) -> Iterator[None]:
 
 
 def write(who: Colleague) -> Page:
-    fields = {name: value for name, value in DRAFT.items() if name != "only_english"}
+    fields = {name: value for name, value in DRAFT.items() if name not in ("only_english", "is_public")}
     return who.open("/staff/editions/new").set(**fields).press("Save the draft", status=303)
 
 
