@@ -22,7 +22,8 @@ test: tests ## Run every test
 test-fast: $(VENV)/ready-dev ## Run the tests that need no browser, kill no process and change no copy of the tree
 	@$(BIN)/pytest -n 2 --dist loadgroup -m "not browser and not kill and not recipe" tests
 
-faults: $(VENV)/ready-dev ## The long form: kills and made-up inputs, ten times as many as in the suite or more
+faults: $(VENV)/ready-dev ## The long form: kills and made-up inputs, ten times as many as in the suite; writes docs/faults.md
+	@$(BIN)/python -m tests.promises faults
 	@$(BIN)/pytest --full -n 2 --dist loadgroup -m "kill or faults" tests
 
 browsers: $(VENV)/ready-dev browser ## The long form: every scene in every light at every width, the journeys in Firefox too

@@ -25,7 +25,7 @@ from portal.app import create_app
 from portal.blank import Blank
 from portal.db import db
 from portal.jobs import JOBS, Hand
-from tests import world
+from tests import promises, world
 from tests.figures import (  # noqa: F401 - a fixture and hooks
     figure,
     pytest_addoption,
@@ -62,6 +62,14 @@ class Clock:
     def set(self, at: datetime) -> None:
         """Go to a moment."""
         self.at = at
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what holds a line of ASVS with its number: `pytest -m asvs` runs them."""
+    for item in items:
+        name = getattr(item, "originalname", item.name)
+        for line in promises.marks(item.path.relative_to(promises.TESTS).as_posix(), name):
+            item.add_marker(pytest.mark.asvs(line))
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import json
 import shutil
 import subprocess
 import tarfile
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -25,9 +26,11 @@ from portal.mail.models import Delivery, State
 from portal.people.models import StaffSession
 from portal.settings import Settings
 from tests.conftest import Clock
+from tests.figures import Figure, amount
 from tests.intake.samples import submit
 
 Run = Callable[..., Any]
+BACKUPS = amount(4, 50)
 
 
 @pytest.fixture
@@ -284,3 +287,49 @@ def no_old_databases(config: Settings) -> Iterator[None]:
     yield
     for path in config.INSTANCE_DIR.glob("portal.db.before-*"):
         path.unlink()
+
+
+def test_backups_while_people_write_are_each_of_one_moment(
+    app: Flask, run: Run, config: Settings, clock: Clock, figure: Figure
+) -> None:
+    """Rows come all the time from two writers; each backup holds a beginning of them without a gap, and is whole."""
+    database, over, made = sqlite.database_of(config), threading.Event(), []
+    acknowledged = {"a": 0, "b": 0}
+
+    def write(who: str) -> None:
+        with sqlite.opened(database) as connection:
+            connection.execute("PRAGMA busy_timeout=10000")
+            while not over.is_set():
+                number = acknowledged[who] + 1
+                connection.execute("BEGIN IMMEDIATE")
+                values = (f"{who}:{number}", "test.written", "the portal", "2026-01-01 00:00:00", "")
+                connection.execute(
+                    "INSERT INTO audit_entry (subject, action, actor_name, at, detail) VALUES (?, ?, ?, ?, ?)",
+                    values,
+                )
+                connection.execute("COMMIT")
+                acknowledged[who] = number
+                over.wait(0.002)
+
+    writers = [threading.Thread(target=write, args=(who,)) for who in acknowledged]
+    for writer in writers:
+        writer.start()
+    for _ in range(BACKUPS):
+        before = dict(acknowledged)
+        made.append((before, files.make(config, files.folder_of(config), at=clock.tick(seconds=1))))
+    over.set()
+    for writer in writers:
+        writer.join()
+    for before, path in made:
+        with files.unpacked(path, path.parent) as (_, folder), sqlite.opened(folder / "portal.db") as copy:
+            for who in acknowledged:
+                rows = copy.execute(
+                    "SELECT subject FROM audit_entry WHERE subject LIKE ? ORDER BY id", (f"{who}:%",)
+                )
+                numbers = [int(subject.partition(":")[2]) for (subject,) in rows]
+                assert numbers == list(range(1, len(numbers) + 1)), "a gap"
+                assert before[who] <= len(numbers) <= acknowledged[who]
+    assert min(acknowledged.values()) > BACKUPS, "nobody wrote meanwhile: this would prove nothing"
+    figure(
+        "backups during writes", len(made), f"{sum(acknowledged.values())} rows written meanwhile", how="sum"
+    )
