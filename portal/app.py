@@ -34,10 +34,12 @@ from portal import (
 from portal.backup import jobs as backup_jobs
 from portal.commands import Commands
 from portal.db import db, prepare_engine
+from portal.desk import jobs as desk_jobs
 from portal.desk import letters as desk_letters
 from portal.desk import models as desk_models
 from portal.desk import perform
-from portal.desk.acts import ACTS, ROOM_ACTS
+from portal.desk.acts import ACTS
+from portal.desk.table import ROOM_ACTS
 from portal.editions import jobs as editions_jobs
 from portal.editions import letters as editions_letters
 from portal.editions import models as editions_models
@@ -91,6 +93,7 @@ ROOMS_JOBS = (
     backup_jobs,
     retention_jobs,
     intake_jobs,
+    desk_jobs,
     newsletter_jobs,
     editions_jobs,
     mail_jobs,

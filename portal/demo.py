@@ -107,4 +107,11 @@ SENT = "Thank you for asking. What you asked for is on its way to you."
 NOTE = "Called the practice; they prefer an answer by email."
 
 # Who was answered on which working day, the last first; whoever still waits for something alike comes late.
+TRIED = {"reason": "left_message", "number": "925-555-0147", "text": ""}
+SPOKE = {
+    "reason": "reached",
+    "number": "925-555-0147",
+    "text": "We went through the forms without lactose. They will write it on the prescription.",
+}
+BACK = {"text": "At what time of day do they take it, and since when?"}
 ANSWERED = (LEE, TOM, PRIYA, BJORN, HANA, NOOR, DIEGO, SAMIRA, MEI, WALTER, ANA, TOM, LEE, BJORN)

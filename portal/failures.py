@@ -55,7 +55,7 @@ NOTICES = {
 
 def set_up(app: Flask) -> None:
     """Let an app answer every failure with a page in words."""
-    app.register_error_handler(PortalError, _portal_error)
+    app.register_error_handler(PortalError, told)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(DBAPIError, _storage_error)
     app.register_error_handler(Exception, _unexpected)
@@ -80,7 +80,13 @@ def last_resort(app: WSGIApplication, headers: Mapping[str, str]) -> WSGIApplica
     return answer
 
 
-def _portal_error(error: PortalError) -> Response:
+def refuse() -> Response:
+    """What is not there and what is not allowed read the same, so that nobody learns which it is."""
+    return _failed(403, "")
+
+
+def told(error: PortalError) -> Response:
+    """The page of an error that has words for a person."""
     status = next(code for kind, code in STATUS.items() if isinstance(error, kind))
     message = gettext(error.message) if error.message else ""  # nothing stands for the catalogue's own header
     return _failed(status, message, retry_after=getattr(error, "retry_after", None))

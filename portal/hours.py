@@ -40,6 +40,36 @@ def answer_by(received_at: datetime, business_days: int, org: Organisation) -> d
     return datetime.combine(day, clock, tzinfo=org.timezone).astimezone(UTC)
 
 
+def worked(begin: datetime, end: datetime, org: Organisation) -> timedelta:
+    """How long the pharmacy was open between two moments."""
+    org, total = working(org), timedelta(0)
+    day, last = begin.astimezone(org.timezone).date(), end.astimezone(org.timezone).date()
+    while day <= last:
+        for opens, closes in _open(day, org):
+            total += max(timedelta(0), min(end, closes) - max(begin, opens))
+        day += _A_DAY
+    return total
+
+
+def after(begin: datetime, work: timedelta, org: Organisation) -> datetime:
+    """The moment when the pharmacy has been open so long, counted from another."""
+    org, day = working(org), begin.astimezone(org.timezone).date()
+    while True:  # ends for the same reason as `_next_opening`
+        for opens, closes in _open(day, org):
+            first = max(begin, opens)
+            if first + work <= closes:
+                return first + work
+            work -= max(timedelta(0), closes - first)
+        day += _A_DAY
+
+
+def _open(day: date, org: Organisation) -> list[tuple[datetime, datetime]]:
+    """When it is open that day, in UTC; nothing on a closed one."""
+    hours = org.opening(day)
+    ends = [datetime.combine(day, end, tzinfo=org.timezone).astimezone(UTC) for end in hours or ()]
+    return [(ends[0], ends[1])] if ends else []
+
+
 def working(org: Organisation) -> Organisation:
     """The pharmacy as its working days are counted: where no hours are known, whole days."""
     return org if org.hours else replace(org, hours=_WHOLE_DAYS)

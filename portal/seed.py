@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 from portal import addresses, audit, demo, hours
 from portal.clock import now
 from portal.db import db, transaction
-from portal.desk import acts, perform
+from portal.desk import acts, contact, perform
 from portal.desk.acts import Act
 from portal.errors import Refused
 from portal.intake import checks, patient_data, submissions
@@ -37,10 +37,8 @@ from portal.people.models import User
 from portal.settings import settings
 
 MORNING = time(9)  # of the made-up people
-CONFIRMED, STEP = (
-    9,
-    timedelta(minutes=30),
-)  # of the sign-ups: the rest came today, so nobody is due a reminder
+CONFIRMED = 9  # of the sign-ups: the rest came today, so nobody is due a reminder
+STEP = timedelta(minutes=30)
 
 NOT_EMPTY = (
     "The portal is not empty: nothing was changed. "
@@ -104,11 +102,12 @@ class _World:
         spam: SpamReason | None = None,
         delegate: bool = False,
         call: bool = False,
+        also: tuple[Act, Mapping[str, Any]] | None = None,
     ) -> None:
         """One request, for materials if there is no question; `by` is who claims it, and what they do with it."""
         self.wishes += 1
         name = f"seed-{self.wishes}"
-        by_post = self.wishes % 2 == 0
+        by_post = bool(also) or self.wishes % 2 == 0
         sent: list[Request] = []
 
         def then(moment: datetime, act: Act, **given: object) -> None:
@@ -128,6 +127,8 @@ class _World:
             then(seen, acts.CLAIM)
         if note:
             then(seen + timedelta(minutes=10), acts.NOTE, text=note, form_token=f"{name}-note")
+        if also:
+            then(seen + timedelta(minutes=15), also[0], form_token=f"{name}-also", **also[1])
         if answered:
             then(answered, acts.ANSWER, text=_answer(question), form_token=f"{name}-answer", close=closes)
 
@@ -162,6 +163,12 @@ def _requests(at: datetime, pharmacist: User, clerk: User) -> None:
     world.ask(ago(2.3), demo.TOM, None)
     world.ask(ago(1.7), demo.BJORN, demo.NAMED)
     world.ask(ago(0.4), demo.MEI, demo.TRIALS)  # the second time today: a possible duplicate
+    world.ask(ago(10), demo.TOM, demo.START, by=pharmacist, call=True, also=(contact.CALL, demo.TRIED))
+    world.ask(
+        ago(40), demo.HANA, demo.LACTOSE, by=pharmacist, call=True, also=(contact.CALL_ANSWERED, demo.SPOKE)
+    )
+    world.ask(ago(11), demo.PRIYA, demo.SLEEP, by=pharmacist, also=(contact.ASK, demo.BACK))
+    world.ask(ago(52), demo.NOOR, None, by=clerk, also=(contact.POSTED, {}))
     world.ask(ago(5), demo.ADVERTISER, demo.ADVERTISING)
     world.ask(ago(48), demo.ADVERTISER, demo.ADVERTISING, by=clerk, spam=SpamReason.ADVERTISING)
     for index, (who, opening) in enumerate(zip(demo.ANSWERED, _openings_before(at), strict=False)):
@@ -252,13 +259,7 @@ def _order(by_post: bool) -> tuple[Kind, dict[str, Any]]:
     }
 
 
-def _send(
-    kind: Kind,
-    name: str,
-    at: datetime,
-    who: tuple[str, ...],
-    answers: dict[str, Any],
-) -> Request:
+def _send(kind: Kind, name: str, at: datetime, who: tuple[str, ...], answers: dict[str, Any]) -> Request:
     sent = submissions.submit(
         kind,
         {**_identity(who), **answers},

@@ -602,7 +602,28 @@ def _(stage: Stage) -> None:
     stage.press("Send answer to", exact=False)
 
 
-scene("staff request of nobody", "case.show", status=404)(
+scene("staff request, waiting", "case.show")(lambda stage: open_request(stage, "Ada", status=Status.WAITING))
+scene("staff request answered by phone", "case.show")(
+    lambda stage: open_request(stage, "Ada", name="Hana Kim", status=Status.ANSWERED, contact_method="phone")
+)
+
+
+@scene("staff call that is empty", "case.do", status=422)
+def _(stage: Stage) -> None:
+    open_request(stage, "Ada", **CONSULTATION, status=Status.IN_PROGRESS)
+    stage.page.get_by_text("Log a call", exact=True).click()
+    stage.press("Log the call")
+
+
+@scene("staff label", "case.label", pictures="print")
+def _(stage: Stage) -> None:
+    open_request(stage, "Dee", kind="resource", delivery="post", status=Status.NEW)
+    stage.follow("Label and list for the envelope")
+
+
+scene("staff queue, mine to hand over", "queue.requests")(lambda stage: queue(stage, query="?owner=me"))
+scene("staff queue, mail refused", "queue.requests")(lambda stage: queue(stage, query="?status=refused"))
+scene("staff request of nobody", "case.show", status=403)(
     lambda stage: stage.as_staff("Ada").open("/staff/requests/LDN-BCDF-GHJK")
 )
 

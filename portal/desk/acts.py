@@ -11,14 +11,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from sqlalchemy import select
+
 from portal.db import db
-from portal.errors import Conflict, Refused
-from portal.intake import checks
+from portal.errors import Refused
 from portal.intake.models import (
     CLOSE_REASON_LABELS,
     OPEN,
     REOPEN_REASON_LABELS,
     SPAM_REASON_LABELS,
+    CloseReason,
     Message,
     MessageKind,
     Request,
@@ -32,13 +34,11 @@ REOPEN_WITHIN = timedelta(days=90)
 
 NOT_YOURS = "Claim this request before you answer it."
 NOT_YOURS_TO_RELEASE = "Only the person who has this request can give it back."
+NEW_IS_ONLY_WITHDRAWN = "Claim this request before you close it, unless the prescriber withdrew it."
 TOO_OLD_TO_REOPEN = "This request was closed more than 90 days ago. Ask the prescriber to send a new one."
 WRITE_NOTE = "Write the note"
 WRITE_ANSWER = "Write the answer"
 SELECT_REASON = "Select a reason"
-WRITE_CALL = "Write whom you reached and what they said"
-WRITE_LICENSE = "Write what the board's page says: license number, status, until when"
-NO_NUMBER = "The registry has no telephone number for this NPI."
 
 
 class Staff(Protocol):
@@ -58,7 +58,7 @@ class Portal:
     role: str = "portal"
 
 
-PORTAL = Portal()
+PORTAL: Any = Portal()
 
 Given = Mapping[str, Any]
 Change = Callable[[Staff, datetime], dict[str, Any]]
@@ -68,7 +68,8 @@ def _nothing(_by: Staff, _at: datetime) -> dict[str, Any]:
     return {}
 
 
-def _take(by: Staff, at: datetime) -> dict[str, Any]:
+def take(by: Staff, at: datetime) -> dict[str, Any]:
+    """Make it theirs."""
     return {"owner_id": by.id, "claimed_at": at}
 
 
@@ -85,8 +86,8 @@ class Act:
     """One act: who may do it, from where to where, what it asks and changes, and its words.
 
     `owner` is whose the request must be: nobody's (the first gets it, whatever they saw), mine (else `not_mine` is
-    said), another's, or anybody's (empty). The desk may only do it where `desk_may`. Who may answer says the kind of
-    request, so `roles` is None there.
+    said), another's, nobody's or mine (free), or anybody's (empty). The desk may only do it where `desk_may`. Who may
+    answer says the kind of request, so `roles` is None there.
     """
 
     word: str  # in addresses
@@ -106,13 +107,21 @@ class Act:
     missing: str = ""  # what is said when that is not given
     reasons: Mapping[Any, str] = field(default_factory=dict)
     change: Change = _nothing
-    limit: Callable[[Request, datetime], None] | None = None  # raises Refused or Conflict
+    limit: Callable[[Request, datetime, Given], None] | None = None  # raises Refused
+    shares: str = ""  # the act whose form it reads, where it has none of its own
+    writes: bool = False  # its form has a box for text, of which drafts are kept
     then: Callable[[Request, Staff, datetime, Given], None] | None = None
     is_versioned: bool = True
     button: str = "second"
 
+    @property
+    def box(self) -> str:
+        """Before the names of its fields."""
+        return self.shares or self.word
 
-def _message(request: Request, kind: MessageKind, by: Staff, at: datetime, given: Given) -> Message:
+
+def written(request: Request, kind: MessageKind, by: Staff, at: datetime, given: Given) -> Message:
+    """What somebody wrote, as it is kept."""
     return Message(
         request_id=request.id,
         kind=kind,
@@ -124,28 +133,39 @@ def _message(request: Request, kind: MessageKind, by: Staff, at: datetime, given
     )
 
 
-def _note(request: Request, by: Staff, at: datetime, given: Given) -> None:
-    db.session.add(_message(request, MessageKind.NOTE, by, at, given))
+def note(request: Request, by: Staff, at: datetime, given: Given) -> None:
+    """Keep what only staff read."""
+    db.session.add(written(request, MessageKind.NOTE, by, at, given))
 
 
 def _answer(request: Request, by: Staff, at: datetime, given: Given) -> None:
     """Promise the answer by mail, and close the request too if asked."""
-    message = _message(request, MessageKind.ANSWER, by, at, given)
+    message = written(request, MessageKind.ANSWER, by, at, given)
     db.session.add(message)
     db.session.flush()
-    mail.promise(
-        "intake/answer", to=request.reply_email, facts={"answer": message.id}, cause=request.subject, at=at
-    )
+    send_words("intake/answer", request, message, at)
 
 
-def _not_too_old(request: Request, at: datetime) -> None:
+def send_words(letter: str, request: Request, message: Message, at: datetime) -> None:
+    """Promise what was written to whoever asked, and to those whose requests were joined to this one."""
+    joined = select(Request).where(Request.duplicate_of == request.id, Request.status == Status.DUPLICATE)
+    told = {request.reply_email.casefold()}
+    mail.promise(letter, to=request.reply_email, facts={"answer": message.id}, cause=request.subject, at=at)
+    for other in db.session.scalars(joined.order_by(Request.id)):
+        if other.reply_email.casefold() not in told:
+            told.add(other.reply_email.casefold())
+            facts = {"answer": message.id, "asked": other.id}
+            mail.promise(letter, to=other.reply_email, facts=facts, cause=request.subject, at=at)
+
+
+def _only_withdrawn(request: Request, _at: datetime, given: Given) -> None:
+    if request.status == Status.NEW and given.get("reason") != CloseReason.WITHDRAWN:
+        raise Refused(NEW_IS_ONLY_WITHDRAWN, field="reason")
+
+
+def _not_too_old(request: Request, at: datetime, _given: Given) -> None:
     if request.closed_at is not None and at > request.closed_at + REOPEN_WITHIN:
         raise Refused(TOO_OLD_TO_REOPEN)
-
-
-def _has_number(request: Request, _at: datetime) -> None:
-    if not checks.numbers(request):
-        raise Conflict(NO_NUMBER)
 
 
 EVERYBODY, SENIOR = frozenset(Role), frozenset({Role.PHARMACIST, Role.MANAGER})
@@ -160,7 +180,7 @@ CLAIM = Act(
     starts=frozenset({Status.NEW}),
     ends=Status.IN_PROGRESS,
     owner="nobody",
-    change=_take,
+    change=take,
     is_versioned=False,
     button="",
 )
@@ -173,7 +193,7 @@ TAKE_OVER = Act(
     roles=SENIOR,
     starts=frozenset(OPEN),
     owner="another",
-    change=_take,
+    change=take,
 )
 RELEASE = Act(
     word="release",
@@ -197,8 +217,9 @@ NOTE = Act(
     roles=EVERYBODY,
     starts=frozenset(Status),
     asks="text",
+    writes=True,
     missing=WRITE_NOTE,
-    then=_note,
+    then=note,
     is_versioned=False,  # whoever writes an answer at this moment should see the note first
 )
 ANSWER = Act(
@@ -208,10 +229,11 @@ ANSWER = Act(
     audit="request.answered",
     told="Answered",
     roles=None,
-    starts=frozenset({Status.IN_PROGRESS}),
+    starts=frozenset({Status.IN_PROGRESS, Status.ANSWERED}),  # one may add to an answer
     ends=Status.ANSWERED,
     owner="mine",
     not_mine=NOT_YOURS,
+    writes=True,
     asks="text",
     missing=WRITE_ANSWER,
     change=lambda _by, at: {"answered_at": at},
@@ -224,9 +246,10 @@ CLOSE = Act(
     audit="request.closed",
     told="Closed",
     roles=EVERYBODY,
-    starts=frozenset({Status.IN_PROGRESS, Status.WAITING, Status.ANSWERED}),
+    starts=frozenset({*OPEN, Status.ANSWERED}),
     ends=Status.CLOSED,
     desk_may=lambda request: request.status == Status.ANSWERED,
+    limit=_only_withdrawn,
     portal_may=True,
     asks="reason",
     missing=SELECT_REASON,
@@ -245,7 +268,7 @@ REOPEN = Act(
     asks="reason",
     missing=SELECT_REASON,
     reasons=REOPEN_REASON_LABELS,
-    change=lambda by, at: {**_take(by, at), "closed_at": None},
+    change=lambda by, at: {**take(by, at), "closed_at": None},
     limit=_not_too_old,
 )
 SPAM = Act(
@@ -274,47 +297,4 @@ NOT_SPAM = Act(
     ends=Status.NEW,
     change=lambda _by, _at: {"closed_at": None},
 )
-CHECK_AGAIN = Act(
-    word="check-again",
-    label="Check NPI again",
-    done="The NPI is being checked again. Reload this page in a moment.",
-    audit="request.npi_checked_again",
-    told="NPI checked again",
-    roles=EVERYBODY,
-    starts=frozenset(Status),
-    fits=lambda request: bool(request.npi),
-    change=lambda _by, _at: {"verdict": ""},  # for the job that checks what has no verdict
-    is_versioned=False,
-)
-CALL_BACK = Act(
-    word="call-back",
-    label="Record the call",
-    done="The call is recorded.",
-    audit="request.called_back",
-    told="Called back, by the registry's number",
-    roles=EVERYBODY,
-    starts=frozenset(Status),
-    fits=lambda request: bool(request.npi),
-    asks="text",
-    missing=WRITE_CALL,
-    limit=_has_number,
-    then=_note,
-    is_versioned=False,
-)
-LICENSE = Act(
-    word="license",
-    label="Record what you found",
-    done="The look-up is recorded.",
-    audit="request.license_looked_up",
-    told="License looked up",
-    roles=SENIOR,
-    starts=frozenset(Status),
-    fits=lambda request: bool(request.npi),
-    asks="text",
-    missing=WRITE_LICENSE,
-    then=_note,
-    is_versioned=False,
-)
-ON_NPI = (CHECK_AGAIN, CALL_BACK, LICENSE)  # offered beside what the registry says
 ACTS: Register[Act] = Register("acts", lambda act: act.word)
-ROOM_ACTS = (CLAIM, TAKE_OVER, RELEASE, NOTE, ANSWER, CLOSE, REOPEN, SPAM, NOT_SPAM, *ON_NPI)

@@ -24,7 +24,7 @@ def signature(author: str) -> list[str]:
 def _answer(facts: Mapping[str, Any]) -> Mapping[str, Any]:
     """The answer with this number, and the request it is about."""
     message = db.session.get_one(Message, facts["answer"])
-    request = db.session.get_one(Request, message.request_id)
+    request = db.session.get_one(Request, facts.get("asked", message.request_id))
     return {
         "asked": request,
         "about": _about(request),
@@ -62,5 +62,6 @@ def _ask_back() -> str:
 
 LETTERS = (
     Letter(message="intake/answer", label="Answer", context=_answer, is_personal=True),
+    Letter(message="desk/question", label="Question back", context=_answer, is_personal=True),
     Letter(message="desk/handed_back", label="Notice of work given back"),
 )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, String, Text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.db import Base, UTCDateTime
@@ -28,7 +29,57 @@ class Draft(Base):
     saved_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
+class ContactKind(StrEnum):
+    """How somebody was reached, other than by an answer's mail."""
+
+    CALL = "call"
+    FAX = "fax"
+    POST = "post"
+
+
+class CallOutcome(StrEnum):
+    """What came of a call."""
+
+    REACHED = "reached"
+    LEFT_MESSAGE = "left_message"
+    NO_ANSWER = "no_answer"
+    CALL_AGAIN = "call_again"
+
+
+CALL_OUTCOME_LABELS = {
+    CallOutcome.REACHED: "We spoke",
+    CallOutcome.LEFT_MESSAGE: "We left a message",
+    CallOutcome.NO_ANSWER: "Nobody answered",
+    CallOutcome.CALL_AGAIN: "They asked us to call again",
+}
+
+
+class Contact(Base):
+    """A call, a fax, or what was posted: by whom, when, to which number, and what came of it."""
+
+    __tablename__ = "request_contact"
+    __table_args__ = (CheckConstraint("kind IN ('call', 'fax', 'post')", name="kind"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    request_id: Mapped[int] = mapped_column(ForeignKey("request.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[ContactKind] = mapped_column(String(10))
+    outcome: Mapped[str] = mapped_column(String(20), default="")  # a CallOutcome, of a call
+    number: Mapped[str] = mapped_column(String(40), default="")
+    text: Mapped[str] = mapped_column(Text, default="")
+    author_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
+    author_name: Mapped[str] = mapped_column(String(200))  # as it was then
+    written_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    form_token: Mapped[str] = mapped_column(String(100), unique=True)
+
+
 KEPT = (
+    Kept(
+        table="request_contact",
+        personal=("number", "text", "author_name"),
+        rule="as long as its request's text",
+        of=("request_id", "request"),
+        exported=("kind", "outcome", "number", "text", "written_at", "author_name"),
+    ),
     Kept(
         table="request_draft",
         personal=("text",),

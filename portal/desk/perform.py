@@ -18,6 +18,7 @@ from portal import audit
 from portal.audit import Actor
 from portal.db import db
 from portal.desk.acts import ACTS, CLOSE, RELEASE, SENIOR, Act, Given, Portal, Staff
+from portal.desk.models import Contact
 from portal.errors import Conflict, Forbidden, NotFound, Refused
 from portal.intake import kinds
 from portal.intake.models import OPEN, STATUS_LABELS, Message, Request, Status
@@ -30,6 +31,7 @@ NO_SUCH_REQUEST = "There is no request with this reference."
 NO_SUCH_ACT = "There is no such act."
 NOT_ALLOWED = "Your role does not allow this."
 SENT_BEFORE = "You have sent this form already, with other words. Press the button again to send these too."
+NOT_A_COLLEAGUE = "Select a colleague"
 STALE = "This request changed while you were looking at it. Look at what is new, then try again."
 NAMED_AT_MOST = 20  # requests in one mail of a hand-over
 
@@ -73,7 +75,7 @@ def perform(
         return request
     _need(act, request, by, version)
     if act.limit is not None:
-        act.limit(request, at)
+        act.limit(request, at, given)
     try:
         with db.session.begin_nested():
             _change(act, request, by, at, version)
@@ -134,11 +136,38 @@ def hand_back(user: User, *, by: Actor | None, at: datetime) -> int:
     return len(back)
 
 
-def messages(request: Request) -> Sequence[Message]:
-    """Notes and answers about one request, oldest first."""
-    return db.session.scalars(
-        select(Message).where(Message.request_id == request.id).order_by(Message.id)
-    ).all()
+def hand_over(by: User, to: User | None, *, at: datetime) -> int:
+    """Give all that somebody has to a colleague, or back to the queue; returns how many. What waits stays waiting."""
+    if to is not None and (not to.active or to.id == by.id):
+        raise Refused(NOT_A_COLLEAGUE, field="to")
+    held = select(Request).where(Request.owner_id == by.id, Request.status.in_(OPEN)).order_by(Request.id)
+    held = held.with_for_update().execution_options(populate_existing=True)
+    moved = 0
+    for request in db.session.scalars(held).all():
+        new: dict[str, Any] = (
+            {"owner_id": to.id, "claimed_at": at} if to else {"owner_id": None, "claimed_at": None}
+        )
+        if to is None and request.status == Status.IN_PROGRESS:
+            new |= {"status": Status.NEW}
+        if _update(request, Request.owner_id == by.id, Request.status.in_(OPEN), changed_at=at, **new):
+            detail = f"user:{to.id}" if to else ""
+            audit.record(by, "request.handed_over", request.subject, at=at, detail=detail)
+            moved += 1
+    return moved
+
+
+def thread(request: Request) -> list[Message | Contact]:
+    """Notes, answers, calls and the rest about one request, oldest first."""
+    found: list[Message | Contact] = []
+    for kind in (Message, Contact):
+        found += db.session.scalars(select(kind).where(kind.request_id == request.id).order_by(kind.id))
+    return sorted(found, key=lambda one: one.written_at)
+
+
+def duplicates(request: Request) -> Sequence[Request]:
+    """The requests that are joined to this one."""
+    joined = select(Request).where(Request.duplicate_of == request.id, Request.status == Status.DUPLICATE)
+    return db.session.scalars(joined.order_by(Request.id)).all()
 
 
 def _tell_the_desk(back: Sequence[Request], user: User, at: datetime) -> None:
@@ -167,7 +196,8 @@ def _need(act: Act, request: Request, by: Staff, version: int) -> None:
     """Stale first: what a person did not see yet explains why the act no longer fits."""
     if act.is_versioned and request.version != version:
         raise Conflict(STALE)
-    if act.owner == "mine" and request.owner_id != by.id:
+    is_theirs = act.owner == "mine" or (act.owner == "free" and request.owner_id is not None)
+    if is_theirs and request.owner_id != by.id:
         raise Forbidden(act.not_mine)
     if not _stands(act, request, by):
         raise Conflict(_who_has_it(request) if act.owner == "nobody" else _stands_at(request))
@@ -180,6 +210,7 @@ def _stands(act: Act, request: Request, by: Staff) -> bool:
         "nobody": owner is None,
         "mine": owner == by.id,
         "another": owner is not None and owner != by.id,
+        "free": owner in (None, by.id),
     }
     return request.status in act.starts and act.fits(request) and is_owners[act.owner]
 
@@ -207,8 +238,11 @@ def _update(request: Request, *guards: Any, **values: Any) -> bool:
 def _was_done(request: Request, given: Given) -> bool:
     """Whether these words were kept before; raises Conflict where others were sent by the same form."""
     token = given.get("form_token")
-    first = db.session.scalar(select(Message).where(Message.form_token == token)) if token else None
-    if first is not None and (first.request_id, first.text) != (request.id, given.get("text")):
+    first: Message | Contact | None = None
+    if token:
+        first = db.session.scalar(select(Message).where(Message.form_token == token))
+        first = first or db.session.scalar(select(Contact).where(Contact.form_token == token))
+    if first is not None and (first.request_id, first.text) != (request.id, given.get("text") or ""):
         raise Conflict(SENT_BEFORE)
     return first is not None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, false, func, literal, select, tuple_
@@ -17,10 +17,12 @@ from sqlalchemy.orm import InstrumentedAttribute
 from portal import text
 from portal.db import UTCDateTime, db
 from portal.intake import terms
-from portal.intake.models import OPEN, Kind, Request, Status
+from portal.intake.models import DUE, OPEN, ContactMethod, Kind, Request, Status
 from portal.intake.reference import normalise
+from portal.mail import lanes
 from portal.npi.verdicts import Verdict
 from portal.people.models import User
+from portal.settings import settings
 
 LIMIT = 25
 SEARCH_MAX = 100
@@ -28,7 +30,11 @@ SORT_ANSWER_BY = "answer_by"
 SORT_NEWEST = "-received_at"
 OPEN_WORD = "open"  # everything somebody still has to do something about
 LATE_WORD = "late"  # open, and past its promise
+TODAY_WORD = "today"  # promised for today
+CALL_WORD = "call"  # a call is wanted
+REFUSED_WORD = "refused"  # a mail to whoever asked was given up
 ALL_WORD = "all"
+WORDS = (OPEN_WORD, LATE_WORD, TODAY_WORD, CALL_WORD, REFUSED_WORD, ALL_WORD)
 COUNTED_TO = 1000  # the exact number of a longer list helps nobody, and costs a walk over all of it
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST_ID = 2**31 - 1
@@ -109,7 +115,11 @@ class Counts:
     unassigned: int
     mine: int
     late: int
+    today: int
+    call: int
+    waiting: int
     spam: int
+    refused: int
 
 
 def listing(
@@ -166,12 +176,7 @@ def _total(query: Select[Request, str | None]) -> int:
 
 def _filtered(filters: Filters, me: int, at: datetime) -> Select[Request, str | None]:
     query: Any = select(Request, User.name).outerjoin(User, User.id == Request.owner_id)
-    if filters.shows == OPEN_WORD:
-        query = query.where(Request.status.in_(OPEN))
-    elif filters.shows == LATE_WORD:
-        query = query.where(Request.status.in_(OPEN), Request.answer_by < at)
-    elif filters.shows != ALL_WORD:
-        query = query.where(Request.status == filters.shows)
+    query = query.where(*_shown(filters.shows, at))
     if filters.kind:
         query = query.where(Request.kind == filters.kind)
     if filters.verdict:
@@ -186,6 +191,30 @@ def _filtered(filters: Filters, me: int, at: datetime) -> Select[Request, str | 
         query = query.where(_matches(filters.q))
     found: Select[Request, str | None] = query
     return found
+
+
+def _shown(word: str, at: datetime) -> list[ColumnElement[bool]]:
+    """What one word of the list's status asks for."""
+    due = Request.status.in_(DUE)
+    named: dict[str, list[ColumnElement[bool]]] = {
+        OPEN_WORD: [Request.status.in_(OPEN)],
+        LATE_WORD: [due, Request.answer_by < at],
+        TODAY_WORD: [due, Request.answer_by >= at, Request.answer_by < _tomorrow(at)],
+        CALL_WORD: [due, Request.contact_method == ContactMethod.PHONE],
+        REFUSED_WORD: [_is_refused()],
+        ALL_WORD: [],
+    }
+    return named.get(word, [Request.status == word])
+
+
+def _tomorrow(at: datetime) -> datetime:
+    """The end of the pharmacy's day."""
+    zone = settings().ORG.timezone
+    return datetime.combine(at.astimezone(zone).date() + timedelta(days=1), time(), tzinfo=zone)
+
+
+def _is_refused() -> ColumnElement[bool]:
+    return Request.reference.in_(lanes.refused_of("request"))
 
 
 def _matches(typed: str) -> ColumnElement[bool]:
@@ -207,11 +236,15 @@ def _counts(me: int, at: datetime) -> Counts:
             how_many(is_open),
             how_many(Request.status == Status.NEW, Request.owner_id.is_(None)),
             how_many(is_open, Request.owner_id == me),
-            how_many(is_open, Request.answer_by < at),
+            how_many(Request.status.in_(DUE), Request.answer_by < at),
+            how_many(*_shown(TODAY_WORD, at)),
+            how_many(*_shown(CALL_WORD, at)),
+            how_many(Request.status == Status.WAITING),
             how_many(Request.status == Status.SPAM),
         ).where(Request.status.in_([*OPEN, Status.SPAM]))
     ).one()
-    return Counts(*(int(number) for number in row))
+    refused = db.session.scalar(select(func.count(Request.id)).where(_is_refused())) or 0
+    return Counts(*[int(number) for number in (*row, refused)])
 
 
 @dataclass(frozen=True)
@@ -247,10 +280,15 @@ def _is_number(value: str, digits: int) -> bool:
     return value.isascii() and value.isdigit() and len(value) <= digits
 
 
+def is_id(value: str) -> bool:
+    """Whether it can be the number of a row."""
+    return _is_number(value, 10) and int(value) <= _LARGEST_ID
+
+
 _RULES: dict[str, Callable[[str], bool]] = {
-    "status": lambda value: value in (OPEN_WORD, LATE_WORD, ALL_WORD) or value in set(Status),
+    "status": lambda value: value in (*WORDS, *Status),
     "kind": lambda value: value in set(Kind),
     "verdict": lambda value: value in set(Verdict),
-    "owner": lambda value: value in ("me", "none") or (_is_number(value, 10) and int(value) <= _LARGEST_ID),
+    "owner": lambda value: value in ("me", "none") or is_id(value),
     "sort": lambda value: value in (SORT_ANSWER_BY, SORT_NEWEST),
 }

@@ -46,6 +46,7 @@ STATUS_LABELS = {
     Status.DUPLICATE: "Duplicate",
 }
 OPEN = (Status.NEW, Status.IN_PROGRESS, Status.WAITING)
+DUE = (Status.NEW, Status.IN_PROGRESS)  # those that can be late: they wait for us
 
 # What the prescriber's own page says: never our verdict about the sender.
 PUBLIC_STATUS = {
@@ -237,6 +238,8 @@ class Request(Base):
 
     signals: Mapped[list[str]] = mapped_column(JSON, default=list)  # what spoke for a robot
     possible_duplicate_of: Mapped[int | None] = mapped_column(ForeignKey("request.id"))
+    duplicate_of: Mapped[int | None] = mapped_column(index=True)  # the one that is answered for both
+    waiting_since: Mapped[datetime | None] = mapped_column(UTCDateTime)  # the clock of the promise rests
 
     @property
     def reply_name(self) -> str:
@@ -255,7 +258,7 @@ class Request(Base):
 
     def is_late(self, at: datetime) -> bool:
         """Whether the promise is broken at that moment."""
-        return self.is_open and self.answer_by < at
+        return self.status in DUE and self.answer_by < at
 
     @property
     def is_open(self) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, cast
 from sqlalchemy import (
     ColumnElement,
     CursorResult,
+    Select,
     Table,
     and_,
     bindparam,
@@ -258,6 +259,29 @@ def became(cause: str, message: str) -> State | None:
     """What became of the latest such mail that this promised; None when there is none."""
     query = select(Delivery.state).join(Body).where(Delivery.cause == cause, Body.message == message)
     return db.session.scalar(query.order_by(Delivery.id.desc()).limit(1))
+
+
+def fates(cause: str, messages: Collection[str]) -> Sequence[Any]:
+    """Each such mail that this promised, oldest first: `facts` (gone after a while), `recipient`, `state`, `due_at`,
+    `over_at`, `attempts`, `last_error`."""
+    query = select(
+        Body.facts,
+        Delivery.recipient,
+        Delivery.state,
+        Delivery.due_at,
+        Delivery.over_at,
+        Delivery.attempts,
+        Delivery.last_error,
+    ).join(Body)
+    return db.session.execute(
+        query.where(Delivery.cause == cause, Body.message.in_(messages)).order_by(Delivery.id)
+    ).all()
+
+
+def refused_of(kind: str) -> Select[tuple[str]]:
+    """What is named behind `kind:` in the causes of mails that were given up."""
+    name = func.substr(Delivery.cause, len(kind) + 2)
+    return select(name).where(Delivery.state == State.DEAD, Delivery.cause.startswith(f"{kind}:"))
 
 
 def standing(cause: str) -> Sequence[Any]:

@@ -103,6 +103,11 @@ def withdraw(cause: str, *, at: datetime) -> int:
     return _move(cause, (*WAITING, State.DEAD), at=at, state=State.WITHDRAWN, over_at=at)
 
 
+def withdraw_dead(cause: str, *, at: datetime) -> int:
+    """Give nobody a chance to revive what this promised and was given up: it goes another way. Returns how many."""
+    return _move(cause, (State.DEAD,), at=at, state=State.WITHDRAWN, over_at=at)
+
+
 def hold(cause: str, *, at: datetime) -> int:
     """Send nothing that this promised until it is released; what a worker has in hand goes. Returns how many."""
     return _move(cause, (State.QUEUED,), at=at, state=State.HELD)

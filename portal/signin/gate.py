@@ -18,9 +18,9 @@ from flask_wtf.csrf import CSRFError
 from werkzeug import Response
 from werkzeug.exceptions import Forbidden, Unauthorized, UnsupportedMediaType
 
-from portal import addresses, uploads, web
+from portal import addresses, failures, uploads, web
 from portal.clock import now
-from portal.errors import Unavailable
+from portal.errors import NotFound, Unavailable
 from portal.people.models import ROLES, User
 from portal.signin import sessions
 
@@ -61,6 +61,7 @@ def set_up(app: Flask) -> None:
     csrf.init_app(app)
     app.before_request(_check_token)
     app.register_error_handler(CSRFError, _stale)
+    app.register_error_handler(NotFound, _not_there)
     app.context_processor(_context)
 
 
@@ -183,6 +184,11 @@ def _check_token() -> None:
 def _stale(error: CSRFError) -> ResponseReturnValue:
     """The page's token was lost: nothing was done, and what was typed is still there."""
     return web.private(web.page("signin/stale.html", status=400, typed=_typed()))
+
+
+def _not_there(error: NotFound) -> ResponseReturnValue:
+    """A record that is missing: to those who are signed in the same as a right that is missing."""
+    return failures.refuse() if signed_in() else failures.told(error)
 
 
 def _typed() -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ address holds a word that a person typed.
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import redirect, request, url_for
@@ -40,6 +41,17 @@ def show(reference: str) -> ResponseReturnValue:
     if request.method == "GET":  # a HEAD shows nothing
         case.record_opening()
     return web.private(web.page(PAGE, case=case, done=_done(request.args.get("done", ""))))
+
+
+@bp.get(f"{addresses.STAFF_REQUEST}/label")
+def label(reference: str) -> ResponseReturnValue:
+    """What goes on and into the envelope, to be printed; opening it is recorded, for it shows an address."""
+    case = _case(reference)
+    if not case.request.address:
+        return redirect(_address(case), 303)
+    if request.method == "GET":
+        case.record_opening()
+    return web.private(web.page("staff/label.html", case=case))
 
 
 @bp.get(f"{addresses.STAFF_REQUEST}/<act>")
@@ -83,20 +95,23 @@ def do(reference: str, act: str) -> ResponseReturnValue:
     """One act in one transaction; where it fails, the page again, with the draft and with what is new."""
     chosen = perform.act_of(act)
     case = _case(reference)
-    form = case.forms[act] = form_of(chosen, case.request)
+    form = case.forms[chosen.box] = form_of(chosen, case.request)
     form.version.of = case.request
     web.keep(PAGE, form, case=case, done="")
     if form.validate():
         try:
             with transaction():
                 perform.perform(chosen, case.request, by=case.by, at=now(), **_given(form))
-                drafts.keep(case.request, case.by.id, _typed() | {act: ""}, at=now())
+                drafts.keep(
+                    case.request, case.by.id, _typed() | ({chosen.box: ""} if chosen.writes else {}), at=now()
+                )
         except Refused as refusal:
             if refusal.field not in form:
                 case.record_opening(_typed())
                 raise
             form[refusal.field].errors = [refusal.message]
         except (Conflict, Forbidden):
+            case.seen_at = _seen_at(case)
             case.record_opening(_typed())
             if isinstance(form, DeskForm):
                 form.renew()
@@ -115,9 +130,17 @@ def _given(form: ActForm | DeskForm) -> dict[str, Any]:
     return {**form.values(), "form_token": form.form_token.data or ""}
 
 
+def _seen_at(case: CaseFile) -> datetime | None:
+    """When the page was opened that this was sent from."""
+    at, stamp = now(), request.form.get("draft_pass", "").partition(".")[2]
+    purpose = pass_purpose(case.by, case.request)
+    age = tokens.stamp_age(settings().keys, purpose, stamp, at=at.timestamp())
+    return None if age is None else at - timedelta(seconds=age)
+
+
 def _typed() -> dict[str, str]:
     """What stands in the boxes of the page, whichever button sent it."""
-    boxes = {act.word: request.form.get(f"{act.word}-text") for act in ACTS if act.asks == "text"}
+    boxes = {act.box: request.form.get(f"{act.box}-text") for act in ACTS if act.writes}
     return {box: words for box, words in boxes.items() if words is not None}
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
-from textwrap import shorten
+from datetime import datetime, timedelta
 from typing import Any
 
 from portal import audit, tokens
@@ -14,25 +12,28 @@ from portal.clock import now
 from portal.db import db, transaction
 from portal.desk import drafts, perform
 from portal.desk import search as queue
-from portal.desk.acts import ANSWER, CLAIM, ON_NPI, ROOM_ACTS, Act, Staff
+from portal.desk.acts import ANSWER, Act
+from portal.desk.identity import ON_NPI
 from portal.desk.letters import signature
+from portal.desk.table import ROOM_ACTS
 from portal.intake import kinds, patient_data
-from portal.intake.models import Kind as KindWord
-from portal.intake.models import Message, Request, Status
+from portal.intake.models import Request, Status
 from portal.mail import lanes
 from portal.npi import number
 from portal.people.models import Role, User
 from portal.settings import settings
-from portal.staff import provider
+from portal.staff import provider, thread
 from portal.staff.forms import form_of
+from portal.staff.lines import flags as flags_of
+from portal.staff.lines import label, with_credential
 
-SNIPPET = 60  # characters of a question in the list, whole words
 PASS_FOR = timedelta(hours=24)  # how long a page that is open may still hand in a draft without a session
 OTHERS = 5  # requests of the same NPI beside this one
 
 ACTIONS = {
     "request.received": "Received",
     "request.opened": "Opened",
+    "request.handed_over": "Handed over",
     **{act.audit: act.told for act in ROOM_ACTS},
 }
 SIGNALS = {
@@ -41,80 +42,6 @@ SIGNALS = {
     "links": "holds many links",
 }
 REASONS: dict[str, str] = {str(word): label for act in ROOM_ACTS for word, label in act.reasons.items()}
-
-
-@dataclass(frozen=True)
-class Line:
-    """One row of the list."""
-
-    request: Request
-    asked_by: str
-    owner_name: str
-    is_late: bool
-    subject: str
-    flags: tuple[str, ...]
-    may_claim: bool
-    writers: str  # who else writes about it at the moment
-    verdict: tuple[str, str] | None  # its words and their tone; None: nobody gave an NPI
-    remark: str
-
-
-def line(row: queue.Row, by: Staff, writers: Sequence[str] = ()) -> Line:
-    """The row as this member of staff may see it."""
-    return Line(
-        request=row.request,
-        asked_by=_with_credential(row.request),
-        owner_name=row.owner_name,
-        is_late=row.is_late,
-        subject=_subject(row.request, by),
-        flags=_flags(row.request),
-        may_claim=perform.may(by, CLAIM, row.request),
-        writers=" and ".join(writers),
-        verdict=provider.tag(row.request.verdict) if row.request.npi else None,
-        remark=provider.remark(row.request.verdict),
-    )
-
-
-def _subject(asked: Request, by: Staff) -> str:
-    """First topic or material, and the beginning of the question for those who may read it.
-
-    Where a patient may be named in it, nobody reads the question here, where reading is not recorded.
-    """
-    kind = kinds.of(asked)
-    chosen = next((fact for fact in kind.facts if fact.asked and fact.labels), None)
-    words = (
-        [label for word, label in chosen.labels.items() if word in getattr(asked, chosen.field)]
-        if chosen
-        else []
-    )
-    if asked.kind == KindWord.RESOURCE:
-        more = f" and {len(words) - 1} more" if len(words) > 1 else ""
-        return f"{kind.label} · {words[0] if words else ''}{more}"
-    parts = words[:1] or [kind.label]
-    if kind.typed and perform.may_read(by, asked) and not asked.patient_data:
-        typed = getattr(asked, kind.typed[0])
-        parts.append(shorten(typed, SNIPPET, placeholder="\N{NO-BREAK SPACE}…", break_on_hyphens=False))
-    return " · ".join(parts)
-
-
-def _label(labels: Mapping[Any, str], word: str) -> str:
-    """The words for a stored word; one that the lists of today no longer hold stands for itself."""
-    return labels.get(word, word)
-
-
-def _with_credential(asked: Request) -> str:
-    return ", ".join(part for part in (asked.name, asked.credential) if part)
-
-
-def _flags(asked: Request) -> tuple[str, ...]:
-    flags = [] if kinds.is_known(asked) else ["Not of this version"]
-    if asked.signals and not asked.is_spam:
-        flags.append("Possible spam")
-    if asked.patient_data:
-        flags.append("Patient data")
-    if asked.possible_duplicate_of:
-        flags.append("Possible duplicate")
-    return tuple(flags)
 
 
 def pass_purpose(user: User, asked: Request) -> str:
@@ -133,11 +60,14 @@ class CaseFile:
         self.by = by
         self.kind = kinds.of(asked)
         self.is_recorded = False
-        self.forms = {act.word: form_of(act, asked) for act in ROOM_ACTS if act.asks}
+        self.seen_at: datetime | None = None  # of a page that came too late: when it was opened
+        self.forms = {act.box: form_of(act, asked) for act in ROOM_ACTS if act.asks and not act.shares}
         self.drafts = drafts.of(asked, by.id)
         for word, form in self.forms.items():
             form.version.of = asked
-            if word in self.drafts and not form["text"].raw_data:  # what was just typed is newer
+            if (
+                word in self.drafts and "text" in form and not form["text"].raw_data
+            ):  # what was just typed is newer
                 form["text"].data = self.drafts[word].text
 
     def record_opening(self, typed: Mapping[str, str] | None = None) -> None:
@@ -186,7 +116,7 @@ class CaseFile:
     @property
     def asked_by(self) -> str:
         """Who asks."""
-        return _with_credential(self.request)
+        return with_credential(self.request)
 
     @property
     def asked_text(self) -> str:
@@ -207,12 +137,14 @@ class CaseFile:
     @property
     def reasoned_acts(self) -> list[Act]:
         """The acts that ask for a reason and are offered."""
-        return [act for act in ROOM_ACTS if act.reasons and perform.may(self.by, act, self.request)]
+        found = [act for act in ROOM_ACTS if act.reasons and not act.writes]
+        return [act for act in found if perform.may(self.by, act, self.request)]
 
     @property
     def offered_forms(self) -> list[Any]:
         """The forms of the acts that are offered and ask something."""
-        return [form for word, form in self.forms.items() if self.may(word)]
+        boxes = {act.box for act in ROOM_ACTS if act.asks and perform.may(self.by, act, self.request)}
+        return [form for box, form in self.forms.items() if box in boxes]
 
     @property
     def registry(self) -> provider.Registry | None:
@@ -234,14 +166,39 @@ class CaseFile:
     @property
     def flags(self) -> tuple[str, ...]:
         """What to look out for, in words."""
-        return _flags(self.request)
+        return flags_of(self.request)
 
     @property
-    def thread(self) -> list[tuple[Message, bool]]:
-        """Notes and answers, oldest first, and whether this person may read each."""
+    def thread(self) -> list[thread.Said]:
+        """Notes, answers, calls and the rest, oldest first, each as this person may read it."""
+        return thread.of(self.request, self.by, may_read=self.may_read, is_recorded=self.is_recorded)
+
+    @property
+    def materials(self) -> list[str]:
+        """The materials that were asked for, each in words."""
+        labels = next((fact.labels for fact in self.kind.facts if fact.field == "items"), {})
+        return [label(labels, item) for item in self.request.items]
+
+    @property
+    def joined(self) -> Sequence[Request]:
+        """The requests that are joined to this one as its duplicates."""
+        return perform.duplicates(self.request)
+
+    @property
+    def joined_to(self) -> Request | None:
+        """The request that is answered for this one too."""
+        other = self.request.duplicate_of
+        return db.session.get(Request, other) if other else None
+
+    @property
+    def news(self) -> list[dict[str, Any]]:
+        """What colleagues did since this page was opened; the pass that it sent back says when that was."""
+        if self.seen_at is None:
+            return []
         return [
-            (message, self.may_read or (self.is_recorded and message.author_id == self.by.id))
-            for message in perform.messages(self.request)
+            {"text": action(entry), "by": entry.actor_name, "at": entry.at, "detail": detail(entry)}
+            for entry in audit.trail(self.request.subject)
+            if entry.at >= self.seen_at and entry.actor_id != self.by.id and entry.action != "request.opened"
         ]
 
     @property
@@ -302,10 +259,10 @@ class CaseFile:
         ] + self._signal_facts()
 
     def _signal_facts(self) -> list[tuple[str, Any]]:
-        signs = [_label(patient_data.LABELS, sign) for sign in self.request.patient_data]
+        signs = [label(patient_data.LABELS, sign) for sign in self.request.patient_data]
         return [
             ("May say who a patient is", ", ".join(signs)),
-            ("May be from a robot", ", ".join(_label(SIGNALS, signal) for signal in self.request.signals)),
+            ("May be from a robot", ", ".join(label(SIGNALS, signal) for signal in self.request.signals)),
         ]
 
 
@@ -316,4 +273,4 @@ def action(entry: AuditEntry) -> str:
 
 def detail(entry: AuditEntry) -> str:
     """The reason, or what spoke for a robot, in words."""
-    return ", ".join(_label(REASONS | SIGNALS, word) for word in entry.detail.split(", "))
+    return ", ".join(label(REASONS | SIGNALS, word) for word in entry.detail.split(", "))

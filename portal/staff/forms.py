@@ -15,26 +15,20 @@ from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  #
 from wtforms.validators import DataRequired
 from wtforms.widgets import HiddenInput
 
-from portal.desk.acts import (
-    ANSWER,
-    CALL_BACK,
-    CLOSE,
-    LICENSE,
-    NOTE,
-    SELECT_REASON,
-    WRITE_ANSWER,
-    WRITE_CALL,
-    WRITE_LICENSE,
-    WRITE_NOTE,
-    Act,
-)
-from portal.forms import BaseForm, ChoiceField, LongTextField
+from portal.db import db
+from portal.desk.acts import CLOSE, SELECT_REASON, WRITE_ANSWER, WRITE_NOTE, Act
+from portal.desk.contact import GIVE_ADDRESS, SELECT_OUTCOME, WRITE_FAX
+from portal.desk.identity import WRITE_CALL, WRITE_LICENSE
+from portal.desk.joining import GIVE_REFERENCE
+from portal.desk.models import CALL_OUTCOME_LABELS
+from portal.forms import BaseForm, ChoiceField, EmailField, LongTextField, TextField
 from portal.intake import checks
 from portal.intake.models import KIND_LABELS, CloseReason, Request, Status
 from portal.npi.verdicts import WORDS, phone_in_words
 
 NOTE_MAX = 4_000
 ANSWER_MAX = 8_000
+NUMBER_MAX = 40
 
 
 class Versioned(Protocol):
@@ -80,6 +74,11 @@ class DeskForm(BaseForm):
 
 
 WORK = {"form": "work"}  # the one form of the request's page: what any button sends holds all that was typed
+
+
+def choices(labels: Mapping[Any, str], **more: str) -> list[SelectChoice]:
+    """Stored words and what is shown for them, as a field takes them."""
+    return [SelectChoice(value=str(word), label=label, render_kw=more) for word, label in labels.items()]
 
 
 class NoteForm(DeskForm):
@@ -129,11 +128,6 @@ class AnswerForm(DeskForm):
     close = BooleanField()
 
 
-def choices(labels: Mapping[Any, str], **more: str) -> list[SelectChoice]:
-    """Stored words and what is shown for them, as a field takes them."""
-    return [SelectChoice(value=str(word), label=label, render_kw=more) for word, label in labels.items()]
-
-
 class ReasonForm(DeskForm):
     """Why: one of a list, because the audit trail holds no free text."""
 
@@ -144,16 +138,71 @@ class ReasonForm(DeskForm):
         self.reason.choices = choices(act.reasons, **WORK)
 
 
+class LoggedCallForm(DeskForm):
+    """A call: what came of it, which number, and what was said."""
+
+    reason = ChoiceField(
+        "What came of it",
+        [DataRequired(SELECT_OUTCOME)],
+        choices=choices(CALL_OUTCOME_LABELS, **WORK),
+        validate_choice=False,
+    )
+    number = TextField("Number called", max_length=NUMBER_MAX, render_kw={**WORK, "inputmode": "tel"})
+    text = LongTextField("What was said", max_length=NOTE_MAX, render_kw={"data-count": NOTE_MAX, **WORK})
+
+
+class FaxForm(DeskForm):
+    """A fax: to which number, and what it said."""
+
+    number = TextField("Fax number", max_length=NUMBER_MAX, render_kw={**WORK, "inputmode": "tel"})
+    text = LongTextField(
+        "What you faxed",
+        [DataRequired(WRITE_FAX)],
+        max_length=ANSWER_MAX,
+        render_kw={"data-count": ANSWER_MAX, **WORK},
+    )
+
+
+class TargetForm(DeskForm):
+    """Which request this one repeats."""
+
+    target = TextField(
+        "Reference of the other request",
+        [DataRequired(GIVE_REFERENCE)],
+        max_length=40,
+        render_kw={**WORK, "autocomplete": "off", "spellcheck": "false"},
+    )
+
+
+class AddressForm(DeskForm):
+    """Where to send an answer again."""
+
+    address = EmailField("Address", [DataRequired(GIVE_ADDRESS)], render_kw={**WORK, "autocomplete": "off"})
+
+
+FORMS: Mapping[str, type[DeskForm]] = {
+    "note": NoteForm,
+    "answer": AnswerForm,
+    "call": LoggedCallForm,
+    "license": LicenseForm,
+    "fax-answered": FaxForm,
+    "duplicate": TargetForm,
+}
+
+
 def form_of(act: Act, request: Request) -> ActForm | DeskForm:
     """The form that asks what an act needs; what is answered is closed because it is answered."""
-    if act is NOTE:
-        return NoteForm(prefix=act.word)
-    if act is CALL_BACK:
-        return CallForm(request, prefix=act.word)
-    if act is LICENSE:
-        return LicenseForm(prefix=act.word)
-    if act is ANSWER:
-        return AnswerForm(prefix=act.word)
+    if act.word == "call-back":
+        return CallForm(request, prefix=act.box)
+    if act.box == "call":
+        return LoggedCallForm(prefix=act.box, data={"number": request.phone})
+    if act.box == "duplicate" and request.possible_duplicate_of:
+        other = db.session.get(Request, request.possible_duplicate_of)
+        return TargetForm(prefix=act.box, data={"target": other.reference if other else ""})
+    if act.box == "resend":
+        return AddressForm(prefix=act.box, data={"address": request.reply_email})
+    if form := FORMS.get(act.box):
+        return form(prefix=act.box)
     if act.reasons:
         is_answered = act is CLOSE and request.status == Status.ANSWERED
         return ReasonForm(act, data={"reason": CloseReason.ANSWERED} if is_answered else {})
@@ -161,6 +210,13 @@ def form_of(act: Act, request: Request) -> ActForm | DeskForm:
 
 
 VERDICT_CHOICES = {"": "All"} | {verdict.value: words for verdict, words in WORDS.items()}
+
+
+class HandOverForm(BaseForm):
+    """To whom all of somebody's work goes."""
+
+    honeypot = None  # type: ignore[assignment]
+    to = SelectField("To", validate_choice=False)
 
 
 class FilterForm(Form):

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from portal.audit import AuditEntry
 from portal.db import db
 from portal.desk import search as queue
-from portal.desk.acts import CALL_BACK, LICENSE
+from portal.desk.identity import CALL_BACK, LICENSE
 from portal.intake import checks
 from portal.intake.models import Request
 from portal.npi import boards

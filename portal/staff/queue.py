@@ -11,15 +11,27 @@ from flask.typing import ResponseReturnValue
 
 from portal import addresses, web
 from portal.clock import now
-from portal.desk import drafts
+from portal.db import transaction
+from portal.desk import drafts, perform
 from portal.desk import search as queue
-from portal.desk.search import ALL_WORD, LATE_WORD, OPEN_WORD, SORT_ANSWER_BY, SORT_NEWEST, Filters
+from portal.desk.search import (
+    ALL_WORD,
+    CALL_WORD,
+    LATE_WORD,
+    OPEN_WORD,
+    REFUSED_WORD,
+    SORT_ANSWER_BY,
+    SORT_NEWEST,
+    TODAY_WORD,
+    Filters,
+)
+from portal.errors import NotFound
 from portal.intake.models import KIND_LABELS, STATUS_LABELS, Kind, Request, Status
 from portal.people import accounts
 from portal.people.models import Role, User
-from portal.signin.gate import current, guarded
-from portal.staff.casefile import line
-from portal.staff.forms import VERDICT_CHOICES, FilterForm, choices
+from portal.signin.gate import current, guarded, keeps_text
+from portal.staff.forms import VERDICT_CHOICES, FilterForm, HandOverForm, choices
+from portal.staff.lines import line
 
 bp = guarded("queue", Role.DESK, Role.PHARMACIST, Role.MANAGER)
 
@@ -45,6 +57,30 @@ VIEWS = (
     ),
     View("Mine", "My requests", Filters(owner="me"), "mine", "You have no open requests."),
     View("Late", "Late requests", Filters(status=LATE_WORD), "late", "Nothing is late."),
+    View(
+        "Due today",
+        "Requests promised for today",
+        Filters(status=TODAY_WORD),
+        "today",
+        "Nothing more is promised for today.",
+    ),
+    View(
+        "To call", "Requests that want a call", Filters(status=CALL_WORD), "call", "Nobody waits for a call."
+    ),
+    View(
+        "Waiting",
+        "Requests that wait for the prescriber",
+        Filters(status=Status.WAITING),
+        "waiting",
+        "Nothing waits for a prescriber.",
+    ),
+    View(
+        "Mail refused",
+        "Requests whose mail did not arrive",
+        Filters(status=REFUSED_WORD),
+        "refused",
+        "No mail to a prescriber was given up.",
+    ),
     View("All open", "Open requests", Filters(), "open", "Nothing is open."),
     View(
         "Answered",
@@ -66,6 +102,9 @@ STATUS_CHOICES = {
     "": "All open, or all while searching",
     OPEN_WORD: "All open",
     LATE_WORD: "Late",
+    TODAY_WORD: "Due today",
+    CALL_WORD: "To call",
+    REFUSED_WORD: "Mail refused",
     **{status.value: label for status, label in STATUS_LABELS.items()},
     ALL_WORD: "All",
 }
@@ -76,6 +115,22 @@ SORT_CHOICES = {SORT_ANSWER_BY: "Soonest first", SORT_NEWEST: "Newest first"}
 def home() -> ResponseReturnValue:
     """The work is the first page."""
     return redirect(url_for(".requests"), 303)
+
+
+@bp.post(f"{addresses.STAFF_REQUESTS}/hand-over")
+@keeps_text
+def hand_over() -> ResponseReturnValue:
+    """Give all that is mine to a colleague, or back to the queue."""
+    by, form = current(), HandOverForm()
+    if form.validate():
+        chosen = form.to.data or ""
+        if chosen and not queue.is_id(chosen):
+            raise NotFound
+        to = accounts.get(int(chosen)) if chosen else None
+        with transaction():
+            perform.hand_over(by, to, at=now())
+        return redirect(url_for(".requests", owner="me", done="handed-over"), 303)
+    return redirect(url_for(".requests", owner="me"), 303)
 
 
 @bp.get(addresses.STAFF_REQUESTS)
@@ -114,8 +169,17 @@ def requests() -> ResponseReturnValue:
             is_empty=not found.rows and queue.is_empty(),
             next_due=next_due,
             open_now=found.counts.open,
+            hand_over=_hand_over_form(by) if filters.owner == "me" and found.counts.mine else None,
+            done="All that you had is handed over." if request.args.get("done") == "handed-over" else "",
         )
     )
+
+
+def _hand_over_form(by: User) -> HandOverForm:
+    others = {str(user.id): user.name for user in accounts.people() if user.active and user.id != by.id}
+    form = HandOverForm(formdata=None)
+    form.to.choices = choices({"": "Back to the queue"} | others)
+    return form
 
 
 def _number(total: int) -> str:

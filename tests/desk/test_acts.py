@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from itertools import product
 from threading import Barrier
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,8 +18,9 @@ from sqlalchemy import update
 from portal import audit
 from portal.clock import now
 from portal.db import db, transaction
-from portal.desk import acts, perform
-from portal.desk.acts import PORTAL, ROOM_ACTS, Act
+from portal.desk import acts, contact, identity, joining, perform
+from portal.desk.acts import PORTAL, Act
+from portal.desk.table import ROOM_ACTS
 from portal.errors import Conflict, Forbidden, NotFound, PortalError, Refused
 from portal.intake import checks
 from portal.intake.models import Kind, Message, Request, Status
@@ -206,7 +208,7 @@ def test_a_note_stays_inside(app: Flask, ada: User, reference: str) -> None:
 
     assert how_many(app, Delivery) == mails
     with app.app_context():
-        (message,) = perform.messages(the_request(app))
+        (message,) = perform.thread(the_request(app))
         assert (message.kind, message.author_name, message.text) == (
             "note",
             "Ada King",
@@ -323,7 +325,7 @@ def test_without_a_number_of_the_registry_nobody_was_called_back(
     app: Flask, ada: User, reference: str
 ) -> None:
     with pytest.raises(Conflict, match="no telephone number"), work(app) as request:
-        do(acts.CALL_BACK, request, ada, text="They sent it.", form_token="c-1")
+        do(identity.CALL_BACK, request, ada, text="They sent it.", form_token="c-1")
 
 
 # ---- ending
@@ -392,6 +394,13 @@ GIVEN: dict[str, dict[str, Any]] = {
     "close": {"reason": "withdrawn"},
     "reopen": {"reason": "by_mistake"},
     "spam": {"reason": "robot"},
+    "call": {"reason": "no_answer", "number": "925-555-0142", "text": "", "form_token": "p"},
+    "call-answered": {"reason": "reached", "number": "925-555-0142", "text": "Told them.", "form_token": "q"},
+    "fax-answered": {"number": "", "text": "Faxed it.", "form_token": "f"},
+    "ask": {"text": "Which dose now?", "form_token": "k"},
+    "wait": {"reason": "they_send"},
+    "resend": {"address": "other@clinic.example"},
+    "duplicate": {"target": "LDN-BCDF-GHJK"},
 }
 VERSIONED = [act for act in ROOM_ACTS if act.is_versioned]
 # Said a second time, by hand: what each role may, of a consultation and of materials; and whose it must be.
@@ -406,6 +415,16 @@ MAY = {
     "spam": ("desk pharmacist manager", "desk pharmacist manager"),
     "not-spam": ("desk pharmacist manager", "desk pharmacist manager"),
     "check-again": ("desk pharmacist manager", "desk pharmacist manager"),
+    "call": ("desk pharmacist manager", "desk pharmacist manager"),
+    "call-answered": ("pharmacist", "desk pharmacist manager"),
+    "fax-answered": ("pharmacist", "desk pharmacist manager"),
+    "posted": ("pharmacist", "desk pharmacist manager"),
+    "ask": ("pharmacist", "desk pharmacist manager"),
+    "resend": ("pharmacist", "desk pharmacist manager"),
+    "wait": ("desk pharmacist manager", "desk pharmacist manager"),
+    "resume": ("desk pharmacist manager", "desk pharmacist manager"),
+    "duplicate": ("desk pharmacist manager", "desk pharmacist manager"),
+    "part": ("pharmacist manager", "pharmacist manager"),
     "call-back": ("desk pharmacist manager", "desk pharmacist manager"),
     "license": ("pharmacist manager", "pharmacist manager"),
 }
@@ -415,8 +434,18 @@ MOVES = {
     "take-over": ("new in_progress waiting", "-"),
     "release": ("in_progress", "new"),
     "note": ("new in_progress waiting answered closed spam duplicate", "-"),
-    "answer": ("in_progress", "answered"),
-    "close": ("in_progress waiting answered", "closed"),
+    "answer": ("in_progress answered", "answered"),
+    "close": ("new in_progress waiting answered", "closed"),
+    "call": ("new in_progress waiting answered", "-"),
+    "call-answered": ("new in_progress waiting", "answered"),
+    "fax-answered": ("new in_progress waiting", "answered"),
+    "posted": ("new in_progress waiting", "answered"),
+    "ask": ("in_progress", "waiting"),
+    "wait": ("in_progress", "waiting"),
+    "resume": ("waiting", "in_progress"),
+    "resend": ("waiting answered closed", "-"),
+    "duplicate": ("new in_progress waiting answered", "duplicate"),
+    "part": ("duplicate", "in_progress"),
     "reopen": ("answered closed", "in_progress"),
     "spam": ("new in_progress", "spam"),
     "not-spam": ("spam", "new"),
@@ -441,13 +470,18 @@ def test_who_looked_at_an_older_state_changes_nothing(
 
 
 @pytest.mark.parametrize("act", ROOM_ACTS, ids=lambda act: act.word)
-def test_every_act_keeps_to_the_table_of_moves(app: Flask, reference: str, act: Act) -> None:
+def test_every_act_keeps_to_the_table_of_moves(
+    app: Flask, reference: str, act: Act, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(joining, "target_of", lambda _given: SimpleNamespace(id=999, status=Status.ANSWERED))
+    monkeypatch.setattr(contact, "_latest", lambda _request: SimpleNamespace(id=1))
+    kind = {"kind": Kind.RESOURCE, "delivery": "post"} if act is contact.POSTED else {}
     grace, ada = staff(app), staff(app, "Ada King", "desk")
     owner = {"another": ada.id, "nobody": None}.get(act.owner, grace.id)
     starts, ends = MOVES[act.word]
     give_number(app)
     for start in Status:
-        before = put(app, status=start, owner_id=owner, version=1)
+        before = put(app, status=start, owner_id=owner, version=1, **kind)
         with app.app_context():
             done, offered = len(actions(app)), perform.may(grace, act, before)
         assert offered == (start.value in starts.split()), start

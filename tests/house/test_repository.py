@@ -14,7 +14,7 @@ import pytest
 from flask import Flask
 
 from config import ROOT
-from portal.desk.acts import ROOM_ACTS
+from portal.desk.table import ROOM_ACTS
 from portal.intake.kinds import ROOM_KINDS
 from portal.staff import casefile
 from tests.figures import Figure

@@ -247,6 +247,8 @@ def test_every_kind_of_mail_is_valid_html(
     played.open(reader(played)[0]).press("Delete everything you hold about me")
     open_request(played, "Ada", kind="consultation", status="in_progress")
     played.fill(**{"answer-text": "At least 7 to 10 days. The label says so."}).press("Send answer and close")
+    open_request(played, "Ada", kind="consultation", status="in_progress", owner_id=2)
+    played.fill(**{"answer-text": "Which dose is it now?"}).press("Send as a question and wait")
     with house.staff.app_context(), transaction():
         grace, ada, dee = (db.session.get(User, number) for number in (1, 2, 3))
         assert grace and ada and dee

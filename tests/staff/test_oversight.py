@@ -14,7 +14,7 @@ from config import ROOT
 from portal import audit, jobs
 from portal.clock import now
 from portal.db import db, transaction
-from portal.desk.acts import ROOM_ACTS
+from portal.desk.table import ROOM_ACTS
 from portal.mail import lanes
 from portal.mail import promise as mail
 from portal.mail.letters import LETTERS

@@ -190,7 +190,7 @@ def test_nobody_can_be_acted_on_twice_over_or_against_the_rules(
     assert answer.status_code == 422
     assert accounts.NOT_YOURSELF in answer.text
     assert user(manager.user_id).active
-    assert manager.post("/staff/people/9999/disable", data={"csrf_token": token}).status_code == 404
+    assert manager.post("/staff/people/9999/disable", data={"csrf_token": token}).status_code == 403
 
 
 def test_without_the_token_nothing_is_done(signed_in: SignedIn, user: Callable[[int], User]) -> None:
@@ -332,7 +332,7 @@ def test_a_cancelled_link_opens_nothing_and_is_in_the_trail(
 
     again.sees("The link no longer works.").lacks("tom@pharmacy.example")
     visitor.open(links(outbox)[0], status=404)
-    page.press("Cancel the link to tom@pharmacy.example", status=404)
+    page.press("Cancel the link to tom@pharmacy.example", status=403)
     with app.app_context():
         last = db.session.scalars(select(AuditEntry).order_by(AuditEntry.id.desc())).first()
         assert last is not None and (last.action, last.detail) == ("staff.link_cancelled", "pharmacist")

@@ -131,7 +131,7 @@ def test_a_request_that_is_none_is_not_found(signed_in: SignedIn) -> None:
     colleague = signed_in("manager")
 
     for name in ("LDN-BCDF-GHJK", "nonsense", "1", "%00", "LDN-BCDF-GHJK/claim", "LDN-BCDF-GHJK/nonsense"):
-        colleague.open(address(name), status=404)
+        colleague.open(address(name), status=403)
 
 
 def test_a_stranger_reads_nothing_and_does_nothing(
@@ -208,8 +208,8 @@ MATRIX = {
     # state: role: acts offered on a consultation
     "new": {
         "desk": {"claim", "note", "spam"},
-        "pharmacist": {"claim", "note", "spam"},
-        "manager": {"claim", "note", "spam"},
+        "pharmacist": {"claim", "note", "close", "spam"},
+        "manager": {"claim", "note", "close", "spam"},
     },
     "mine": {
         "desk": {"release", "note", "spam"},

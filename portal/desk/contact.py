@@ -1,0 +1,241 @@
+"""The acts by which somebody is reached other than by an answer: a call, a fax, the post, a question; and waiting."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from portal import hours, tokens
+from portal.db import db
+from portal.desk.acts import (
+    EVERYBODY,
+    NOT_YOURS,
+    SELECT_REASON,
+    WRITE_ANSWER,
+    Act,
+    Given,
+    Staff,
+    send_words,
+    written,
+)
+from portal.desk.models import CALL_OUTCOME_LABELS, CallOutcome, Contact, ContactKind
+from portal.errors import Conflict
+from portal.intake.models import OPEN, Delivery, Kind, Message, MessageKind, Request, Status
+from portal.mail import promise as mail
+from portal.settings import settings
+
+NO_ANSWER_BY_CALL = "A call answers them when you spoke, or left the answer as a message"
+SELECT_OUTCOME = "Select what came of the call"
+GIVE_ADDRESS = "Enter the address to send it to"
+NOTHING_TO_RESEND = "No answer was written here by mail."
+WRITE_FAX = "Write what you faxed"
+WAIT_REASON_LABELS = {
+    "asked": "We asked them something by phone or fax",
+    "they_send": "They will send us more",
+    "they_call": "They will call us",
+}
+
+
+def _answers(by: Staff, at: datetime) -> dict[str, Any]:
+    return {"owner_id": by.id, "claimed_at": at, "answered_at": at}
+
+
+def _log(kind: ContactKind, request: Request, by: Staff, at: datetime, given: Given) -> None:
+    db.session.add(
+        Contact(
+            request_id=request.id,
+            kind=kind,
+            outcome=given.get("reason") or "",
+            number=given.get("number") or "",
+            text=given.get("text") or "",
+            author_id=by.id,
+            author_name=by.name,
+            written_at=at,
+            form_token=given.get("form_token") or tokens.new_token(),
+        )
+    )
+
+
+def _called(request: Request, by: Staff, at: datetime, given: Given) -> None:
+    _log(ContactKind.CALL, request, by, at, given)
+
+
+def _faxed(request: Request, by: Staff, at: datetime, given: Given) -> None:
+    _log(ContactKind.FAX, request, by, at, given)
+
+
+def _posted(request: Request, by: Staff, at: datetime, given: Given) -> None:
+    _log(ContactKind.POST, request, by, at, given)
+
+
+def _asked(request: Request, by: Staff, at: datetime, given: Given) -> None:
+    message = written(request, MessageKind.ANSWER, by, at, given)
+    db.session.add(message)
+    db.session.flush()
+    send_words("desk/question", request, message, at)
+
+
+def _latest(request: Request) -> Message | None:
+    mine = select(Message).where(Message.request_id == request.id, Message.kind == MessageKind.ANSWER)
+    return db.session.scalar(mine.order_by(Message.id.desc()).limit(1))
+
+
+def _has_answer(request: Request, _at: datetime, _given: Given) -> None:
+    if _latest(request) is None:
+        raise Conflict(NOTHING_TO_RESEND)
+
+
+def _resend(request: Request, _by: Staff, at: datetime, given: Given) -> None:
+    """The latest words once more; what was given up on the way is not tried there any more."""
+    if message := _latest(request):
+        mail.withdraw_dead(request.subject, at=at)
+        letter = "desk/question" if request.status == Status.WAITING else "intake/answer"
+        facts = {"answer": message.id}
+        mail.promise(letter, to=str(given["address"]), facts=facts, cause=request.subject, at=at)
+
+
+def _rests(_by: Staff, at: datetime) -> dict[str, Any]:
+    return {"waiting_since": at}
+
+
+def _goes_on(request: Request, _by: Staff, at: datetime, _given: Given) -> None:
+    """What was left of the promise when the clock stopped is left of it now; a broken one stays broken."""
+    since = request.waiting_since
+    if since is not None and request.answer_by > since:
+        left = hours.worked(since, request.answer_by, settings().ORG)
+        request.answer_by = hours.after(at, left, settings().ORG)
+    request.waiting_since = None
+
+
+def _by_post(request: Request) -> bool:
+    return request.kind == Kind.RESOURCE and request.delivery == Delivery.POST
+
+
+CALL = Act(
+    word="call",
+    label="Log the call",
+    done="The call is noted.",
+    audit="request.called",
+    told="Called",
+    roles=EVERYBODY,
+    starts=frozenset({*OPEN, Status.ANSWERED}),
+    asks="reason",
+    writes=True,
+    reasons=CALL_OUTCOME_LABELS,
+    missing=SELECT_OUTCOME,
+    then=_called,
+    is_versioned=False,
+)
+CALL_ANSWERED = Act(
+    word="call-answered",
+    label="Log the call: it answered them",
+    done="The call is noted, and the request is answered.",
+    audit="request.answered_by_call",
+    told="Answered by phone",
+    roles=None,
+    starts=frozenset(OPEN),
+    ends=Status.ANSWERED,
+    owner="free",
+    not_mine=NOT_YOURS,
+    shares="call",
+    asks="reason",
+    writes=True,
+    reasons={word: CALL_OUTCOME_LABELS[word] for word in (CallOutcome.REACHED, CallOutcome.LEFT_MESSAGE)},
+    missing=NO_ANSWER_BY_CALL,
+    change=_answers,
+    then=_called,
+)
+FAX_ANSWERED = Act(
+    word="fax-answered",
+    label="Log the fax: it answered them",
+    done="The fax is noted, and the request is answered.",
+    audit="request.answered_by_fax",
+    told="Answered by fax",
+    roles=None,
+    starts=frozenset(OPEN),
+    ends=Status.ANSWERED,
+    owner="free",
+    not_mine=NOT_YOURS,
+    asks="text",
+    writes=True,
+    missing=WRITE_FAX,
+    change=_answers,
+    then=_faxed,
+)
+POSTED = Act(
+    word="posted",
+    label="Mark as posted",
+    done="The request is answered: it went by post.",
+    audit="request.posted",
+    told="Posted",
+    roles=None,
+    starts=frozenset(OPEN),
+    ends=Status.ANSWERED,
+    owner="free",
+    not_mine=NOT_YOURS,
+    fits=_by_post,
+    change=_answers,
+    then=_posted,
+    button="",
+)
+ASK = Act(
+    word="ask",
+    label="Send as a question and wait",
+    done="Your question is on its way. The promise rests until they reply.",
+    audit="request.asked_back",
+    told="Asked back",
+    roles=None,
+    starts=frozenset({Status.IN_PROGRESS}),
+    ends=Status.WAITING,
+    owner="mine",
+    not_mine=NOT_YOURS,
+    shares="answer",
+    asks="text",
+    writes=True,
+    missing=WRITE_ANSWER,
+    change=_rests,
+    then=_asked,
+)
+WAIT = Act(
+    word="wait",
+    label="Wait for the prescriber",
+    done="The request waits for the prescriber. The promise rests meanwhile.",
+    audit="request.waits",
+    told="Waits for the prescriber",
+    roles=EVERYBODY,
+    starts=frozenset({Status.IN_PROGRESS}),
+    ends=Status.WAITING,
+    owner="mine",
+    not_mine=NOT_YOURS,
+    asks="reason",
+    missing=SELECT_REASON,
+    reasons=WAIT_REASON_LABELS,
+    change=_rests,
+)
+RESUME = Act(
+    word="resume",
+    label="Go on with it",
+    done="The request is in progress again, and its promise runs.",
+    audit="request.resumed",
+    told="Taken up again",
+    roles=EVERYBODY,
+    starts=frozenset({Status.WAITING}),
+    ends=Status.IN_PROGRESS,
+    then=_goes_on,
+)
+RESEND = Act(
+    word="resend",
+    label="Send it again",
+    done="The answer is on its way to that address.",
+    audit="request.resent",
+    told="Sent again, to another address or the same",
+    roles=None,
+    starts=frozenset({Status.WAITING, Status.ANSWERED, Status.CLOSED}),
+    asks="address",
+    missing=GIVE_ADDRESS,
+    limit=_has_answer,
+    then=_resend,
+)
+CONTACT_ACTS = (CALL, CALL_ANSWERED, FAX_ANSWERED, POSTED, ASK, WAIT, RESUME, RESEND)

@@ -1,0 +1,21 @@
+"""Every act there is, in the order in which pages offer them: the state machine, which stands nowhere else."""
+
+from portal.desk.acts import (
+    ANSWER,
+    CLAIM,
+    CLOSE,
+    NOT_SPAM,
+    NOTE,
+    RELEASE,
+    REOPEN,
+    SPAM,
+    TAKE_OVER,
+)
+from portal.desk.contact import CONTACT_ACTS
+from portal.desk.identity import ON_NPI
+from portal.desk.joining import JOINING_ACTS
+
+ROOM_ACTS = (
+    *(CLAIM, TAKE_OVER, RELEASE, NOTE, ANSWER, *CONTACT_ACTS),
+    *(CLOSE, REOPEN, *JOINING_ACTS, SPAM, NOT_SPAM, *ON_NPI),
+)

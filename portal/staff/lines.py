@@ -1,0 +1,94 @@
+"""What one member of staff may see of a request in a line of the list, and in which words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from textwrap import shorten
+from typing import Any
+
+from portal.desk import perform
+from portal.desk import search as queue
+from portal.desk.acts import CLAIM, Staff
+from portal.intake import kinds
+from portal.intake.models import Kind as KindWord
+from portal.intake.models import Request
+from portal.staff import provider
+
+SNIPPET = 60  # characters of a question in the list, whole words
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of the list."""
+
+    request: Request
+    asked_by: str
+    owner_name: str
+    is_late: bool
+    subject: str
+    flags: tuple[str, ...]
+    may_claim: bool
+    writers: str  # who else writes about it at the moment
+    verdict: tuple[str, str] | None  # its words and their tone; None: nobody gave an NPI
+    remark: str
+
+
+def line(row: queue.Row, by: Staff, writers: Sequence[str] = ()) -> Line:
+    """The row as this member of staff may see it."""
+    return Line(
+        request=row.request,
+        asked_by=with_credential(row.request),
+        owner_name=row.owner_name,
+        is_late=row.is_late,
+        subject=_subject(row.request, by),
+        flags=flags(row.request),
+        may_claim=perform.may(by, CLAIM, row.request),
+        writers=" and ".join(writers),
+        verdict=provider.tag(row.request.verdict) if row.request.npi else None,
+        remark=provider.remark(row.request.verdict),
+    )
+
+
+def _subject(asked: Request, by: Staff) -> str:
+    """First topic or material, and the beginning of the question for those who may read it.
+
+    Where a patient may be named in it, nobody reads the question here, where reading is not recorded.
+    """
+    kind = kinds.of(asked)
+    chosen = next((fact for fact in kind.facts if fact.asked and fact.labels), None)
+    words = (
+        [label for word, label in chosen.labels.items() if word in getattr(asked, chosen.field)]
+        if chosen
+        else []
+    )
+    if asked.kind == KindWord.RESOURCE:
+        more = f" and {len(words) - 1} more" if len(words) > 1 else ""
+        return f"{kind.label} · {words[0] if words else ''}{more}"
+    parts = words[:1] or [kind.label]
+    if kind.typed and perform.may_read(by, asked) and not asked.patient_data:
+        typed = getattr(asked, kind.typed[0])
+        parts.append(shorten(typed, SNIPPET, placeholder="\N{NO-BREAK SPACE}…", break_on_hyphens=False))
+    return " · ".join(parts)
+
+
+def label(labels: Mapping[Any, str], word: str) -> str:
+    """The words for a stored word; one that the lists of today no longer hold stands for itself."""
+    return labels.get(word, word)
+
+
+def with_credential(asked: Request) -> str:
+    """Who asks."""
+    return ", ".join(part for part in (asked.name, asked.credential) if part)
+
+
+def flags(asked: Request) -> tuple[str, ...]:
+    """What to look out for, in words."""
+    found = [] if kinds.is_known(asked) else ["Not of this version"]
+    if asked.signals and not asked.is_spam:
+        found.append("Possible spam")
+    if asked.patient_data:
+        found.append("Patient data")
+    if asked.possible_duplicate_of:
+        found.append("Possible duplicate")
+    return tuple(found)

@@ -1,0 +1,78 @@
+"""What was said about a request, and what became of each mail, as one member of staff may see it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from portal.desk import perform
+from portal.desk.acts import Staff
+from portal.desk.models import CALL_OUTCOME_LABELS, CallOutcome, Contact, ContactKind
+from portal.intake.models import Message, MessageKind, Request
+from portal.mail import lanes
+from portal.mail.models import State
+
+CONTACT_LABELS = {ContactKind.CALL: "Phone call", ContactKind.FAX: "Fax", ContactKind.POST: "Posted"}
+MAILED = ("intake/answer", "desk/question")
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What became of one mail: words, their tone, and the moment."""
+
+    words: str
+    tone: str
+    at: datetime
+    to: str
+    why: str
+
+
+def _fate(mail: Any) -> Fate:
+    words, tone, at = {
+        State.SENT: ("Sent", "ok", mail.over_at),
+        State.DEAD: ("Refused", "danger", mail.over_at),
+        State.WITHDRAWN: ("Taken back", "", mail.over_at),
+    }.get(mail.state, ("Tried, and waits" if mail.attempts else "Waiting to go", "warn", mail.due_at))
+    return Fate(
+        words, tone, at or mail.due_at, mail.recipient, mail.last_error if mail.state != State.SENT else ""
+    )
+
+
+@dataclass(frozen=True)
+class Said:
+    """One piece of a thread."""
+
+    kind: str  # how it looks: note or out
+    who: str
+    at: datetime
+    tag: str  # how it was said, where that was not by mail
+    text: str
+    hidden: bool
+    mails: Sequence[Fate]
+
+
+def _said(words: Message | Contact, may_read: bool, mails: Sequence[Fate]) -> Said:
+    kind, tag = "note" if words.kind == MessageKind.NOTE else "out", ""
+    if isinstance(words, Contact):
+        outcome = CALL_OUTCOME_LABELS[CallOutcome(words.outcome)] if words.outcome else ""
+        tag = " · ".join(part for part in (CONTACT_LABELS[words.kind], words.number, outcome) if part)
+    return Said(
+        kind, words.author_name, words.written_at, tag, words.text if may_read else "", not may_read, mails
+    )
+
+
+def of(request: Request, by: Staff, *, may_read: bool, is_recorded: bool) -> list[Said]:
+    """Notes, answers, calls and the rest, oldest first; one's own words one may always read."""
+    mails: dict[int, list[Fate]] = {}
+    for mail in lanes.fates(request.subject, MAILED):
+        mails.setdefault((mail.facts or {}).get("answer", 0), []).append(_fate(mail))
+    return [
+        _said(
+            words,
+            may_read or (is_recorded and words.author_id == by.id),
+            mails.get(words.id, []) if isinstance(words, Message) else [],
+        )
+        for words in perform.thread(request)
+    ]

@@ -1,0 +1,259 @@
+"""Calls, faxes, the post, waiting and joining: what each leaves behind, and what it refuses."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from flask import Flask
+
+from portal import audit, hours
+from portal.clock import now
+from portal.db import db, transaction
+from portal.desk import acts, contact, jobs, joining, perform
+from portal.desk.models import Contact
+from portal.errors import Conflict, Forbidden, Refused
+from portal.intake.models import Message, Request, Status
+from portal.jobs import Hand
+from portal.mail.models import Delivery, State
+from portal.organisation import Organisation, parse_hours
+from portal.people.models import User
+from tests.intake.samples import how_many, staff, submit, submit_resource, the_request
+
+PACIFIC = ZoneInfo("America/Los_Angeles")
+
+
+@pytest.fixture
+def grace(app: Flask) -> User:
+    return staff(app)
+
+
+def act(app: Flask, which: acts.Act, reference: str, by: Any, **given: Any) -> Request:
+    """One act on that request as it stands."""
+    with app.app_context(), transaction():
+        asked = perform.get(reference)
+        perform.perform(which, asked, by=by, at=now(), version=given.pop("version", asked.version), **given)
+    return the_request(app, reference)
+
+
+def mails(app: Flask, message: str) -> list[tuple[str, str]]:
+    with app.app_context():
+        rows = db.session.scalars(db.select(Delivery).order_by(Delivery.id))
+        return [(row.recipient, row.cause) for row in rows if row.body.message == message]
+
+
+def logged(app: Flask) -> list[tuple[str, str, str]]:
+    with app.app_context():
+        return [
+            (one.kind, one.outcome, one.number)
+            for one in db.session.scalars(db.select(Contact).order_by(Contact.id))
+        ]
+
+
+def test_a_call_is_noted_and_a_call_that_answers_claims_and_answers(app: Flask, grace: User) -> None:
+    reference, token = submit(app), {"form_token": "c-1"}
+    first = act(app, contact.CALL, reference, grace, reason="no_answer", number="925-555-0142", **token)
+    assert (first.status, first.owner_id) == (Status.NEW, None)
+
+    for press in ("c-2", "c-2"):  # pressed twice: noted once
+        words = {"reason": "reached", "number": "925-555-0142", "text": "Told them.", "form_token": press}
+        answered = act(app, contact.CALL_ANSWERED, reference, grace, **words)
+
+    assert (answered.status, answered.owner_id) == (Status.ANSWERED, grace.id)
+    assert answered.answered_at is not None
+    assert logged(app) == [("call", "no_answer", "925-555-0142"), ("call", "reached", "925-555-0142")]
+    assert mails(app, "intake/answer") == []
+
+
+def test_a_call_that_reached_nobody_answers_nothing_and_a_consultation_needs_a_pharmacist(
+    app: Flask, grace: User
+) -> None:
+    reference, boss = submit(app), staff(app, "Mary Boss", "manager")
+
+    with pytest.raises(Refused):
+        act(app, contact.CALL_ANSWERED, reference, grace, reason="no_answer", form_token="x")
+    with pytest.raises(Forbidden):
+        act(app, contact.CALL_ANSWERED, reference, boss, reason="reached", form_token="y")
+
+    assert the_request(app, reference).status == Status.NEW
+    assert how_many(app, Contact) == 0
+
+
+def test_what_is_somebody_elses_is_not_answered_by_phone(app: Flask, grace: User) -> None:
+    reference, other = submit(app), staff(app, "Tom Oneill", "pharmacist")
+    act(app, acts.CLAIM, reference, other)
+
+    with pytest.raises(Forbidden, match="Claim this request"):
+        act(app, contact.FAX_ANSWERED, reference, grace, text="Faxed.", form_token="f")
+
+
+def test_materials_by_post_are_answered_by_posting_them(app: Flask) -> None:
+    ada = staff(app, "Ada King", "desk")
+    by_post = submit_resource(app, delivery="post", address="1 Main Street\nDanville, CA 94526")
+    by_mail = submit_resource(app, token="other", delivery="email")
+
+    posted = act(app, contact.POSTED, by_post, ada)
+    with pytest.raises(Conflict):
+        act(app, contact.POSTED, by_mail, ada)
+
+    assert (posted.status, posted.owner_id) == (Status.ANSWERED, ada.id)
+    assert logged(app) == [("post", "", "")]
+
+
+def test_a_question_back_rests_the_promise_until_somebody_goes_on(
+    app: Flask, clock: Any, grace: User
+) -> None:
+    reference = submit(app)
+    act(app, acts.CLAIM, reference, grace)
+    clock.tick(hours=1)
+    asked = act(app, contact.ASK, reference, grace, text="Which dose now?", form_token="k")
+    assert (asked.status, len(mails(app, "desk/question"))) == (Status.WAITING, 1)
+    clock.tick(hours=24 * 14)
+    assert not the_request(app, reference).is_late(now())
+
+    gone_on = act(app, contact.RESUME, reference, grace)
+
+    with app.app_context():
+        org = app.extensions["settings"].ORG
+    left = hours.worked(asked.waiting_since or now(), asked.answer_by, org)
+    assert (gone_on.status, gone_on.waiting_since) == (Status.IN_PROGRESS, None)
+    assert left > timedelta(0)
+    assert hours.worked(now(), gone_on.answer_by, org) == left
+
+
+def test_waiting_mends_no_broken_promise(app: Flask, clock: Any, grace: User) -> None:
+    reference = submit(app)
+    act(app, acts.CLAIM, reference, grace)
+    clock.tick(hours=24 * 9)
+    before = act(app, contact.WAIT, reference, grace, reason="they_send")
+    clock.tick(hours=24)
+
+    assert act(app, contact.RESUME, reference, grace).answer_by == before.answer_by
+
+
+def test_an_answer_goes_to_both_of_two_that_are_joined(app: Flask, grace: User) -> None:
+    first = submit(app)
+    second = submit(app, "second", email="other@clinic.example")
+    act(app, joining.DUPLICATE, second, grace, target=first.lower())
+    act(app, acts.CLAIM, first, grace)
+
+    act(app, acts.ANSWER, first, grace, text="Go slowly.", form_token="a", close=False)
+
+    assert {to for to, _cause in mails(app, "intake/answer")} == {
+        the_request(app, first).email,
+        "other@clinic.example",
+    }
+    assert {cause for _to, cause in mails(app, "intake/answer")} == {f"request:{first}"}
+    parted = act(app, joining.PART, second, grace)
+    assert (parted.status, parted.duplicate_of, parted.owner_id) == (Status.IN_PROGRESS, None, grace.id)
+
+
+def test_no_request_is_joined_to_itself_in_a_circle_or_into_spam(app: Flask, grace: User) -> None:
+    one, two, three = submit(app), submit(app, "two"), submit(app, "three")
+
+    def join(what: str, to: str) -> None:
+        act(app, joining.DUPLICATE, what, grace, target=to)
+
+    with pytest.raises(Conflict, match="itself"):
+        join(one, one)
+    with pytest.raises(Refused, match="no request"):
+        join(one, "LDN-BCDF-GHJK")
+    join(one, two)
+    with pytest.raises(Conflict, match="duplicate itself"):
+        join(three, one)
+    with pytest.raises(Conflict, match="joined to this one"):
+        join(two, three)
+    act(app, acts.SPAM, three, grace, reason="robot")
+    fresh = submit(app, "four")
+    with pytest.raises(Conflict, match="spam"):
+        join(fresh, three)
+
+
+def test_an_answer_that_was_refused_goes_to_another_address(app: Flask, grace: User) -> None:
+    reference = submit(app)
+    act(app, acts.CLAIM, reference, grace)
+    act(app, contact.WAIT, reference, grace, reason="they_send")
+    with pytest.raises(Conflict, match="No answer"):
+        act(app, contact.RESEND, reference, grace, address="new@clinic.example")
+    act(app, contact.RESUME, reference, grace)
+    act(app, acts.ANSWER, reference, grace, text="Go slowly.", form_token="a", close=False)
+    with app.app_context(), transaction():
+        db.session.execute(db.update(Delivery).values(state=State.DEAD))
+
+    act(app, contact.RESEND, reference, grace, address="new@clinic.example")
+
+    with app.app_context():
+        rows = db.session.scalars(db.select(Delivery)).all()
+        states = {row.recipient: row.state for row in rows if row.body.message == "intake/answer"}
+    assert states == {the_request(app, reference).email: State.WITHDRAWN, "new@clinic.example": State.QUEUED}
+    assert how_many(app, Message) == 1
+
+
+def test_all_that_somebody_has_goes_to_a_colleague_or_back(app: Flask, grace: User) -> None:
+    ada = staff(app, "Ada King", "desk")
+    claimed, waits, closed = submit(app), submit(app, "two"), submit(app, "three")
+    for reference in (claimed, waits, closed):
+        act(app, acts.CLAIM, reference, grace)
+    act(app, contact.WAIT, waits, grace, reason="they_call")
+    act(app, acts.CLOSE, closed, grace, reason="withdrawn")
+
+    def hand(by: User, to: User | None) -> int:
+        with app.app_context(), transaction():
+            people = [db.session.get(User, one.id) if one else None for one in (by, to)]
+            return perform.hand_over(people[0], people[1], at=now())
+
+    assert hand(grace, ada) == 2
+    assert [the_request(app, one).owner_id for one in (claimed, waits, closed)] == [ada.id, ada.id, grace.id]
+    assert hand(grace, ada) == 0
+    with pytest.raises(Refused):
+        hand(ada, ada)
+    assert hand(ada, None) == 2
+    assert [(the_request(app, one).status, the_request(app, one).owner_id) for one in (claimed, waits)] == [
+        (Status.NEW, None),
+        (Status.WAITING, None),
+    ]
+    with app.app_context():
+        assert [e.action for e in audit.trail(f"request:{claimed}")].count("request.handed_over") == 2
+
+
+def test_what_is_answered_closes_by_itself_after_five_business_days(
+    app: Flask, clock: Any, grace: User
+) -> None:
+    reference = submit(app)
+    act(app, acts.CLAIM, reference, grace)
+    act(app, acts.ANSWER, reference, grace, text="Go slowly.", form_token="a", close=False)
+
+    for days, status in ((6, Status.ANSWERED), (3, Status.CLOSED)):
+        clock.tick(hours=24 * days)
+        with app.app_context():
+            jobs.close_answered(Hand("worker", lambda _seconds: False))
+        assert the_request(app, reference).status == status
+
+    with app.app_context():
+        last = audit.trail(f"request:{reference}")[-1]
+        assert (last.action, last.actor_name, last.detail) == ("request.closed", "the portal", "answered")
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "worked"),
+    [
+        ((16, 10), (16, 12), 2),  # within a Friday
+        ((16, 17), (19, 10), 2),  # over a weekend
+        ((17, 9), (18, 20), 0),  # a weekend
+        ((16, 3), (16, 22), 9),  # a whole day
+        ((16, 12), (16, 10), 0),  # the wrong way round
+    ],
+)
+def test_time_worked_and_the_moment_after_it(
+    begin: tuple[int, int], end: tuple[int, int], worked: int
+) -> None:
+    org = Organisation(name="Test Pharmacy", hours=parse_hours("Mon-Fri 09:00-18:00"))
+    first, last = (datetime(2026, 1, day, hour, tzinfo=PACIFIC) for day, hour in (begin, end))
+
+    assert hours.worked(first, last, org) == timedelta(hours=worked)
+    if worked:
+        reached = hours.after(first, timedelta(hours=worked), org)
+        assert hours.worked(first, reached, org) == timedelta(hours=worked)
+        assert reached <= last.astimezone(reached.tzinfo)
