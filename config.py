@@ -100,6 +100,7 @@ class _Reader:
             BOUNCE_DOMAIN=self.domain("BOUNCE_DOMAIN"),
             BOUNCE_MAILDIR=self.folder("BOUNCE_MAILDIR"),
             MAIL_RATE_PER_SECOND=self.rate("MAIL_RATE_PER_SECOND"),
+            UNDO_SECONDS=self.number("UNDO_SECONDS", 30, 0, 120),
             ORG=self.organisation(),
             PROBE_HOSTS=tuple(self.env.get("PROBE_HOSTS", "").lower().replace(",", " ").split()),
             METRICS_TOKEN=self.token("METRICS_TOKEN"),

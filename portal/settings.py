@@ -37,6 +37,7 @@ class Settings:
     )
     BOUNCE_MAILDIR: Path | None = None  # where a mail server puts what came back
     MAIL_RATE_PER_SECOND: float = 0.0  # of the newsletter; 0 = unlimited
+    UNDO_SECONDS: int = 30  # so long an answer can be taken back before it goes
     ORG: Organisation
     PROBE_HOSTS: tuple[str, ...] = ()  # by which names the probes may be asked, beside our own
     METRICS_TOKEN: str = field(repr=False, default="")  # by which /metrics answers from afar

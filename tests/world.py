@@ -21,6 +21,7 @@ SETTINGS = {
     "ORG_HOURS": "Mon-Fri 09:00-18:00",
     "MAIL_FROM": "portal@pharmacy.example",
     "REPLY_TO": "desk@pharmacy.example",
+    "UNDO_SECONDS": "0",
 }
 
 

@@ -29,6 +29,7 @@ from portal.intake.models import (
 from portal.mail import promise as mail
 from portal.people.models import Role
 from portal.register import Register
+from portal.settings import settings
 
 REOPEN_WITHIN = timedelta(days=90)
 
@@ -148,14 +149,16 @@ def _answer(request: Request, by: Staff, at: datetime, given: Given) -> None:
 
 def send_words(letter: str, request: Request, message: Message, at: datetime) -> None:
     """Promise what was written to whoever asked, and to those whose requests were joined to this one."""
+    wait = at + timedelta(seconds=settings().UNDO_SECONDS)
     joined = select(Request).where(Request.duplicate_of == request.id, Request.status == Status.DUPLICATE)
     told = {request.reply_email.casefold()}
-    mail.promise(letter, to=request.reply_email, facts={"answer": message.id}, cause=request.subject, at=at)
+    same: dict[str, Any] = {"cause": request.subject, "at": at, "not_before": wait}
+    mail.promise(letter, to=request.reply_email, facts={"answer": message.id}, **same)
     for other in db.session.scalars(joined.order_by(Request.id)):
         if other.reply_email.casefold() not in told:
             told.add(other.reply_email.casefold())
             facts = {"answer": message.id, "asked": other.id}
-            mail.promise(letter, to=other.reply_email, facts=facts, cause=request.subject, at=at)
+            mail.promise(letter, to=other.reply_email, facts=facts, **same)
 
 
 def _only_withdrawn(request: Request, _at: datetime, given: Given) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
 
 from portal import hours, tokens
+from portal.clock import now
 from portal.db import db
+from portal.desk import drafts
 from portal.desk.acts import (
     EVERYBODY,
     NOT_YOURS,
@@ -28,6 +30,8 @@ from portal.settings import settings
 
 NO_ANSWER_BY_CALL = "A call answers them when you spoke, or left the answer as a message"
 SELECT_OUTCOME = "Select what came of the call"
+MAILED = ("intake/answer", "desk/question")
+ON_ITS_WAY = "It is on its way already. Write again if something is wrong."
 GIVE_ADDRESS = "Enter the address to send it to"
 NOTHING_TO_RESEND = "No answer was written here by mail."
 WRITE_FAX = "Write what you faxed"
@@ -94,6 +98,21 @@ def _resend(request: Request, _by: Staff, at: datetime, given: Given) -> None:
         letter = "desk/question" if request.status == Status.WAITING else "intake/answer"
         facts = {"answer": message.id}
         mail.promise(letter, to=str(given["address"]), facts=facts, cause=request.subject, at=at)
+
+
+def _is_fresh(request: Request) -> bool:
+    """Whether the latest words have not gone yet."""
+    message, undo = _latest(request), timedelta(seconds=settings().UNDO_SECONDS)
+    return message is not None and now() < message.written_at + undo
+
+
+def _take_back(request: Request, by: Staff, at: datetime, _given: Given) -> None:
+    """The words are a draft again, and no mail of them is left."""
+    message = _latest(request)
+    if message is None or not mail.take_back(request.subject, message.written_at, MAILED, at=at):
+        raise Conflict(ON_ITS_WAY)
+    drafts.keep(request, by.id, {"answer": message.text}, at=at)
+    db.session.delete(message)
 
 
 def _rests(_by: Staff, at: datetime) -> dict[str, Any]:
@@ -225,6 +244,22 @@ RESUME = Act(
     ends=Status.IN_PROGRESS,
     then=_goes_on,
 )
+UNDO = Act(
+    word="undo",
+    label="Undo: do not send it",
+    done="Nothing was sent. Your words are in the box again.",
+    audit="request.taken_back",
+    told="Answer taken back before it went",
+    roles=None,
+    starts=frozenset({Status.WAITING, Status.ANSWERED, Status.CLOSED}),
+    ends=Status.IN_PROGRESS,
+    owner="mine",
+    not_mine=NOT_YOURS,
+    fits=_is_fresh,
+    change=lambda _by, _at: {"answered_at": None, "closed_at": None, "waiting_since": None},
+    then=_take_back,
+    button="",
+)
 RESEND = Act(
     word="resend",
     label="Send it again",
@@ -238,4 +273,4 @@ RESEND = Act(
     limit=_has_answer,
     then=_resend,
 )
-CONTACT_ACTS = (CALL, CALL_ANSWERED, FAX_ANSWERED, POSTED, ASK, WAIT, RESUME, RESEND)
+CONTACT_ACTS = (CALL, CALL_ANSWERED, FAX_ANSWERED, POSTED, ASK, WAIT, RESUME, UNDO, RESEND)

@@ -103,6 +103,21 @@ def withdraw(cause: str, *, at: datetime) -> int:
     return _move(cause, (*WAITING, State.DEAD), at=at, state=State.WITHDRAWN, over_at=at)
 
 
+def take_back(cause: str, since: datetime, messages: Collection[str], *, at: datetime) -> bool:
+    """Delete such mails that this promised since then, as if they had never been; whether all of them could be.
+
+    Not what a worker has in hand or has sent: then nothing is deleted, and the caller says so.
+    """
+    letters = select(Body.id).where(Body.message.in_(messages))
+    mine = (Delivery.cause == cause, Delivery.created_at >= since, Delivery.body_id.in_(letters))
+    gone_too_far = (
+        select(Delivery.id).where(*mine, ~and_(Delivery.state == State.QUEUED, is_free(at))).limit(1)
+    )
+    if db.session.scalar(gone_too_far) is not None:
+        return False
+    return bool(_forget(*mine))
+
+
 def withdraw_dead(cause: str, *, at: datetime) -> int:
     """Give nobody a chance to revive what this promised and was given up: it goes another way. Returns how many."""
     return _move(cause, (State.DEAD,), at=at, state=State.WITHDRAWN, over_at=at)

@@ -101,10 +101,9 @@ def do(reference: str, act: str) -> ResponseReturnValue:
     if form.validate():
         try:
             with transaction():
+                sent = {chosen.box: ""} if chosen.writes else {}
+                drafts.keep(case.request, case.by.id, _typed() | sent, at=now())
                 perform.perform(chosen, case.request, by=case.by, at=now(), **_given(form))
-                drafts.keep(
-                    case.request, case.by.id, _typed() | ({chosen.box: ""} if chosen.writes else {}), at=now()
-                )
         except Refused as refusal:
             if refusal.field not in form:
                 case.record_opening(_typed())

@@ -109,6 +109,11 @@ class CaseFile:
         return lanes.became(self.request.subject, "intake/answer") or ""
 
     @property
+    def undo_seconds(self) -> int:
+        """How long an answer can be taken back."""
+        return settings().UNDO_SECONDS
+
+    @property
     def kind_label(self) -> str:
         """What kind it is, in words."""
         return self.kind.label

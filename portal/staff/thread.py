@@ -9,13 +9,13 @@ from typing import Any
 
 from portal.desk import perform
 from portal.desk.acts import Staff
+from portal.desk.contact import MAILED
 from portal.desk.models import CALL_OUTCOME_LABELS, CallOutcome, Contact, ContactKind
 from portal.intake.models import Message, MessageKind, Request
 from portal.mail import lanes
 from portal.mail.models import State
 
 CONTACT_LABELS = {ContactKind.CALL: "Phone call", ContactKind.FAX: "Fax", ContactKind.POST: "Posted"}
-MAILED = ("intake/answer", "desk/question")
 
 
 @dataclass(frozen=True)

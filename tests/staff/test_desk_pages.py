@@ -142,3 +142,53 @@ def test_the_views_count_what_they_show(ask: Ask, signed_in: SignedIn) -> None:
         assert words(link) == f"{tab} {shown}"
         listed = grace.open(link["href"])
         assert len(listed.soup.select("#queue tbody tr, .queue tbody tr")) == shown
+
+
+@pytest.mark.parametrize(
+    "button", ["Send answer to ana@clinic.example", "Send answer and close", "Send as a question and wait"]
+)
+def test_an_answer_can_be_taken_back_before_it_goes(
+    ask: Ask,
+    signed_in: SignedIn,
+    stored: Stored,
+    outbox: Callable[[], list],
+    clock: Clock,
+    change_settings: Callable[..., None],
+    button: str,
+) -> None:
+    change_settings(UNDO_SECONDS=30)
+    reference = ask()
+    page = claimed(signed_in("pharmacist"), reference).fill("Answer", "Raise it tomorrow.")
+    before = len(outbox())
+    page = page.press(button, status=303)
+    assert len(outbox()) == before, "it waits"
+
+    page = page.press("Undo: do not send it", status=303)
+
+    page.sees("Nothing was sent.", "Answer taken back before it went")
+    assert words(page.soup.find(id="answer-text")) == "Raise it tomorrow."
+    assert stored(reference).status == Status.IN_PROGRESS
+    clock.tick(minutes=5)
+    assert len(outbox()) == before
+    page.press(button, status=303)
+    clock.tick(seconds=31)
+    assert len(outbox()) == before + 1
+
+
+def test_what_went_is_not_taken_back(
+    ask: Ask,
+    signed_in: SignedIn,
+    stored: Stored,
+    outbox: Callable[[], list],
+    clock: Clock,
+    change_settings: Callable[..., None],
+) -> None:
+    change_settings(UNDO_SECONDS=30)
+    reference = ask()
+    page = answered(signed_in("pharmacist"), reference)
+    clock.tick(seconds=31)
+    outbox()
+
+    page.press("Undo: do not send it", status=409)
+
+    assert stored(reference).status == Status.ANSWERED
