@@ -78,7 +78,7 @@ from portal.retention import jobs as retention_jobs
 from portal.settings import Settings, is_loose
 from portal.signin import gate
 from portal.signin import own as signin_views
-from portal.staff import case, editions, gallery, oversight, people, queue, subscribers
+from portal.staff import case, editions, gallery, oversight, people, queue, replies, subscribers
 
 logger = logging.getLogger(__name__)
 
@@ -134,6 +134,7 @@ STAFF = (
     oversight.audit_bp,
     people.bp,
     people.account_bp,
+    replies.bp,
     editions.bp,
     editions.sending_bp,
     subscribers.bp,

@@ -650,6 +650,24 @@ scene("staff invite with faults", "people.invite", status=422)(
 scene("staff forbidden", "people.people", status=403)(
     lambda stage: stage.as_staff("Dee").open("/staff/people")
 )
+scene("staff replies", "replies.all_replies")(lambda stage: stage.as_staff("Ada").open("/staff/replies"))
+scene("staff reply to write", "replies.new")(lambda stage: stage.as_staff("Ada").open("/staff/replies/new"))
+
+
+@scene("staff reply that nothing fills", "replies.new", status=422)
+def _(stage: Stage) -> None:
+    stage.as_staff("Ada").open("/staff/replies/new").fill(title="Hours", text="Hello {{nobody}}")
+    stage.press("Save the reply")
+
+
+@scene("staff reply to change", "replies.reply")
+def _(stage: Stage) -> None:
+    stage.as_staff("Ada").open("/staff/replies/new").fill(
+        title="Which forms", text="Hello {{name}}, see {{phone}}."
+    )
+    stage.tick("is_clinical=y").press("Save the reply").follow("Which forms")
+
+
 scene("staff editions", "editions.editions")(lambda stage: stage.as_staff("Grace").open("/staff/editions"))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text
@@ -72,7 +72,30 @@ class Contact(Base):
     form_token: Mapped[str] = mapped_column(String(100), unique=True)
 
 
+class Reply(Base):
+    """A stored reply. What was made of it is an answer of its own."""
+
+    __tablename__ = "stored_reply"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    title: Mapped[str] = mapped_column(String(100), unique=True)
+    text: Mapped[str] = mapped_column(Text)
+    is_clinical: Mapped[bool] = mapped_column(default=False)
+    version: Mapped[int]
+    changed_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    changed_by: Mapped[str] = mapped_column(
+        String(200)
+    )  # of a clinical one: the pharmacist who answers for it
+    review_by: Mapped[date | None]
+
+
 KEPT = (
+    Kept(
+        table="stored_reply",
+        personal=("changed_by",),
+        rule="until somebody deletes it; a text of the pharmacy's",
+        hidden="it tells of nobody but who saved it last",
+    ),
     Kept(
         table="request_contact",
         personal=("number", "text", "author_name"),

@@ -16,19 +16,21 @@ from flask.typing import ResponseReturnValue
 from portal import addresses, tokens, web
 from portal.clock import now
 from portal.db import db, transaction
-from portal.desk import drafts, perform
+from portal.desk import drafts, perform, replies
 from portal.desk.acts import ACTS
+from portal.desk.search import is_id
 from portal.errors import Conflict, Forbidden, Refused
 from portal.people.models import Role, User
 from portal.settings import settings
 from portal.signin.gate import current, guarded, keeps_text, rescues
 from portal.staff.casefile import PASS_FOR, CaseFile, pass_purpose
-from portal.staff.forms import ActForm, DeskForm, form_of
+from portal.staff.forms import ActForm, DeskForm, InsertForm, form_of
 
 bp = guarded("case", Role.DESK, Role.PHARMACIST, Role.MANAGER)
 
 PAGE = "staff/case.html"
 DRAFT = "draft"
+INSERTED = "insert"
 ANSWERED_AND_CLOSED = "answer-and-close"
 
 
@@ -57,7 +59,7 @@ def label(reference: str) -> ResponseReturnValue:
 @bp.get(f"{addresses.STAFF_REQUEST}/<act>")
 def back(reference: str, act: str) -> ResponseReturnValue:
     """Whoever comes to the address of an act by GET (after signing in again, say) lands on the request."""
-    if act != DRAFT:
+    if act not in (DRAFT, INSERTED):
         perform.act_of(act)
     return redirect(_address(_case(reference)), 303)
 
@@ -86,6 +88,29 @@ def draft(reference: str) -> ResponseReturnValue:
     with transaction():
         drafts.keep(case.request, case.by.id, _typed(), at=now())
     return redirect(_address(case, done=DRAFT), 303)
+
+
+@bp.post(f"{addresses.STAFF_REQUEST}/insert")
+@rescues(_rescue)
+@keeps_text
+def insert(reference: str) -> ResponseReturnValue:
+    """Put a stored reply under what stands in the answer's box, as a draft: nothing is sent by it."""
+    case, form = _case(reference), InsertForm(prefix="insert")
+    case.insert_form = form
+    web.keep(PAGE, form, case=case, done="")
+    if form.validate():
+        chosen, typed = form.reply.data or "", _typed()
+        try:
+            words = replies.filled(replies.get(int(chosen) if is_id(chosen) else 0), case.request, case.by)
+        except Refused as refusal:
+            form.refuse("reply", refusal.message)
+        else:
+            typed["answer"] = "\n\n".join(part for part in (typed.get("answer", "").rstrip(), words) if part)
+            with transaction():
+                drafts.keep(case.request, case.by.id, typed, at=now())
+            return redirect(_address(case, done=INSERTED), 303)
+    case.record_opening(_typed() if "csrf_token" not in form.errors else None)
+    return web.private(web.page(PAGE, form=form, case=case, done=""))
 
 
 @bp.post(f"{addresses.STAFF_REQUEST}/<act>")
@@ -146,6 +171,8 @@ def _typed() -> dict[str, str]:
 def _done(word: str) -> str:
     if word == DRAFT:
         return "Your draft is kept. Only you see it."
+    if word == INSERTED:
+        return "The stored reply stands in the answer. Read it before you send it."
     if word == ANSWERED_AND_CLOSED:
         return "The answer is on its way, and the request is closed."
     act = ACTS.get(word)

@@ -23,7 +23,7 @@ from portal.npi import number
 from portal.people.models import Role, User
 from portal.settings import settings
 from portal.staff import provider, thread
-from portal.staff.forms import form_of
+from portal.staff.forms import InsertForm, form_of
 from portal.staff.lines import flags as flags_of
 from portal.staff.lines import label, with_credential
 
@@ -62,6 +62,7 @@ class CaseFile:
         self.is_recorded = False
         self.seen_at: datetime | None = None  # of a page that came too late: when it was opened
         self.forms = {act.box: form_of(act, asked) for act in ROOM_ACTS if act.asks and not act.shares}
+        self.insert_form = InsertForm(prefix="insert")
         self.drafts = drafts.of(asked, by.id)
         for word, form in self.forms.items():
             form.version.of = asked
@@ -149,7 +150,7 @@ class CaseFile:
     def offered_forms(self) -> list[Any]:
         """The forms of the acts that are offered and ask something."""
         boxes = {act.box for act in ROOM_ACTS if act.asks and perform.may(self.by, act, self.request)}
-        return [form for box, form in self.forms.items() if box in boxes]
+        return [self.insert_form] + [form for box, form in self.forms.items() if box in boxes]
 
     @property
     def registry(self) -> provider.Registry | None:

@@ -15,7 +15,9 @@ from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  #
 from wtforms.validators import DataRequired
 from wtforms.widgets import HiddenInput
 
+from portal.clock import now
 from portal.db import db
+from portal.desk import replies
 from portal.desk.acts import CLOSE, SELECT_REASON, WRITE_ANSWER, WRITE_NOTE, Act
 from portal.desk.contact import GIVE_ADDRESS, SELECT_OUTCOME, WRITE_FAX
 from portal.desk.identity import WRITE_CALL, WRITE_LICENSE
@@ -217,6 +219,22 @@ class HandOverForm(BaseForm):
 
     honeypot = None  # type: ignore[assignment]
     to = SelectField("To", validate_choice=False)
+
+
+class InsertForm(DeskForm):
+    """Which stored reply to put into the answer."""
+
+    reply = SelectField("Stored reply", validate_choice=False, render_kw=WORK)
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        on = now().date()
+        self.reply.choices = choices(
+            {
+                reply.id: reply.title + (" (to be read again first)" if replies.is_overdue(reply, on) else "")
+                for reply in replies.stored()
+            }
+        )
 
 
 class FilterForm(Form):

@@ -33,6 +33,8 @@ NOTHING_DONE = "Nothing was changed. What you chose was done already, or is no l
 
 ACTIONS = {
     **casefile.ACTIONS,
+    "reply.saved": "Stored reply saved",
+    "reply.deleted": "Stored reply deleted",
     "staff.link_cancelled": "One-use link cancelled",
     "staff.link_made": "One-use link made",
     "staff.joined": "Joined",
