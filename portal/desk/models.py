@@ -92,9 +92,9 @@ class Reply(Base):
 KEPT = (
     Kept(
         table="stored_reply",
-        personal=("changed_by",),
+        personal=("text", "changed_by"),
         rule="until somebody deletes it; a text of the pharmacy's",
-        hidden="it tells of nobody but who saved it last",
+        hidden="the pharmacy's own words, and who saved them last",
     ),
     Kept(
         table="request_contact",

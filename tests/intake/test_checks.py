@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from config import Config, ConfigError
 from portal.clock import now
 from portal.db import db, transaction
-from portal.desk import acts, perform
+from portal.desk import identity, perform
 from portal.errors import Conflict, Unavailable
 from portal.intake import checks, jobs
 from portal.intake.checks import NpiCheck
@@ -108,7 +108,7 @@ def test_checking_again_adds_one(app: Flask, registry: None) -> None:
     reference, ada = submit(app), staff(app, "Ada King", "desk")
     work(app)
     with app.app_context(), transaction():
-        perform.perform(acts.CHECK_AGAIN, perform.get(reference), by=ada, at=now())
+        perform.perform(identity.CHECK_AGAIN, perform.get(reference), by=ada, at=now())
     with app.app_context():  # until the worker comes by, the last one stands
         assert checks.latest(the_request(app)) is not None
 
@@ -121,7 +121,7 @@ def test_what_has_no_npi_cannot_be_checked_again(app: Flask) -> None:
     reference, ada = submit_resource(app), staff(app, "Ada King", "desk")
 
     with pytest.raises(Conflict), app.app_context(), transaction():
-        perform.perform(acts.CHECK_AGAIN, perform.get(reference), by=ada, at=now())
+        perform.perform(identity.CHECK_AGAIN, perform.get(reference), by=ada, at=now())
 
 
 def test_a_registry_that_does_not_answer_is_tried_once_and_not_for_each(app: Flask) -> None:
@@ -189,7 +189,7 @@ def test_the_remote_registry_is_asked_for_what_the_index_does_not_know(
     assert (verdicts(app), asked) == (["match"] * 3, ["1993999998"])
     ada = staff(app, "Ada King", "desk")
     with app.app_context(), transaction():
-        perform.perform(acts.CHECK_AGAIN, db.session.get_one(Request, 2), by=ada, at=now())
+        perform.perform(identity.CHECK_AGAIN, db.session.get_one(Request, 2), by=ada, at=now())
     work(app)
     assert asked == ["1993999998"] * 2  # checked again means asked again
 
