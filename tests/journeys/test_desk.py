@@ -24,3 +24,27 @@ def test_what_is_typed_is_kept_without_a_press(stage: Callable[..., Stage]) -> N
     for box, words in (("answer", "Half an answer."), ("note", "Half a note.")):
         assert ada.page.locator(f"#{box}-text").input_value() == words
     assert ada.complaints == []
+
+
+def test_two_people_work_one_request_and_neither_loses_a_word(stage: Callable[..., Stage]) -> None:
+    """Ada's browser runs scripts, Dee's does not."""
+    ada, dee = stage(), stage(scripts=False)
+    open_request(ada, "Ada", **CONSULTATION, status=Status.IN_PROGRESS)
+    address = ada.page.url
+    ada.fill(**{"answer-text": "At least 7 to 10 days."})
+    ada.page.get_by_text("Draft kept.").wait_for()
+
+    dee.as_staff("Dee").open(address)
+    assert "Writing at the moment: Ada Okafor" in dee.page.inner_text("main")
+    assert "At least 7" not in dee.page.inner_text("main")
+    dee.wait(minutes=2).fill(**{"note-text": "They called: it is urgent."}).press("Save note")
+
+    ada.press("Send answer to", exact=False)
+    assert ada.status == 409
+    news = ada.page.locator(".head .notice", has_text="New since you opened this page").inner_text()
+    assert "Note written" in news and "Dee Ramos" in news
+    assert ada.page.locator("#answer-text").input_value() == "At least 7 to 10 days."
+    ada.press("Send answer to", exact=False)
+
+    assert ada.status == 200
+    assert "Answered" in ada.page.inner_text("main")
