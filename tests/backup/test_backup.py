@@ -29,6 +29,8 @@ from tests.conftest import Clock
 from tests.figures import Figure, amount
 from tests.intake.samples import submit
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., Any]
 BACKUPS = amount(4, 50)
 

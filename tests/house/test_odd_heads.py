@@ -17,6 +17,8 @@ from portal.web import SECURITY_HEADERS
 from tests.house.test_walk import ARGUMENTS, address, rules
 from tests.pages import Visitor
 
+pytestmark = pytest.mark.slow
+
 ORIGINS = [
     "http://[",
     "http://[::1",

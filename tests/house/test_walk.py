@@ -18,6 +18,8 @@ from portal.signin import gate
 from portal.web import SECURITY_HEADERS
 from tests.pages import Visitor, check_page
 
+pytestmark = pytest.mark.slow
+
 ARGUMENTS = {
     "token": "no-such-token",
     "reference": "LDN-BCDF-GHJK",

@@ -11,6 +11,8 @@ from flask import Flask
 from tests.house.test_walk import address, digest, rules
 from tests.pages import Visitor
 
+pytestmark = pytest.mark.slow
+
 API = "/api/newsletter/subscriptions"
 GOOD = {"email": "ana@clinic.example", "topics": ["news"], "language": "en"}
 ODD: list[Any] = [

@@ -25,7 +25,7 @@ from tests.intake import samples
 from tests.live import tokens_in
 from tests.pages import Visitor
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
 API = "/api/newsletter/subscriptions"
 SIGN_UP = {"email": "ana@clinic.example", "topics": "news", "language": "en"}

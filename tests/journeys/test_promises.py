@@ -16,6 +16,8 @@ from tests.conftest import Clock
 from tests.newsletter.people import ADDRESS, make_subscriber
 from tests.pages import Page, Visitor
 
+pytestmark = pytest.mark.slow
+
 PROMISES = re.compile(
     r"sending an email|enviando un correo|we are sending it|an email with the link comes|correo con el enlace"
     r"|comes to you the way you chose|we answer the way you chose|we will answer by",

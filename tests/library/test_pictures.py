@@ -13,6 +13,8 @@ from portal.library import evidence, pictures
 from portal.library.pages import Library
 from tests.pages import Visitor
 
+pytestmark = pytest.mark.slow
+
 ROWS = "table:has(#evidence-table) tbody tr"
 
 

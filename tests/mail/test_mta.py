@@ -14,7 +14,7 @@ from portal.mail.transport import Closing, Deferred, DeliveryError, Policy, Reje
 from tests import mta
 from tests.figures import amount
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("mta")]
+pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.xdist_group("mta")]
 
 RECIPIENTS = {
     "unknown@clinic.example": "550 5.1.1 no such user",

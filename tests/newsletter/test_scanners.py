@@ -10,6 +10,8 @@ from flask import Flask
 from tests.newsletter.people import Outbox, confirm, head, link_in, sign_up, table
 from tests.pages import Visitor
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def links(app: Flask, visitor: Visitor, outbox: Outbox) -> list[str]:

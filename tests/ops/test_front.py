@@ -14,6 +14,8 @@ import pytest
 from portal import front, serve
 from tests.live import Browserless, Live, tokens_in
 
+pytestmark = pytest.mark.slow
+
 HEAD_SECONDS = 3
 SLOW = 2 * (front.WRITERS + front.READERS)  # more than there are threads
 HEAD = "POST /newsletter HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/x-www-form-urlencoded\r\n"

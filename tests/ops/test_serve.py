@@ -17,6 +17,8 @@ from config import ROOT
 from portal import serve
 from tests.live import Browserless, Live, free_port, tokens_in
 
+pytestmark = pytest.mark.slow
+
 SOON = 20  # seconds, generous: the machine may be busy
 SCRIPT = """
 import sys

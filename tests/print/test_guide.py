@@ -33,7 +33,8 @@ from tests.figures import Figure
 from tests.library.conftest import write_page
 from tests.pages import Visitor
 
-pytestmark = pytest.mark.xdist_group("guide")  # so that it is printed in one process only
+# In one group, so that it is printed in one process only.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("guide")]
 
 ADDRESS = "/prescribers/guide.pdf"
 BASE_URL = "https://portal.example"
