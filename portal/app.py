@@ -60,6 +60,7 @@ from portal.mail import returns
 from portal.mail.letters import LETTERS
 from portal.newsletter import api as newsletter_api
 from portal.newsletter import bounces as newsletter_bounces
+from portal.newsletter import embed as newsletter_embed
 from portal.newsletter import jobs as newsletter_jobs
 from portal.newsletter import kept as newsletter_kept
 from portal.newsletter import letters as newsletter_letters
@@ -115,6 +116,7 @@ PUBLIC = (
     intake_views.bp,
     newsletter_views.bp,
     newsletter_api.bp,
+    newsletter_embed.bp,
     editions_views.bp,
     ops_views.bp,
 )

@@ -339,6 +339,16 @@ def _(stage: Stage) -> None:
     stage.open("/newsletter/unsubscribe/AbCdEf")
 
 
+@scene("sign-up from another site", "newsletter_embed.embed")
+def _(stage: Stage) -> None:
+    stage.page.set_content(
+        f'<form method="post" action="{stage.house.base}/newsletter/embed"><input name="email" value="{READER}">'
+        "<button>Go</button></form>"
+    )
+    with stage.page.expect_navigation():
+        stage.page.get_by_role("button").click()
+
+
 @scene("sign-up too often", "newsletter.signup", status=429)
 def _(stage: Stage) -> None:
     stage.open("/newsletter").fill(email=READER)

@@ -9,10 +9,11 @@ from wtforms import Field, Form, StringField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
 from wtforms.validators import DataRequired, ValidationError
 
-from portal import addresses
-from portal.forms import ENTER_EMAIL, BaseForm, ChoiceField, ChoicesField, EmailField
+from portal import addresses, blank
+from portal.forms import ENTER_EMAIL, QUICKEST_PERSON, BaseForm, ChoiceField, ChoicesField, EmailField
 from portal.newsletter.consent import Words
 from portal.newsletter.models import Language, Topic
+from portal.settings import settings
 
 SELECT_TOPIC = _("Select at least one topic")
 SELECT_LANGUAGE = _("Select a language")
@@ -94,6 +95,18 @@ class SignupForm(BaseForm):
         """Each topic once, in our order."""
         values = super().values()
         return {**values, "topics": [topic.value for topic in Topic if topic in values["topics"]]}
+
+
+class EmbeddedForm(SignupForm):
+    """The sign-up as it is shown to whoever filled one in on another site: not sent yet, and seen long enough."""
+
+    def is_submitted(self) -> bool:
+        """What was posted is no form of ours."""
+        return False
+
+    def renew(self) -> None:
+        """With a token that may be sent at once."""
+        self.form_token.data = blank.form_token(settings(), self.token_purpose, age=QUICKEST_PERSON)
 
 
 class ConfirmForm(BaseForm):

@@ -1,6 +1,7 @@
 """The newsletter's pages. A GET changes nothing; every act is a button; nothing tells whether an address is known.
 
-Two addresses take posts from elsewhere by design (`FOREIGN_POSTS`): the one-click of RFC 8058 and the JSON sign-up.
+Three addresses take posts from elsewhere by design (`FOREIGN_POSTS`): the one-click of RFC 8058, the JSON sign-up,
+and what a form on another site sends, which is only shown again here.
 Every way in that accepts a sign-up goes through `entry.accept`.
 """
 
@@ -26,7 +27,7 @@ from portal.throttle import block_of
 
 bp = Blueprint("newsletter", __name__)
 
-FOREIGN_POSTS = {"newsletter.unsubscribe", "newsletter_api.sign_up"}
+FOREIGN_POSTS = {"newsletter.unsubscribe", "newsletter_api.sign_up", "newsletter_embed.embed"}
 SUGGESTED, TYPED = "suggested", "typed"  # which spelling of the address is right
 ANY_POSTS = {
     "newsletter.unsubscribe"

@@ -6,7 +6,7 @@ import csv
 import io
 from typing import Any
 
-from flask import Response, make_response, redirect, request, url_for
+from flask import Response, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from portal import addresses, web
@@ -66,6 +66,7 @@ def subscribers() -> ResponseReturnValue:
             export=url_for("subscriber_files.export", **asked),
             waiting=_waiting(filters) if not found else None,
             is_manager=current().role == Role.MANAGER,
+            snippet=render_template("staff/embed.txt", base_url=web.base_url(), topics=TOPICS),
         )
     )
 

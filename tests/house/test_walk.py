@@ -35,12 +35,13 @@ PUBLIC = {
     "newsletter",
     "archive",
     "newsletter_api",
+    "newsletter_embed",
     "ops",
 }
 # The staff face's own doors: signing in, and the invitation that makes an account.
 STAFF_DOORS = gate.PUBLIC
 # Posts that no form of ours sends: RFC 8058 one-click, and the JSON sign-up (N44).
-WITHOUT_FORM = {"newsletter.unsubscribe", "newsletter_api.sign_up"}
+WITHOUT_FORM = {"newsletter_embed.embed", "newsletter.unsubscribe", "newsletter_api.sign_up"}
 
 
 def rules(app: Flask) -> Iterator[Rule]:

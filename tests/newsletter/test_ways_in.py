@@ -14,7 +14,7 @@ from portal.newsletter import consent, service, views
 from portal.newsletter.models import Signup, State
 from portal.throttle import Throttle
 from tests.newsletter.people import ADDRESS, Outbox, make_subscriber, row_of, use_up_sign_ups
-from tests.pages import Visitor
+from tests.pages import Page, Visitor
 
 API = "/api/newsletter/subscriptions"
 GOOD = {"email": ADDRESS, "topics": ["news", "research"], "language": "es"}
@@ -215,7 +215,11 @@ def test_no_other_address_lets_other_sites_read(visitor: Visitor, address: str) 
 
 
 def test_only_two_addresses_take_posts_from_elsewhere() -> None:
-    assert {"newsletter.unsubscribe", "newsletter_api.sign_up"} == views.FOREIGN_POSTS
+    assert {
+        "newsletter.unsubscribe",
+        "newsletter_api.sign_up",
+        "newsletter_embed.embed",
+    } == views.FOREIGN_POSTS
 
 
 def test_a_mail_comes_of_it(app: Flask, visitor: Visitor, outbox: Outbox) -> None:
@@ -227,3 +231,33 @@ def test_a_mail_comes_of_it(app: Flask, visitor: Visitor, outbox: Outbox) -> Non
     assert message["Content-Language"] == "es"
     with app.app_context():
         assert db.session.scalar(select(func.count()).select_from(Signup)) == 1
+
+
+def test_a_form_on_another_site_stores_nothing_and_asks_for_one_more_press(
+    app: Flask, visitor: Visitor
+) -> None:
+    """N43, as the contract has it: `POST /newsletter/embed`."""
+    sent = {"email": " Anna@mail.example ", "topics": ["research", "nonsense"], "language": "es"}
+    elsewhere = {"Origin": "https://clinic.example", "Sec-Fetch-Site": "cross-site"}
+    answer = visitor.post("/newsletter/embed", data=sent, headers=elsewhere)
+
+    assert answer.status_code == 200
+    assert rows(app) == []
+    page = Page(visitor, "/newsletter/embed", answer)
+    page.sees("Oprima una vez más", "otro sitio")
+    assert page.soup.find("input", attrs={"name": "email"})["value"] == "Anna@mail.example"
+    page.press("Inscribirme", status=303)
+    kept = rows(app)
+    assert [(one.address, one.topics, one.language, one.source) for one in kept] == [
+        ("Anna@mail.example", "research", "es", "form")
+    ]
+
+
+@pytest.mark.parametrize(
+    "data", [{}, {"email": "<script>", "language": "fr", "topics": "x"}, {"email": "x" * 5000}]
+)
+def test_whatever_another_site_sends_our_form_is_shown(visitor: Visitor, data: dict[str, str]) -> None:
+    answer = visitor.post("/newsletter/embed", data=data, headers={"Origin": "null"})
+
+    assert answer.status_code == 200
+    assert "<script>" not in answer.text.replace("<script src=", "")
