@@ -17,6 +17,8 @@ ADDRESS_MAX = 254
 @bp.post(addresses.EMBED)
 def embed() -> ResponseReturnValue:
     """It came without our tokens, so nothing is kept; the words of consent stand on our page."""
+    if request.mimetype not in ("", "application/x-www-form-urlencoded"):
+        raise web.UnsupportedForm
     sent = request.form
     language = sent.get("language", "")
     g.lang = language if language in addresses.LANGUAGES else addresses.USUAL
