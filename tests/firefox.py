@@ -30,11 +30,12 @@ PREFERENCES = {
     "toolkit.telemetry.enabled": False,
     "ui.prefersReducedMotion": 1,
 }
+WITH_WORDS = "].find(one => one.checkVisibility() && one.textContent.trim() === words)"
 FIND = {
     "field": "name => document.querySelector(`main [name='${name}']`)",
     "choice": "(name, value) => document.querySelector(`main [name='${name}'][value='${value}']`)",
-    "button": "words => [...document.querySelectorAll('button')].find(one => one.textContent.trim() === words)",
-    "link": "words => [...document.querySelectorAll('a[href]')].find(one => one.textContent.trim() === words)",
+    "button": "words => [...document.querySelectorAll('button')" + WITH_WORDS,
+    "link": "words => [...document.querySelectorAll('a[href]')" + WITH_WORDS,
 }
 WIDER = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 TEXT = "() => document.querySelector('main').innerText"

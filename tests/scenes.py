@@ -341,7 +341,7 @@ def _(stage: Stage) -> None:
 
 @scene("sign-up from another site", "newsletter_embed.embed")
 def _(stage: Stage) -> None:
-    stage.page.set_content(
+    stage.open("about:blank").page.set_content(
         f'<form method="post" action="{stage.house.base}/newsletter/embed"><input name="email" value="{READER}">'
         "<button>Go</button></form>"
     )
@@ -893,6 +893,9 @@ NO_PAGE = {
 }
 # Buttons: done, they redirect to a page that has its scenes; refused, they show that same page with a notice.
 BUTTONS = {
+    "queue.hand_over",
+    "case.insert",
+    "replies.delete",
     "people.resend",
     "people.cancel",
     "case.draft",
