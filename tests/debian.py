@@ -31,6 +31,7 @@ def program(name: str, *packages: str) -> tuple[str, dict[str, str]] | None:
 def unpacked(*packages: str) -> Path:
     """The folder that all of these are unpacked into, as far as they could be had."""
     FOLDER.mkdir(parents=True, exist_ok=True)
+    FOLDER.chmod(0o755)  # some run as a user of their own, and the portal's commands narrow what is made
     root = FOLDER / "root"
     with (FOLDER / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

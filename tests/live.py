@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
@@ -23,6 +23,7 @@ from tests.world import SETTINGS
 
 ROOT = Path(__file__).resolve().parent.parent
 STARTS_WITHIN = 60  # seconds, generous: the machine may be busy
+SOON = 20  # the same
 IMPORTED = ("granian.cli", "flask.cli", "portal.app", "portal.worker")  # most of a start is to import these
 
 
@@ -30,6 +31,14 @@ def free_port() -> int:
     """A port that nobody listens on now."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
+
+
+def until(found: Callable[[], bool]) -> None:
+    """Wait for what another thread or process will bring about, and fail when it does not."""
+    end = time.monotonic() + SOON
+    while not found():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.02)
 
 
 def as_wsgi(command: list[str], target: str) -> list[str]:

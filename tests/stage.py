@@ -22,7 +22,7 @@ import pytest
 from argon2 import PasswordHasher
 from flask import Flask
 from flask_migrate import upgrade
-from playwright.sync_api import Browser, Locator, Page, Response
+from playwright.sync_api import Browser, Locator, Page, Response, expect
 from sqlalchemy import Connection, event, select
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -298,6 +298,11 @@ def leave_by(control: Locator) -> None:
         return
     with control.page.expect_navigation():
         control.click()
+
+
+def has_focus(page: Page, control: str) -> None:
+    """Wait until this selector has the focus: Chromium gives it to `autofocus` a moment after loading."""
+    expect(page.locator(f"{control}:focus")).to_have_count(1)
 
 
 def _refuse(connection: Connection) -> None:

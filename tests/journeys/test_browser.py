@@ -17,7 +17,7 @@ from tests.figures import is_full
 from tests.journeys.conftest import Person
 from tests.live import Live
 from tests.scenes import link_in
-from tests.stage import leave_by
+from tests.stage import has_focus, leave_by
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 Mailbox = Callable[[str, str], EmailMessage]
@@ -70,10 +70,10 @@ def test_a_prescriber_asks_and_is_answered(
     ana.check().press("I am a health professional: continue")
     ana.sees("Check before you prescribe").check().follow("Ask a pharmacist")
     ana.check().press("Continue")
-    assert ana.page.evaluate("document.activeElement.id") == "errors"
+    has_focus(ana.page, "#errors")
     assert ana.page.title().startswith("Error: ")
     ana.check().page.locator("#errors a").first.click()
-    assert ana.page.evaluate("document.activeElement.name") == "topics"
+    has_focus(ana.page, "[name=topics]")
     ana.tick("Interactions").type("Your question", QUESTION)
     ana.type("Your name", "Ana Ruiz").type("NPI", "123-456-7893")
     ana.type("Work email", "ana@clinic.example").tick("Email").press("Continue")

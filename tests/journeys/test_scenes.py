@@ -32,7 +32,7 @@ from tests.live import ROOT, free_port
 from tests.pages import check_page
 from tests.scenes import BUTTONS, NO_PAGE, SCENES, Scene, consultation, link_in, open_request, reader
 from tests.screenshots import Camera
-from tests.stage import TOOLS, Stage, Theatre, leave_by
+from tests.stage import TOOLS, Stage, Theatre, has_focus, leave_by
 
 AXE = "axe-core"
 ALL = {"runOnly": RULES}
@@ -115,9 +115,9 @@ def test_each_scene_is_as_it_should_be(
     check_page(BeautifulSoup(shown.source, "html.parser"), shown.status)
     assert page.evaluate("document.documentElement.lang") == scene.lang
     if page.locator("#errors").count():
-        assert page.evaluate("document.activeElement.id") == "errors"
+        has_focus(page, "#errors")
     if page.locator("[autofocus]").count():
-        assert page.evaluate("document.activeElement.autofocus")
+        has_focus(page, "[autofocus]")
     invalid = html_faults(shown.source)
     faults = list(look(page, is_public=not scene.is_staff))
     by_axe = sum(fault.startswith(AXE) for fault in faults)
@@ -191,7 +191,7 @@ def test_the_focus_lands_on_the_errors_without_scripts(scene: Scene, stage: Call
 
     assert shown.status == 422
     if shown.page.locator("#errors").count():
-        assert shown.page.evaluate("document.activeElement.id") == "errors"
+        has_focus(shown.page, "#errors")
         if not shown.page.locator("#errors a").count():
             return  # the fault belongs to the whole form: which of the two was wrong is not told
         shown.page.keyboard.press("Tab")
@@ -301,7 +301,7 @@ def test_a_second_failure_takes_the_focus_too(scripts: bool, stage: Callable[...
 
     assert asking.status == 422
     assert "#" not in asking.page.url
-    assert asking.page.evaluate("document.activeElement.id") == "errors"
+    has_focus(asking.page, "#errors")
 
 
 @pytest.mark.xdist_group("scenes-public")

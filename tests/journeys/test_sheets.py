@@ -12,6 +12,7 @@ from portal.library import doses
 from tests.figures import Figure
 from tests.journeys.conftest import Person
 from tests.live import Live
+from tests.stage import has_focus
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -102,9 +103,8 @@ def test_a_fault_in_the_plan_takes_the_focus_and_keeps_what_was_typed(profession
     professional.open("/prescribers/dose-plan").type("Day of the first dose", "tomorrow").press(
         "Make the plan"
     )
-    professional.page.wait_for_selector("#errors")
 
-    assert professional.page.evaluate("document.activeElement.id") == "errors"
+    has_focus(professional.page, "#errors")
     assert professional.page.get_by_label("Day of the first dose").input_value() == "tomorrow"
     professional.check()
 

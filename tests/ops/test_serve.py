@@ -15,11 +15,11 @@ import pytest
 
 from config import ROOT
 from portal import serve
-from tests.live import Browserless, Live, free_port, tokens_in
+from tests.live import SOON, Browserless, Live, free_port, tokens_in, until
 
 pytestmark = pytest.mark.slow
 
-SOON = 20  # seconds, generous: the machine may be busy
+
 SCRIPT = """
 import sys
 from portal import serve
@@ -54,13 +54,6 @@ def supervise() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
         if process.poll() is None:
             process.kill()
         process.communicate()
-
-
-def until(found: Callable[[], bool]) -> None:
-    end = time.monotonic() + SOON
-    while not found():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def pids(file: Path) -> list[int]:
