@@ -23,7 +23,7 @@ def program(name: str, *packages: str) -> tuple[str, dict[str, str]] | None:
     here = next(
         (path for path in (folder / "usr/sbin" / name, folder / "usr/bin" / name) if path.exists()), None
     )
-    if here is None:
+    if here is None or not all(_mark(package).exists() for package in packages):
         return None
     return str(here), {**os.environ, "LD_LIBRARY_PATH": ":".join(str(folder / part) for part in LIBRARIES)}
 
@@ -36,16 +36,22 @@ def unpacked(*packages: str) -> Path:
     with (FOLDER / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         for package in packages:
-            mark = FOLDER / f"{package}.unpacked"
-            if mark.exists() or not shutil.which("apt-get"):
+            if _mark(package).exists() or not shutil.which("apt-get"):
                 continue
             wanted = ["apt-get", "download", "-qq", package]
             try:
-                subprocess.run(wanted, cwd=FOLDER, check=True, capture_output=True, timeout=120)
+                if subprocess.run(wanted, cwd=FOLDER, capture_output=True, timeout=120).returncode:
+                    # The machine's list of packages may be missing, or older than what is offered now.
+                    subprocess.run(["apt-get", "update", "-qq"], capture_output=True, timeout=300)
+                    subprocess.run(wanted, cwd=FOLDER, check=True, capture_output=True, timeout=120)
                 for file in FOLDER.glob(f"{package}_*.deb"):
                     subprocess.run(["dpkg", "-x", str(file), str(root)], check=True, capture_output=True)
                     file.unlink()
             except (OSError, subprocess.SubprocessError):
                 continue
-            mark.touch()
+            _mark(package).touch()
     return root
+
+
+def _mark(package: str) -> Path:
+    return FOLDER / f"{package}.unpacked"

@@ -41,6 +41,15 @@ def until(found: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+def listens(port: int) -> bool:
+    """Whether somebody accepts connections there."""
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
 def as_wsgi(command: list[str], target: str) -> list[str]:
     """The same server for a WSGI callable, with threads for its requests: as version 0.1.0 was served."""
     served = ["wsgi" if word == "rsgi" else word for word in command[:-1]]

@@ -202,6 +202,8 @@ FAULTS: dict[str, tuple[str, tuple[str, ...], str]] = {
         "Redis is gone",
         (
             "test_throttle.py::while_redis_is_away_tries_are_counted_in_memory",
+            "ops/test_redis.py::redis_stops_and_comes_back",
+            "ops/test_redis.py::a_portal_serves_while_redis_is_away",
             "ops/test_health.py::redis_that_does_not_answer_is_told_while_the_portal_serves",
         ),
         "",

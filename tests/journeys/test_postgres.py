@@ -21,7 +21,7 @@ from portal import serve
 from tests import debian, postgres
 from tests.figures import Figure, amount
 from tests.journeys.test_kill import POSTERS, POSTS_A_ROUND, Sink, Tally, _order, _post_all, _settle
-from tests.live import Live, free_port
+from tests.live import Live, free_port, listens, until
 
 pytestmark = [pytest.mark.kill, pytest.mark.postgres, pytest.mark.xdist_group("kill")]
 
@@ -64,7 +64,7 @@ def server() -> Iterator[postgres.Server]:
 @pytest.fixture
 def pooled(server: postgres.Server) -> Iterator[str]:
     """The server's address by way of a PgBouncer in transaction mode."""
-    found = debian.program("pgbouncer", "pgbouncer", "libcares2", "libevent-2.1-7")
+    found = debian.program("pgbouncer", "pgbouncer", "libc-ares2", "libevent-2.1-7")
     if found is None:
         pytest.skip("needs Debian's pgbouncer")
     program, env = found
@@ -75,6 +75,7 @@ def pooled(server: postgres.Server) -> Iterator[str]:
             for path in (folder, folder / "conf"):
                 os.chown(path, pwd.getpwnam(server.user).pw_uid, -1)
         running = subprocess.Popen([program, "-q", str(folder / "conf")], env=env, user=server.user)
+        until(lambda: listens(port))
         yield f"postgresql+psycopg://portal@127.0.0.1:{port}/postgres"
         running.terminate()
         running.wait(20)
