@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from portal.mail import dkim
 from portal.mail.sasl import saslprep
 from portal.npi import remote
 from portal.organisation import Organisation, parse_holidays, parse_hours
@@ -34,6 +35,7 @@ _SAMPLE_SECRETS = ("change", "secret", "example", "sample", "dev", "test", "pass
 URL_MAX, DOMAIN_MAX, NAME_MAX = 200, 150, 200
 _HOST = re.compile(r"(?!-)[a-z0-9.-]{1,253}(?<![-.])|[0-9a-f:.]+", re.IGNORECASE)
 _AGE_RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}|ssh-(ed25519|rsa) [A-Za-z0-9+/=]+")
+_SELECTOR = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?")
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -99,6 +101,7 @@ class _Reader:
             REPLY_TO=self.address("REPLY_TO", ""),
             BOUNCE_DOMAIN=self.domain("BOUNCE_DOMAIN"),
             BOUNCE_MAILDIR=self.folder("BOUNCE_MAILDIR"),
+            **self.dkim(),
             MAIL_RATE_PER_SECOND=self.rate("MAIL_RATE_PER_SECOND"),
             UNDO_SECONDS=self.number("UNDO_SECONDS", 30, 0, 120),
             ORG=self.organisation(),
@@ -280,6 +283,30 @@ class _Reader:
                 with os.fdopen(handle, "w") as file:
                     file.write(secrets.token_urlsafe(SECRET_BYTES))
         return path.read_text().strip()
+
+    def dkim(self) -> dict[str, object]:
+        """The key that signs our mail, and the name under which its public half is published."""
+        value, selector = self.text("DKIM_KEY_FILE", ""), self.text("DKIM_SELECTOR", "").lower()
+        mail_domain = self.text("MAIL_FROM", "portal@localhost").rpartition("@")[2].lower()
+        domain = self.domain("DKIM_DOMAIN") or mail_domain
+        if not value:
+            if selector or self.text("DKIM_DOMAIN", ""):
+                self.faults.append("DKIM_KEY_FILE is missing: without a key nothing is signed.")
+            return {}
+        path = self.root / value
+        try:
+            dkim.read(path)
+        except ValueError as fault:
+            self.faults.append(f"DKIM_KEY_FILE {path} {fault}.")
+        if self.production and is_loose(path):
+            self.faults.append(f"{path} signs our mail, and others can read it: chmod 600 {path.name}")
+        if not _SELECTOR.fullmatch(selector):
+            self.faults.append("DKIM_SELECTOR must be the name of the key in DNS, like mail2026.")
+        if f".{mail_domain}".removesuffix(f".{domain}") == f".{mail_domain}":
+            self.faults.append(
+                f"DKIM_DOMAIN must be {mail_domain}, the domain of MAIL_FROM, or one above it."
+            )
+        return {"DKIM_KEY_FILE": path, "DKIM_SELECTOR": selector, "DKIM_DOMAIN": domain}
 
     def smtp_url(self) -> str:
         value = self.required_in_production("SMTP_URL", "")

@@ -36,6 +36,9 @@ class Settings:
         ""  # of the return addresses that say which mail came back; empty: it comes to MAIL_FROM
     )
     BOUNCE_MAILDIR: Path | None = None  # where a mail server puts what came back
+    DKIM_KEY_FILE: Path | None = None  # signs our mail; None: the relay does, or nobody
+    DKIM_SELECTOR: str = ""
+    DKIM_DOMAIN: str = ""
     MAIL_RATE_PER_SECOND: float = 0.0  # of the newsletter; 0 = unlimited
     UNDO_SECONDS: int = 30  # so long an answer can be taken back before it goes
     ORG: Organisation

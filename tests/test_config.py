@@ -14,6 +14,7 @@ import pytest
 
 from config import ROOT, Config, ConfigError, setting_names
 from portal.app import CONTENT
+from tests.mail.test_dkim import KEYS, write_key
 
 GOOD_SECRET = "kG7v1Qz9_Tb4WmXc2Lr8Ys5Np3Hd6Jf0AeUo"
 PRODUCTION = {
@@ -249,3 +250,31 @@ def test_every_setting_is_documented_and_back() -> None:
 
     assert documented == set(setting_names())
     assert sample == documented
+
+
+def test_a_key_that_signs_is_judged_at_the_start(tmp_path: Path) -> None:
+    write_key(tmp_path / "dkim.key", KEYS["rsa"])
+    signing = {**PRODUCTION, "DKIM_KEY_FILE": "dkim.key", "DKIM_SELECTOR": "Mail2026"}
+
+    config = Config.from_env(signing, root=tmp_path)
+    assert tmp_path / "dkim.key" == config.DKIM_KEY_FILE
+    assert (config.DKIM_SELECTOR, config.DKIM_DOMAIN) == ("mail2026", "example.org")
+    above = {**signing, "MAIL_FROM": "portal@news.example.org", "DKIM_DOMAIN": "example.org"}
+    assert Config.from_env(above, root=tmp_path).DKIM_DOMAIN == "example.org"
+
+    (tmp_path / "dkim.key").chmod(0o640)
+    assert faults(signing, tmp_path) == [
+        f"{tmp_path}/dkim.key signs our mail, and others can read it: chmod 600 dkim.key"
+    ]
+    (tmp_path / "dkim.key").chmod(0o600)
+    (tmp_path / "none.key").write_text("none")
+    (tmp_path / "none.key").chmod(0o600)
+    wrong = {"DKIM_KEY_FILE": "none.key", "DKIM_SELECTOR": "", "DKIM_DOMAIN": "another.org"}
+    assert faults({**PRODUCTION, **wrong}, tmp_path) == [
+        f"DKIM_KEY_FILE {tmp_path}/none.key is no private key in PEM without a password.",
+        "DKIM_SELECTOR must be the name of the key in DNS, like mail2026.",
+        "DKIM_DOMAIN must be example.org, the domain of MAIL_FROM, or one above it.",
+    ]
+    assert faults({**PRODUCTION, "DKIM_SELECTOR": "mail2026"}, tmp_path) == [
+        "DKIM_KEY_FILE is missing: without a key nothing is signed."
+    ]

@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from portal.clock import now
 from portal.db import db, is_storage_fault, transaction
 from portal.jobs import place
-from portal.mail import lanes, verp, wire
+from portal.mail import dkim, lanes, verp, wire
 from portal.mail.compose import compose
 from portal.mail.lanes import BACK_OFF
 from portal.mail.letters import LETTERS, NotToBeSent, Own, Wait
@@ -190,7 +190,7 @@ def _own(row: Any) -> Own | Deferred | None:
 
 
 def _send(row: Any, own: Own | Deferred | None, transport: Transport) -> str | DeliveryError:
-    """The digest of what was taken, or why it was not; raises RelayDown."""
+    """The digest of what was taken, before it was signed; or why it was not. Raises RelayDown."""
     if isinstance(own, Deferred):
         return own
     try:
@@ -202,7 +202,7 @@ def _send(row: Any, own: Own | Deferred | None, transport: Transport) -> str | D
             created_at=row.created_at,
             sender=row.envelope_sender or verp.return_address(row.id, row.message_id) or settings().MAIL_FROM,
             recipient=row.recipient,
-            content=content,
+            content=dkim.sign(content, at=row.created_at),
         )
     except RelayDown:
         raise

@@ -81,7 +81,7 @@ class Delivery(Base):
     lease_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
     over_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # when it was sent, given up or withdrawn
     last_error: Mapped[str] = mapped_column(String(300), default="")
-    digest: Mapped[str | None] = mapped_column(String(64))  # SHA-256 of the bytes that were sent
+    digest: Mapped[str | None] = mapped_column(String(64))  # SHA-256 of what was sent, without our signature
 
     body: Mapped[Body] = relationship()
 

@@ -140,7 +140,9 @@ def disk() -> Finding:
 def instance() -> Finding:
     """Only we may read what is kept, and the settings."""
     folder: Path = settings().INSTANCE_DIR
-    loose = [path for path in (settings().ENV_FILE, folder, *sorted(folder.glob("*"))) if is_loose(path)]
+    key = settings().DKIM_KEY_FILE
+    ours = (settings().ENV_FILE, *([key] if key else []), folder, *sorted(folder.glob("*")))
+    loose = [path for path in ours if is_loose(path)]
     if loose:
         names = ", ".join(path.name for path in loose[:RESTING])
         return Finding("instance", False, f"others can read {names}", "chmod go= on each.", serving=False)

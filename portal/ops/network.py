@@ -13,6 +13,7 @@ import dns.exception
 import dns.resolver
 
 from portal.clock import now
+from portal.mail import dkim as signing
 from portal.mail import transport
 from portal.ops.checks import Finding
 from portal.settings import settings
@@ -71,20 +72,28 @@ def dmarc(texts: Texts = ask) -> Finding:
 
 def dkim(texts: Texts = ask) -> Finding:
     """Whether the key that signs is published (RFC 6376); where the relay signs, only it knows the selector."""
-    selector = getattr(settings(), "DKIM_SELECTOR", "")
-    if not selector:
+    config = settings()
+    if config.DKIM_KEY_FILE is None:
         remedy = (
             "Have the relay sign for the domain of MAIL_FROM; send yourself a mail and look for dkim=pass."
         )
         return _finding("dkim", False, "the portal does not sign; the relay has to", remedy, advice=True)
-    name = f"{selector}._domainkey.{_domain()}"
+    signer, name = (
+        signing.read(config.DKIM_KEY_FILE),
+        f"{config.DKIM_SELECTOR}._domainkey.{config.DKIM_DOMAIN}",
+    )
+    remedy = f'One TXT record at {name}: "{signer.record}".'
     try:
-        found = [text for text in texts(name, "TXT") if "p=" in text and not text.rstrip("; ").endswith("p=")]
+        found = [text for text in map(_without_blanks, texts(name, "TXT")) if "p=" in text]
     except OSError as error:
         return _unasked("dkim", error)
     if not found:
-        return _finding("dkim", False, f"no key at {name}", "Publish the public half of DKIM_KEY_FILE there.")
-    return _finding("dkim", True, f"there is a key at {name}")
+        return _finding("dkim", False, f"no key at {name}", remedy)
+    if len(found) > 1:
+        return _finding("dkim", False, f"{len(found)} keys at {name}", remedy)
+    if f";p={signer.public};" not in f";{found[0]};":
+        return _finding("dkim", False, f"the key at {name} is not that of DKIM_KEY_FILE", remedy)
+    return _finding("dkim", True, f"the key at {name} is ours")
 
 
 def replies(texts: Texts = ask) -> Finding:
@@ -136,6 +145,10 @@ def certificate() -> Finding:
 
 def _domain() -> str:
     return settings().MAIL_FROM.rpartition("@")[2]
+
+
+def _without_blanks(text: str) -> str:
+    return "".join(text.split())
 
 
 def _unasked(name: str, error: OSError) -> Finding:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from email import message_from_bytes, policy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from tests import world
 from tests.conftest import START, Clock
 from tests.editions.conftest import DRAFT, SOURCE, send, step
 from tests.mail.conftest import Sink, hand_over
+from tests.mail.test_dkim import KEYS, write_key
 from tests.newsletter.people import LINK, make_subscriber
 
 
@@ -334,3 +336,24 @@ def test_what_is_held_though_the_pause_is_over_goes_and_what_was_given_up_may_go
     send(sink)
 
     assert (progress(made).sent, progress(made).refused) == (2, 0)
+
+
+def test_what_was_signed_is_proved_without_its_key(
+    app: Flask,
+    edition: Callable[..., Edition],
+    clock: Clock,
+    change_settings: Callable[..., None],
+    tmp_path: Path,
+) -> None:
+    key = write_key(tmp_path / "dkim.key", KEYS["rsa"])
+    change_settings(DKIM_KEY_FILE=key, DKIM_SELECTOR="m", DKIM_DOMAIN="localhost")
+    people(app, 2)
+    made = edition()
+    clock.tick(minutes=10)
+    step()
+    sink = Sink()
+    send(sink)
+
+    assert all(mail.startswith(b"DKIM-Signature: ") for mail in sink.sent)
+    change_settings(DKIM_KEY_FILE=None)
+    assert [found for _id, found in proof.verify(made)] == ["same", "same"]

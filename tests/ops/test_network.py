@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from flask import Flask
 
+from portal.mail import dkim
 from portal.ops import network
 from tests.live import free_port
+from tests.mail.test_dkim import KEYS, write_key
 
 Answers = dict[tuple[str, str], list[str]]
 TXT = ("pharmacy.example", "TXT")
@@ -32,6 +35,7 @@ def sender(app: Flask, change_settings: Callable[..., None]) -> Flask:
         (network.dmarc, {DMARC: ["v=DMARC1; p=reject"]}, True, "p=reject"),
         (network.dmarc, {DMARC: ["v=DMARC2; p=reject"]}, False, "no DMARC record"),
         (network.dmarc, {}, False, "no DMARC record"),
+        (network.dkim, {}, False, "the portal does not sign"),
         (network.replies, {MX: ["10 mx.pharmacy.example."]}, True, "takes mail"),
         (network.replies, {MX: ["0 ."]}, False, "takes no mail"),  # RFC 7505
         (network.replies, {}, False, "takes no mail"),
@@ -84,3 +88,37 @@ def test_nobody_is_asked_unless_it_is_wanted(app: Flask, monkeypatch: pytest.Mon
     assert asked == []
     assert "spf" in app.test_cli_runner().invoke(args=["doctor", "--network"]).output
     assert asked == ["spf", "relay"]
+
+
+@pytest.mark.parametrize(
+    ("published", "ok", "said"),
+    [
+        ([], False, "no key"),
+        (["v=DKIM1; k=ed25519; p={key}"], True, "is ours"),
+        (["v=DKIM1;p={key}; k=ed25519;"], True, "is ours"),
+        (["v=DKIM1; k=ed25519; p=x{key}"], False, "not that of DKIM_KEY_FILE"),
+        (["v=DKIM1; k=ed25519; p="], False, "not that of DKIM_KEY_FILE"),  # revoked (RFC 6376, 3.6.1)
+        (["p={key}", "p=x"], False, "2 keys"),
+    ],
+)
+def test_the_published_key_is_held_against_the_one_that_signs(
+    sender: Flask,
+    change_settings: Callable[..., None],
+    tmp_path: Path,
+    published: list[str],
+    ok: bool,
+    said: str,
+) -> None:
+    path = write_key(tmp_path / "dkim.key", KEYS["ed25519"])
+    change_settings(
+        MAIL_FROM="portal@pharmacy.example",
+        DKIM_KEY_FILE=path,
+        DKIM_SELECTOR="m",
+        DKIM_DOMAIN="pharmacy.example",
+    )
+    key = dkim.read(path).public
+    records = {"m._domainkey.pharmacy.example": [text.format(key=key) for text in published]}
+    with sender.app_context():
+        found = network.dkim(lambda name, _kind: records.get(name, []))
+    assert (found.ok, said in found.detail) == (ok, True), found
+    assert ok or f"v=DKIM1; k=ed25519; p={key}" in found.remedy
