@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from portal import disk
 from portal.mail import dkim
 from portal.mail.sasl import saslprep
 from portal.npi import remote
@@ -275,13 +276,7 @@ class _Reader:
         path = instance / "secret"
         if not path.exists():
             instance.mkdir(mode=0o700, parents=True, exist_ok=True)
-            try:
-                handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            except FileExistsError:
-                pass  # another process of ours was first
-            else:
-                with os.fdopen(handle, "w") as file:
-                    file.write(secrets.token_urlsafe(SECRET_BYTES))
+            disk.keep_first(path, secrets.token_urlsafe(SECRET_BYTES).encode())
         return path.read_text().strip()
 
     def dkim(self) -> dict[str, object]:

@@ -41,7 +41,8 @@ from bench.load import (
 )
 from portal import tokens
 from portal.newsletter import consent
-from tests.journeys.test_kill import Sink, kill_rounds
+from tests.journeys.rounds import Sink
+from tests.journeys.test_kill import kill_rounds
 from tests.live import ROOT, Browserless, Live
 from tests.mta import NoServer
 
@@ -356,16 +357,12 @@ def report(
 
 def kills(folder: Path) -> None:
     """The long form of the kill test."""
-    sink = Sink()
-    sink.controller.start()
-    live = Live(
-        folder / "kills", TRUSTED_PROXIES="1", SMTP_URL=f"smtp://127.0.0.1:{sink.port}?tls=none"
-    ).migrate()
-    try:
-        found = kill_rounds(live, sink, rounds=KILL_ROUNDS, seed=1)
-    finally:
-        live.stop()
-        sink.controller.stop()
+    with Sink() as sink:
+        live = Live(folder / "kills", TRUSTED_PROXIES="1", SMTP_URL=sink.url).migrate()
+        try:
+            found = kill_rounds(live, sink, rounds=KILL_ROUNDS, seed=1)
+        finally:
+            live.stop()
     print(
         f"kill -9, {KILL_ROUNDS} rounds: {', '.join(f'{count} {what}' for what, count in found.items())}; none lost"
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-import secrets
+import struct
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +20,7 @@ from jinja2 import Environment, pass_eval_context
 from jinja2.nodes import EvalContext
 from markupsafe import Markup
 
-from portal import addresses
+from portal import addresses, disk
 from portal.errors import CodeFaults
 
 FOLDER = Path(__file__).resolve().parent / "translations"
@@ -34,7 +34,7 @@ def load(cache: Path, folder: Path = FOLDER) -> dict[str, NullTranslations]:
     for code in OTHERS:
         source = folder / code / "LC_MESSAGES" / "messages.po"
         try:
-            found[code] = Translations(io.BytesIO(_compiled(source, cache)))
+            found[code] = _catalogue(source, cache)
         except (OSError, ValueError) as fault:
             faults.append(f"the {addresses.LANGUAGES[code]} catalogue cannot be read: {source.name}: {fault}")
     if faults:
@@ -93,11 +93,19 @@ class _Domain(flask_babel.Domain):
         return _current(self._found)
 
 
-def _compiled(source: Path, cache: Path) -> bytes:
+def _catalogue(source: Path, cache: Path) -> NullTranslations:
     text = source.read_bytes()
     kept = cache / f"{source.parent.parent.name}-{hashlib.sha256(text).hexdigest()[:20]}.mo"
-    with suppress(OSError):
-        return kept.read_bytes()
+    with suppress(OSError, struct.error):  # not there, or not whole
+        return Translations(io.BytesIO(kept.read_bytes()))
+    made = _compiled(text)
+    with suppress(OSError):  # a cache that cannot be written costs time and nothing else
+        cache.mkdir(exist_ok=True)  # in a folder that is there: that one is made for its owner alone
+        disk.keep(kept, made)
+    return Translations(io.BytesIO(made))
+
+
+def _compiled(text: bytes) -> bytes:
     # Here, not above: it takes longer to import than to work, and most starts need neither.
     from babel.messages.mofile import write_mo
     from babel.messages.pofile import PoFileError, read_po
@@ -110,9 +118,4 @@ def _compiled(source: Path, cache: Path) -> bytes:
         raise ValueError("it holds no word")
     made = io.BytesIO()
     write_mo(made, catalogue, use_fuzzy=True)
-    with suppress(OSError):  # a cache that cannot be written costs time and nothing else
-        cache.mkdir(exist_ok=True)  # in a folder that is there: that one is made for its owner alone
-        aside = kept.with_suffix(f".{secrets.token_hex(4)}")
-        aside.write_bytes(made.getvalue())
-        aside.replace(kept)
     return made.getvalue()

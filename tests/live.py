@@ -106,16 +106,16 @@ class Live:
         self.flask("db", "upgrade")
         return self
 
-    def start_web(self, *, wait: bool = True, target: str = "wsgi:front") -> None:
+    def start_web(self, *, wait: bool = True, target: str = "wsgi:front", processes: int = 1) -> None:
         """Start the web server; by default wait until it answers."""
-        command = serve.web_command("127.0.0.1", self.port, 1, target)
+        command = serve.web_command("127.0.0.1", self.port, processes, target)
         self._start("web", command if self.root == ROOT else as_wsgi(command, "wsgi:app"))
         if wait:
             self.wait_until_up()
 
-    def start_worker(self) -> None:
+    def start_worker(self, name: str = "worker") -> None:
         """Start the mail worker."""
-        self._start("worker", serve.worker_command())
+        self._start(name, serve.worker_command())
 
     def start_served(self) -> None:
         """Start all of it, as `make run` does, and wait until it answers."""

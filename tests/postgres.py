@@ -14,6 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import psycopg
+
 from tests.live import ROOT, free_port
 
 MARKERS = "not browser and (not kill or postgres)"  # the others start the portal on SQLite, as it is shipped
@@ -44,14 +46,20 @@ def binaries() -> Path | None:
 class Server:
     """A throw-away server on loopback, run by an ordinary user: PostgreSQL refuses root."""
 
-    def __init__(self, tools: Path, folder: Path, *, commits: str = "off") -> None:
+    def __init__(
+        self, tools: Path, folder: Path, *, commits: str = "off", follows: Server | None = None
+    ) -> None:
         self.tools, self.folder, self.port, self.commits = tools, folder, free_port(), commits
         self.user: str | None = None
         if os.geteuid() == 0:
             self.user = "postgres"
             os.chown(folder, pwd.getpwnam(self.user).pw_uid, -1)
         self.url = f"postgresql+psycopg://portal@127.0.0.1:{self.port}/postgres"
-        self._run("initdb", "-D", self._data, "-A", "trust", "-U", "portal", "-E", "UTF8", "--no-sync")
+        if follows is None:
+            self._run("initdb", "-D", self._data, "-A", "trust", "-U", "portal", "-E", "UTF8", "--no-sync")
+        else:
+            source = f"host=127.0.0.1 port={follows.port} user=portal"
+            self._run("pg_basebackup", "-D", self._data, "-d", source, "-R", "-c", "fast", "--no-sync")
         self.start()
 
     def start(self) -> None:
@@ -66,6 +74,16 @@ class Server:
     def stop(self, how: str = "immediate") -> None:
         """Stop it: `immediate` ends all without a word, as a crash does."""
         self._run("pg_ctl", "-D", self._data, "-m", how, "stop")
+
+    def promote(self) -> None:
+        """Follow no more, and take writes."""
+        self._run("pg_ctl", "-D", self._data, "-w", "promote")
+
+    def waits_for_its_stand_by(self) -> None:
+        """From now on say that something is written when the stand-by has it too."""
+        with psycopg.connect(self.url.replace("+psycopg", ""), autocommit=True) as database:
+            database.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+            database.execute("SELECT pg_reload_conf()")
 
     @property
     def _data(self) -> str:

@@ -196,8 +196,19 @@ FAULTS: dict[str, tuple[str, tuple[str, ...], str]] = {
         ),
         "",
     ),
-    "F-26": ("the power goes", (), "needs root and a loop device, and is not part of the run"),
-    "F-27": ("PostgreSQL is restarted, its backends are ended", (POOLED,), "no fail-over to a stand-by"),
+    "F-26": (
+        "the power goes",
+        (
+            "journeys/test_power.py::what_was_accepted_is_there_after_a_power_cut",
+            "journeys/test_power.py::a_cut_takes_what_was_not_synced",
+        ),
+        "needs root and a loop device",
+    ),
+    "F-27": (
+        "PostgreSQL is restarted, its backends are ended, a stand-by takes over",
+        (POOLED, "journeys/test_postgres.py::a_stand_by_takes_over_and_nothing_accepted_is_lost"),
+        "",
+    ),
     "F-28": (
         "Redis is gone",
         (

@@ -46,6 +46,17 @@ def test_a_second_start_reads_what_the_first_made(
     assert catalogues.load(tmp_path, folder)["es"].gettext("Newsletter") == "Boletín"
 
 
+@pytest.mark.parametrize("size", [0, 3, 20, 5000, -1])
+def test_what_a_power_cut_left_of_the_cache_is_made_anew(folder: Path, tmp_path: Path, size: int) -> None:
+    catalogues.load(tmp_path, folder)
+    [kept] = tmp_path.glob("es-*.mo")
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[:size])
+
+    assert catalogues.load(tmp_path, folder)["es"].gettext("Newsletter") == "Boletín"
+    assert kept.read_bytes() == whole
+
+
 def test_a_cache_that_cannot_be_written_costs_no_start(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 

@@ -10,7 +10,6 @@ import fcntl
 import hashlib
 import io
 import json
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -24,7 +23,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import BinaryIO
 
-from portal import tokens
+from portal import disk, tokens
 from portal.backup import postgres, sqlite
 from portal.backup.facts import Facts
 from portal.backup.generations import STAMP
@@ -85,11 +84,11 @@ def make(config: Settings, folder: Path, *, at: datetime) -> Path:
         if config.BACKUP_AGE_RECIPIENT:
             plain, packed = packed, aside / "sealed"
             _age("--encrypt", "--recipient", config.BACKUP_AGE_RECIPIENT, "--output", packed, plain)
-        sync(packed)
+        disk.sync(packed)
         if target.exists():
             raise Refused(f"{target} is there already: a backup a second is enough.")
         packed.rename(target)
-        sync(folder)
+        disk.sync(folder)
     return target
 
 
@@ -219,15 +218,6 @@ def sweep(folder: Path, why: str) -> None:
     """Take away what one that was killed left aside; the caller holds the lock under which it is made."""
     for left in folder.glob(f".{why}-*"):
         shutil.rmtree(left, ignore_errors=True)
-
-
-def sync(path: Path) -> None:
-    """Have the disk keep a file, or the names in a folder."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextmanager

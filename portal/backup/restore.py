@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from portal import audit
+from portal import audit, disk
 from portal.backup import files, generations, postgres, sqlite
 from portal.db import transaction
 from portal.errors import Refused
@@ -58,7 +58,7 @@ def restore(
             switch = bring(config, folder, secret, manifest.made_at, at)
             with switch as kept:
                 if takes_secret:
-                    (folder / "secret").replace(config.INSTANCE_DIR / "secret")
+                    disk.keep(config.INSTANCE_DIR / "secret", secret.encode())
     return kept
 
 
@@ -76,7 +76,7 @@ def _bring_file(
     for beside in ("-wal", "-shm", "-journal"):
         database.with_name(database.name + beside).unlink(missing_ok=True)
     copy.replace(database)
-    files.sync(database.parent)
+    disk.sync(database.parent)
 
 
 @contextmanager
@@ -142,7 +142,7 @@ def _close(copy: Path) -> str:
         verdict = str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
     finally:
         connection.close()
-    files.sync(copy)
+    disk.sync(copy)
     return "" if verdict == "ok" else verdict
 
 

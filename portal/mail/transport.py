@@ -8,7 +8,6 @@ stage, the code, the enhanced status (RFC 3463), and where a server gives none, 
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import smtplib
 import ssl
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from portal import disk
 from portal.mail.sasl import sign_in
 
 CONNECT_SECONDS = 30
@@ -80,12 +80,7 @@ class FileTransport:
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             target = self.folder / f"{created_at:%Y%m%dT%H%M%S}-{delivery_id}.eml"
-            part = target.with_suffix(".part")
-            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            part.rename(target)
+            disk.keep(target, content)
         except OSError as error:
             raise RelayDown(f"the mail folder: {error.strerror}") from error
 

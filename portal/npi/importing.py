@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 import re
 import shutil
 import sqlite3
@@ -19,6 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
+from portal import disk
 from portal.errors import Conflict, Refused
 from portal.npi import nppes
 from portal.npi.index import INDEXED, NAME, SCHEMA, Index, Source
@@ -54,9 +54,9 @@ def take(path: Path, folder: Path, *, at: datetime, progress: Progress = lambda 
             if any(source.sha256 == sha256 for source in Index(target).sources()):
                 return None
             done = _build(path, sha256, target, aside, at, progress)
-            with aside.open("rb") as built:
-                os.fsync(built.fileno())
+            disk.sync(aside)
             aside.replace(target)
+            disk.sync(folder)
             return done
         except BROKEN as error:
             raise Refused(f"{path.name} is no whole zip or workbook ({error}): not imported.") from error
@@ -77,6 +77,7 @@ def make(folder: Path, rows: Iterable[nppes.Row], source: Source) -> None:
             new.executemany(UPSERT, rows)
             new.execute(INDEXED)
             _record(new, source)
+        disk.sync(aside)
         aside.replace(target)
 
 

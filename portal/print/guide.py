@@ -10,11 +10,9 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import logging
-import os
 import re
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +23,7 @@ from datetime import time as time_of_day
 from functools import partial
 from pathlib import Path
 
+from portal import disk
 from portal.library.pages import Library
 from portal.organisation import Organisation
 from portal.print import leaflets, manuscript
@@ -122,7 +121,9 @@ class Guide:
         made_from = "\n".join((source, on.isoformat(), importlib.metadata.version("typst")))
         name = f"{self._document.name}-{hashlib.sha256(made_from.encode()).hexdigest()[:20]}"
         for file in self._folder.glob(f"{name}-*.pdf"):
-            return Printed(file.read_bytes(), int(file.stem.rpartition("-")[2]), on)
+            body = file.read_bytes()
+            if body.rstrip().endswith(b"%%EOF"):  # else the power went while it was kept
+                return Printed(body, int(file.stem.rpartition("-")[2]), on)
         printed = press(source, on)
         try:
             self._keep(f"{name}-{printed.pages}.pdf", printed.body)
@@ -133,10 +134,7 @@ class Guide:
     def _keep(self, name: str, body: bytes) -> None:
         """Write it whole or not at all, and take away the guides it follows."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=self._folder)
-        with os.fdopen(handle, "wb") as file:
-            file.write(body)
-        Path(temporary).replace(self._folder / name)
+        disk.keep(self._folder / name, body)
         for old in self._folder.glob(f"{self._document.name}-*.pdf"):
             if old.name != name:
                 old.unlink(missing_ok=True)

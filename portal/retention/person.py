@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sqlalchemy import delete, func, or_, select, update
 
-from portal import audit, keeping, tokens
+from portal import audit, disk, keeping, tokens
 from portal.db import db, transaction
 from portal.errors import Refused, Unavailable
 from portal.intake.models import OPEN, Request, Status
@@ -115,6 +115,7 @@ def _note(ledger: Path, address: str, keys: Sequence[str], at: datetime) -> None
             file.write(line)
             file.flush()
             os.fsync(file.fileno())
+        disk.sync(ledger.parent)
     except OSError as error:
         raise Refused(f"{ledger} cannot be written: {error.strerror}. Nothing was erased.") from error
 

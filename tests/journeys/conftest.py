@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.browser_tools import ARGUMENTS, axe, chromium
 from tests.figures import is_full
+from tests.journeys.rounds import Sink
 from tests.live import Live
 from tests.stage import Stage, Theatre, leave_by
 
@@ -44,6 +45,13 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     live.wait_until_up()
     yield live
     live.stop()
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    """A mail server that takes everything."""
+    with Sink() as made:
+        yield made
 
 
 class Person:

@@ -7,25 +7,24 @@ import pwd
 import random
 import subprocess
 import tempfile
-import threading
 import time
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
-from portal import serve
 from tests import debian, postgres
 from tests.figures import Figure, amount
-from tests.journeys.test_kill import POSTERS, POSTS_A_ROUND, Sink, Tally, _order, _post_all, _settle
+from tests.journeys.rounds import Ask, Sink, Tally, hold, wait_for_the_last_mail
 from tests.live import Live, free_port, listens, until
 
 pytestmark = [pytest.mark.kill, pytest.mark.postgres, pytest.mark.xdist_group("kill")]
 
 ROUNDS = amount(6, 60)
+WORKERS = ("worker1", "worker2")
 POOLER = """[databases]
 * = host=127.0.0.1 port={server} user=portal
 [pgbouncer]
@@ -40,14 +39,6 @@ server_login_retry = 1
 logfile = {folder}/log
 pidfile = {folder}/pid
 """
-
-
-@pytest.fixture
-def sink() -> Iterator[Sink]:
-    made = Sink()
-    made.controller.start()
-    yield made
-    made.controller.stop()
 
 
 @pytest.fixture
@@ -82,32 +73,13 @@ def pooled(server: postgres.Server) -> Iterator[str]:
 
 
 def test_nothing_accepted_is_lost_through_a_pooler(
-    server: postgres.Server,
-    pooled: str,
-    sink: Sink,
-    tmp_path: Path,
-    figure: Figure,
+    server: postgres.Server, pooled: str, sink: Sink, portal_on: Callable[[str], Live], figure: Figure
 ) -> None:
-    smtp = f"smtp://127.0.0.1:{sink.port}?tls=none"
-    live = Live(tmp_path / "instance", warm=True, TRUSTED_PROXIES="1", SMTP_URL=smtp, DATABASE_URL=pooled)
+    live = portal_on(pooled)
     chance = random.Random(20261127)
     tally, cut = Tally(), 0
-    try:
-        live.migrate()
-        start = {
-            "web": serve.web_command("127.0.0.1", live.port, 2),
-            **{f"worker{n}": serve.worker_command() for n in (1, 2)},
-        }
-        for name, command in start.items():
-            live._start(name, command)
-        live.wait_until_up()
-        for number in range(ROUNDS):
-            orders = [_order(live.port, number * POSTS_A_ROUND + n) for n in range(POSTS_A_ROUND)]
-            posters = [
-                threading.Thread(target=_post_all, args=(orders[n::POSTERS], tally)) for n in range(POSTERS)
-            ]
-            for poster in posters:
-                poster.start()
+    for number in range(ROUNDS):
+        with tally.sending(live.port):
             time.sleep(chance.uniform(0.0, 0.12))
             if number % 3 == 2:
                 server.stop("immediate")
@@ -118,42 +90,100 @@ def test_nothing_accepted_is_lost_through_a_pooler(
                 cut += 1
             else:
                 cut += end_backends(server)
-            for poster in posters:
-                poster.join()
-            if "worker1" not in live.processes:
-                live._start("worker1", start["worker1"])
-            settle_all(tally)
-        assert not tally.in_doubt, live.logged()[-2000:]
-        for name in ("worker1", "worker2"):
-            live.kill(name)
-        cut += 2
-        with psycopg.connect(
-            plain(server)
-        ) as database:  # other machines may send too, so a lease ends by time alone
-            database.execute("UPDATE mail_delivery SET lease_until = now() WHERE lease_until IS NOT NULL")
-        live._start("worker1", start["worker1"])
-        wait_for_the_last_mail(server, live)
-    finally:
-        live.stop()
-    with psycopg.connect(plain(server)) as database:
-        rows = Counter(token for (token,) in database.execute("SELECT form_token FROM request"))
-        promised = dict(database.execute("SELECT message_id, state FROM mail_delivery").fetchall())
-        causes = {cause for (cause,) in database.execute("SELECT cause FROM mail_delivery")}
-        references = {f"request:{ref}" for (ref,) in database.execute("SELECT reference FROM request")}
-    assert tally.accepted <= set(rows) and len(tally.accepted) == ROUNDS * POSTS_A_ROUND
-    assert max(rows.values()) == 1
-    assert causes == references and set(promised.values()) == {"sent"}
-    arrived = Counter(identity.partition(" ")[2].strip() for identity, _ in sink.mails)
-    assert set(arrived) == set(promised)
-    assert sum(arrived.values()) - len(arrived) <= cut, (
-        "a mail is repeated only by a cut between the 250 and our commit"
-    )
-    assert len(set(sink.mails)) == len(arrived), "a repeat has the same bytes"
+        if "worker1" not in live.processes:
+            live.start_worker("worker1")
+        tally.settle()
+    cut += end_leases(server, live)
+    ask = asking(server)
+    wait_for_the_last_mail(ask, live)
+    hold(ask, tally, sink, cuts=cut)
     figure("cuts: PostgreSQL behind PgBouncer", cut, f"in {ROUNDS} rounds, nothing lost", how="sum")
+
+
+def test_a_stand_by_takes_over_and_nothing_accepted_is_lost(
+    sink: Sink, portal_on: Callable[[str], Live], figure: Figure
+) -> None:
+    """Both are named in DATABASE_URL; the first acknowledges what the second has, and then is gone for good."""
+    with first_and_second() as (first, second):
+        hosts = f"host=127.0.0.1:{first.port}&host=127.0.0.1:{second.port}"
+        live = portal_on(f"postgresql+psycopg://portal@/postgres?{hosts}&target_session_attrs=read-write")
+        tally = Tally()
+        with tally.sending(live.port):
+            pass
+        with tally.sending(live.port):
+            time.sleep(0.05)
+            first.stop("immediate")
+            second.promote()
+        tally.settle()
+        with tally.sending(live.port):
+            pass
+        cut = 1 + end_leases(second, live)
+        ask = asking(second)
+        wait_for_the_last_mail(ask, live)
+        seen = hold(ask, tally, sink, cuts=cut)
+    figure("requests kept while a stand-by took over", seen["posts"], "of as many", how="sum")
+
+
+@contextmanager
+def first_and_second() -> Iterator[tuple[postgres.Server, postgres.Server]]:
+    """A server and its stand-by, which has what the first says is written."""
+    tools = postgres.binaries()
+    if tools is None:
+        pytest.skip("needs Debian's postgresql")
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
+        first = postgres.Server(tools, Path(one), commits="on")
+        second = postgres.Server(tools, Path(other), commits="on", follows=first)
+        try:
+            first.waits_for_its_stand_by()
+            until(lambda: list(asking(first)("SELECT sync_state FROM pg_stat_replication")) == [("sync",)])
+            yield first, second
+        finally:
+            with suppress(subprocess.CalledProcessError):
+                first.stop()  # which the test has done
+            second.stop()
+
+
+@pytest.fixture
+def portal_on(sink: Sink, tmp_path: Path) -> Iterator[Callable[[str], Live]]:
+    """A portal on this database, with two web processes and two workers."""
+    made: list[Live] = []
+
+    def start(database: str) -> Live:
+        settings = {"TRUSTED_PROXIES": "1", "SMTP_URL": sink.url, "DATABASE_URL": database}
+        live = Live(tmp_path / "instance", warm=True, **settings)
+        made.append(live)
+        live.migrate()
+        live.start_web(processes=2)
+        for name in WORKERS:
+            live.start_worker(name)
+        return live
+
+    yield start
+    for live in made:
+        live.stop()
+
+
+def asking(server: postgres.Server) -> Ask:
+    def ask(query: str) -> list[tuple[Any, ...]]:
+        with suppress(psycopg.OperationalError), psycopg.connect(plain(server)) as database:
+            return database.execute(query).fetchall()
+        return []
+
+    return ask
 
 
 def plain(server: postgres.Server) -> str:
     return server.url.replace("+psycopg", "")
+
+
+def end_leases(server: postgres.Server, live: Live) -> int:
+    """End both workers and what they leased: other machines may send too, so a lease ends by time alone."""
+    for name in WORKERS:
+        live.kill(name)
+    with psycopg.connect(plain(server)) as database:
+        database.execute("UPDATE mail_delivery SET lease_until = now() WHERE lease_until IS NOT NULL")
+    live.start_worker(WORKERS[0])
+    return len(WORKERS)
 
 
 def end_backends(server: postgres.Server) -> int:
@@ -162,22 +192,3 @@ def end_backends(server: postgres.Server) -> int:
         WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"""
     with psycopg.connect(plain(server), autocommit=True) as database:
         return len(database.execute(query).fetchall())
-
-
-def settle_all(tally: Tally) -> None:
-    """Send again until all is answered: the database is back within seconds."""
-    end = time.monotonic() + 30
-    while tally.in_doubt and time.monotonic() < end:
-        _settle(tally)
-        time.sleep(0.2)
-
-
-def wait_for_the_last_mail(server: postgres.Server, live: Live) -> None:
-    end = time.monotonic() + 90
-    while time.monotonic() < end:
-        with suppress(psycopg.OperationalError), psycopg.connect(plain(server)) as database:
-            row = database.execute("SELECT count(*) FROM mail_delivery WHERE state = 'queued'").fetchone()
-            if row == (0,):
-                return
-        time.sleep(0.2)
-    raise AssertionError(f"mail still waits: {live.logged()[-3000:]}")

@@ -373,6 +373,21 @@ def test_a_changed_text_gives_another_guide_and_the_old_one_goes(
     assert kept.read_bytes() == after.body and kept.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize("size", [0, 4000])
+def test_what_a_power_cut_left_of_a_guide_is_made_anew(
+    small: Callable[..., Library], tmp_path: Path, size: int
+) -> None:
+    library, cache = small(), tmp_path / "cache"
+    before = Guide(cache, ORG, BASE_URL).printed(library, wait=30)
+    (kept,) = cache.iterdir()
+    kept.write_bytes(kept.read_bytes()[:size])
+
+    after = Guide(cache, ORG, BASE_URL).printed(library, wait=30)
+
+    assert before is not None and after is not None
+    assert kept.read_bytes() == after.body == before.body
+
+
 def test_a_guide_that_was_made_before_is_not_made_again(
     small: Callable[..., Library], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
