@@ -129,6 +129,7 @@ ERASED = Address("/newsletter/erased")
 EMBED = Address("/newsletter/embed")
 EDITIONS = Address("/newsletter/editions", listed=True, es="/es/boletin/ediciones")
 EDITION = Address("/newsletter/editions/<slug>", es="/es/boletin/ediciones/<slug>")
+EDITION_PICTURE = Address("/newsletter/pictures/<slug>")
 FEED = Address("/newsletter/feed.xml", es="/es/boletin/feed.xml")
 API = "/api/"
 SIGN_UP_API = Address("/api/newsletter/subscriptions")

@@ -47,9 +47,49 @@ def _read_csv(file: IO[bytes]) -> None:
         pass
 
 
-# Media type: the ending of its files' names, and how one is read to the end. What a browser calls a file is no help:
-# with a spreadsheet program installed a CSV file is `application/vnd.ms-excel`.
-KINDS: Mapping[str, tuple[str, Callable[[IO[bytes]], None]]] = {"text/csv": (".csv", _read_csv)}
+def _read_picture(file: IO[bytes]) -> None:
+    """See that it is a still picture, and how large it would be, before it is decoded; raises ValueError."""
+    from PIL import Image  # where nobody sends a picture nothing of it is loaded
+
+    Image.MAX_IMAGE_PIXELS = None  # which would warn, and refuse much later than we do
+    try:
+        with Image.open(file, formats=PICTURE_FORMATS) as image:
+            is_wanted = image.width * image.height <= PICTURE_PIXELS and getattr(image, "n_frames", 1) == 1
+            if is_wanted:
+                image.verify()
+    except Exception as error:  # what a decoder makes of a broken file is anything
+        raise ValueError("no picture") from error
+    if not is_wanted:
+        raise ValueError("too many pixels, or moving")
+
+
+PICTURE_FORMATS = ("JPEG", "PNG", "WEBP")
+PICTURE_PIXELS = 25_000_000
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of file: how its names end, how one is read to the end, and what is said of what is none."""
+
+    endings: tuple[str, ...]
+    read: Callable[[IO[bytes]], None]
+    words: Callable[[], str]
+
+
+# By media type. What a browser calls a file is no help: with a spreadsheet program installed a CSV file is
+# `application/vnd.ms-excel`.
+KINDS: Mapping[str, Kind] = {
+    "text/csv": Kind(
+        (".csv",),
+        _read_csv,
+        lambda: _("This page takes files that end in %(ending)s, with text in UTF-8.", ending=".csv"),
+    ),
+    "image/*": Kind(
+        (".jpg", ".jpeg", ".png", ".webp"),
+        _read_picture,
+        lambda: _("This page takes one still picture, as .jpg, .png or .webp, of at most 25 million pixels."),
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -81,18 +121,17 @@ class Upload:
         """Look at each file; raises WrongFiles or RequestEntityTooLarge. No file: the form says it."""
         if len(given) > self.files:
             raise WrongFiles(_("There are too many files. Send at most %(most)s.", most=self.files))
-        ending, read = KINDS[self.kind]
+        kind = KINDS[self.kind]
         for file in given:
             if file.stream.seek(0, io.SEEK_END) > self.most:
                 raise RequestEntityTooLarge
             file.stream.seek(0)
             try:
-                if PurePath(file.filename or "").suffix.lower() != ending:
+                if PurePath(file.filename or "").suffix.lower() not in kind.endings:
                     raise ValueError("another ending")
-                read(file.stream)
+                kind.read(file.stream)
             except (ValueError, csv.Error) as fault:
-                words = _("This page takes files that end in %(ending)s, with text in UTF-8.", ending=ending)
-                raise WrongFiles(words) from fault
+                raise WrongFiles(kind.words()) from fault
             file.stream.seek(0)
 
 

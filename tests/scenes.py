@@ -7,17 +7,20 @@ light and in dark; it fails for an address that shows a page and has no scene. `
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from email.message import EmailMessage
 
+from PIL import Image, ImageDraw
 from sqlalchemy import delete, select
 
-from portal import clock
+from portal import addresses, clock
 from portal.db import db, transaction
 from portal.editions import archive
+from portal.editions import pictures as edition_pictures
 from portal.editions import service as editions
 from portal.editions.models import Edition
 from portal.intake.models import Message, Request, Status
@@ -698,6 +701,28 @@ scene("staff edition without an address", "editions.new", status=422)(
 )
 
 
+def photograph() -> bytes:
+    """A picture as a file: sky over a hill."""
+    made = Image.new("RGB", (1400, 700), "#b9d4ea")
+    ImageDraw.Draw(made).ellipse((-300, 380, 1700, 1400), fill="#5d7f4e")
+    file = io.BytesIO()
+    made.save(file, "PNG")
+    return file.getvalue()
+
+
+@scene("staff pictures of editions", "editions.all_pictures")
+def _(stage: Stage) -> None:
+    with stage.house.app.app_context(), transaction():
+        by = db.session.scalars(select(User).where(User.name.startswith("Grace"))).one()
+        edition_pictures.keep(edition_pictures.anew(photograph()), by=by, at=stage.house.at)
+    stage.as_staff("Grace").open("/staff/editions").follow("Pictures")
+
+
+scene("staff picture of editions, none given", "editions.all_pictures", status=422)(
+    lambda stage: stage.as_staff("Grace").open("/staff/editions/pictures").press("Keep the picture")
+)
+
+
 def sent_edition(stage: Stage) -> None:
     """One that two readers got."""
     at = stage.house.at
@@ -710,6 +735,10 @@ def sent_edition(stage: Stage) -> None:
     }  # fmt: skip
     with stage.house.app.app_context(), transaction():
         by = db.session.scalars(select(User).where(User.name.startswith("Grace"))).one()
+        shown = edition_pictures.keep(edition_pictures.anew(photograph()), by=by, at=at)
+        path = addresses.EDITION_PICTURE.of(slug=shown.slug)
+        values["source_en"] = f"{EDITION_TEXT}\n![The hill behind our pharmacy]({path})\n"
+        values["source_es"] = f"{EDITION_TEXT_ES}\n![El cerro detrás de nuestra farmacia]({path})\n"
         made = editions.write(None, values, version=0, by=by, at=at)
         editions.send_test(made, to=by.email, by=by, at=at)
         editions.schedule(made, due_at=None, version=made.version, by=by, at=at)
@@ -888,6 +917,7 @@ NO_PAGE = {
     "queue.home": "redirects to the queue",
     "signin.picture": "a picture",
     "editions.preview": "a mail, in a sandbox",
+    "archive.picture": "a picture",
     "case.back": "redirects to the request",
     "signin.logout": "redirects to the sign-in page",
 }
@@ -906,6 +936,7 @@ BUTTONS = {
     "edition_sending.act",
     "edition_sending.schedule",
     "editions.test",
+    "editions.delete_picture",
     "people.change_role",
     "subscriber_files.export",
     "subscribers.ask_again",

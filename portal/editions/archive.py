@@ -15,7 +15,7 @@ from markupsafe import Markup
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload, undefer
 
-from portal import audit
+from portal import addresses, audit
 from portal.audit import Actor
 from portal.db import db
 from portal.editions.models import Edition, EditionNote, EditionText
@@ -26,6 +26,7 @@ IN_FEED = 20
 NOTE_MAX = 2000
 # What of the mail's HTML is the edition itself: between these (`templates/mail/editions/edition.html`).
 BEGIN, END = "<!-- edition -->", "<!-- /edition -->"
+_PICTURES = f"{addresses.EDITION_PICTURE.root}/"
 _STYLE = re.compile(r' style="[^"]*"')  # what our own renderer puts on tags; in the text a quote is &quot;
 
 
@@ -42,6 +43,11 @@ class Page:
     notes: Sequence[tuple[datetime, str]]
     html: Markup
     id: str  # of the very bytes (RFC 4287, 4.2.6): it stays the same wherever the portal moves
+
+    def html_at(self, base_url: str) -> Markup:
+        """Its HTML where no address is understood that is not whole."""
+        whole = str(self.html).replace(f'src="{_PICTURES}', f'src="{base_url}{_PICTURES}')
+        return Markup(whole)  # noqa: S704 - as `html`
 
     @property
     def changed_at(self) -> datetime:
@@ -117,6 +123,8 @@ def _page(edition: Edition, language: Language) -> Page:
     part = message_from_bytes(content, policy=policy.default).get_body(preferencelist=("html",))
     html = part.get_content() if part is not None else ""
     words = html.partition(BEGIN)[2].partition(END)[0].strip()
+    # Wherever the portal is now: a picture's address in a mail is whole.
+    words = words.replace(f'src="{edition.frame.get("base", "")}{_PICTURES}', f'src="{_PICTURES}')
     return Page(
         slug=edition.slug,
         language=language,

@@ -14,14 +14,15 @@ from portal.editions.models import Edition, EditionText, State
 from portal.mail.letters import Letter, NotToBeSent, Own, Wait
 from portal.newsletter import bounces
 from portal.newsletter.letters import list_headers, secret
+from portal.newsletter.models import Language, Subscriber, Subscription, TopicState
 from portal.newsletter.models import State as Person
-from portal.newsletter.models import Subscriber, Subscription, TopicState
 from portal.settings import settings
 
 MESSAGE = "editions/edition"
 TEST = "editions/test"
 # What stands in the body where each one's own secrets go: as long as they are, so that no line of it moves.
 LEAVE, CHOOSE = secret("leave", "in every body"), secret("preferences", "in every body")
+PICTURE = {Language.EN: "Picture", Language.ES: "Imagen"}  # before its words, in plain text
 # Why nothing went to somebody who was on the list when the sending began.
 SKIPPED = {
     Person.PENDING: "not confirmed",
@@ -54,8 +55,8 @@ def said(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "subject": text.subject,
         "preview": text.preview,
-        "html": rendering.html(text.source),
-        "plain": rendering.plain(text.source),
+        "html": rendering.html(text.source, settings().BASE_URL),
+        "plain": rendering.plain(text.source, PICTURE[text.language]),
         "read_path": addresses.EDITION.speaking(text.language, slug=edition.slug)
         if edition.is_public
         else "",

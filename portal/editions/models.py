@@ -116,6 +116,18 @@ class EditionText(Base):
         return hashlib.sha256(f"{self.subject}\0{self.preview}\0{self.source}".encode()).hexdigest()
 
 
+class EditionPicture(Base):
+    """A picture that editions may show, as it was written anew; its name says its digest and its size."""
+
+    __tablename__ = "edition_picture"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    slug: Mapped[str] = mapped_column(String(60), unique=True)
+    size: Mapped[int]  # bytes
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    content: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+
+
 class EditionNote(Base):
     """What was said afterwards about a mistake in an edition, under its public page; never changed."""
 
@@ -135,5 +147,6 @@ class EditionNote(Base):
 KEPT = (
     Kept(table="edition", rule="always; what was said to everybody, and to how many"),
     Kept(table="edition_text", rule="always; what was said to everybody"),
+    Kept(table="edition_picture", rule="always, once an edition shows it; else until staff delete it"),
     Kept(table="edition_note", rule="always; what was said to everybody"),
 )

@@ -1,22 +1,26 @@
 """From an edition's Markdown to the HTML and the plain text of its mail, and what is wrong with it, line by line.
 
 Both parts come from the same tokens (CommonMark, markdown-it-py), so that neither says what the other does not.
-HTML in the source is printed, not obeyed. A picture is a fault: a mail is readable without one.
+HTML in the source is printed, not obeyed. A picture is one of ours, and its words stand in both parts.
 """
 
 from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
 from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markupsafe import Markup
 
+from portal.addresses import EDITION_PICTURE
+
 WIDTH = 72  # columns of the plain text
+PICTURE_WIDTH = 560  # pixels: the widest that a mail shows
 HTML_MAX = 90_000  # bytes: some mail programs cut what is longer
 EMPTY_WORDS = {"here", "click here", "this", "this link", "link", "read more", "more",
                "aquí", "haga clic aquí", "haz clic aquí", "este enlace", "enlace", "leer más", "más"}  # fmt: skip
@@ -43,6 +47,7 @@ _STYLES = {
     "ol": "margin:0 0 16px;padding-left:24px",
     "blockquote": "margin:0 0 16px;padding-left:16px;border-left:4px solid #a4560a",
 }
+_PICTURE = re.compile(rf"{re.escape(EDITION_PICTURE.root)}/([0-9a-f]{{32}}-(\d+)x(\d+)\.\w+)")
 _MARKDOWN = MarkdownIt("commonmark", {"html": False})
 
 
@@ -58,25 +63,49 @@ class Finding:
         return f"Line {self.line}: {self.words}" if self.line else self.words
 
 
-def html(source: str) -> Markup:
-    """The HTML between a mail's title and its foot, with the little style a mail needs inline."""
+def html(source: str, base: str = "") -> Markup:
+    """The HTML between a mail's title and its foot, with the little style a mail needs inline; `base` is where our
+    pictures are."""
     tokens = _MARKDOWN.parse(source)
     for token in tokens:
+        for child in token.children or ():
+            if child.type == "image":
+                _size(child, base)
         if token.nesting == 1 and (style := _STYLES.get(token.tag)):
             token.attrSet("style", style)
     return Markup(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}))  # noqa: S704 - HTML in it is off
 
 
-def plain(source: str) -> str:
-    """The same as plain text: 72 columns, links numbered and listed at the end."""
+def _size(image: Token, base: str) -> None:
+    """Let a picture of ours take its room before it is there, and be no wider than the mail."""
+    url = str(image.attrGet("src") or "")
+    if found := _PICTURE.fullmatch(url):
+        width, height = int(found[2]), int(found[3])
+        shown = min(width, PICTURE_WIDTH)
+        image.attrSet("src", base + url)
+        image.attrSet("width", str(shown))
+        image.attrSet("height", str(max(1, round(height * shown / max(1, width)))))
+        image.attrSet("style", "display:block;max-width:100%;height:auto;border:0")
+
+
+def pictures(source: str) -> set[str]:
+    """The names of those of our pictures that it shows."""
+    urls = (
+        str(token.attrGet("src")) for token, _line in _walk(_MARKDOWN.parse(source)) if token.type == "image"
+    )
+    return {found[1] for url in urls if (found := _PICTURE.fullmatch(url))}
+
+
+def plain(source: str, picture: str = "Picture") -> str:
+    """The same as plain text: 72 columns, links numbered and listed at the end; `picture` is the word for one."""
     links: list[str] = []
-    lines = list(_blocks(_MARKDOWN.parse(source), links))
+    lines = list(_blocks(_MARKDOWN.parse(source), links, picture))
     listed = [f"[{n}] {url}" for n, url in enumerate(links, 1)]
     return "\n\n".join([*lines, *(["\n".join(listed)] if listed else [])])
 
 
-def findings(subject: str, preview: str, source: str) -> list[Finding]:
-    """All that is wrong with an edition's text in one language."""
+def findings(subject: str, preview: str, source: str, known: Collection[str] = ()) -> list[Finding]:
+    """All that is wrong with an edition's text in one language; `known` are the pictures that there are."""
     heads = {"subject": subject, "preview text": preview}
     found = [
         Finding(0, f"Write the {name}")
@@ -89,7 +118,7 @@ def findings(subject: str, preview: str, source: str) -> list[Finding]:
             found.append(Finding(number, f"“{word[0]}” was left over"))
         if word := PROMISES.search(line):
             found.append(Finding(number, f"“{word[0]}” promises more than we may", warns=True))
-    found += _structure(source)
+    found += _structure(source, known)
     found += [finding for words, url, line in _links(source) for finding in _link(words, url, line)]
     if (size := len(html(source).encode())) > HTML_MAX:
         limit = HTML_MAX // 1000
@@ -105,7 +134,7 @@ def _head(name: str, value: str) -> Iterator[Finding]:
         yield Finding(0, f"The {name} names the medicine: “{word[0]}”", warns=True)
 
 
-def _structure(source: str) -> Iterator[Finding]:
+def _structure(source: str, known: Collection[str]) -> Iterator[Finding]:
     level = 1
     for token, line in _walk(_MARKDOWN.parse(source)):
         if token.type == "heading_open":
@@ -116,7 +145,11 @@ def _structure(source: str) -> Iterator[Finding]:
                 yield Finding(line, f"A heading of level {depth} follows one of level {level}")
             level = depth
         elif token.type == "image":
-            yield Finding(line, "Pictures are not sent: say it in words")
+            name = _PICTURE.fullmatch(str(token.attrGet("src") or ""))
+            if name is None or name[1] not in known:
+                yield Finding(line, "Show one of our pictures: copy its line")
+            if not _alt(token).strip():
+                yield Finding(line, "Say between the brackets what the picture shows")
 
 
 def _link(words: str, url: str, line: int) -> Iterator[Finding]:
@@ -132,6 +165,11 @@ def _link(words: str, url: str, line: int) -> Iterator[Finding]:
         yield Finding(line, f"The link “{words.strip()}” is shortened: give the real address")
     if any(TRACKING.match(name) for name, _ in parse_qsl(parts.query, keep_blank_values=True)):
         yield Finding(line, f"The link “{words.strip()}” follows its readers: take the tracking out")
+
+
+def _alt(image: Token) -> str:
+    """What a picture shows, in the words of its text."""
+    return RendererHTML().renderInlineAsText(image.children, _MARKDOWN.options, {})
 
 
 def _walk(tokens: Sequence[Token], line: int = 1) -> Iterator[tuple[Token, int]]:
@@ -151,11 +189,13 @@ def _links(source: str) -> Iterator[tuple[str, str, int]]:
             url, words, began = str(token.attrGet("href") or ""), "", line
         elif token.type == "link_close":
             yield words, url, began
+        elif token.type == "image":
+            words += _alt(token)
         elif token.type in ("text", "code_inline"):
             words += token.content
 
 
-def _blocks(tokens: Sequence[Token], links: list[str]) -> Iterator[str]:
+def _blocks(tokens: Sequence[Token], links: list[str], picture: str) -> Iterator[str]:
     lead, hang, marks, heading = "", "", list[list[int | None]](), ""
     for token in tokens:
         if token.type in ("bullet_list_open", "ordered_list_open"):
@@ -172,7 +212,7 @@ def _blocks(tokens: Sequence[Token], links: list[str]) -> Iterator[str]:
         elif token.type == "heading_open":
             heading = "=" if token.tag in ("h1", "h2") else "-"
         elif token.type == "inline":
-            words = _words(token.children or [], links)
+            words = _words(token.children or [], links, picture)
             said = "\n".join(
                 textwrap.fill(part, WIDTH, initial_indent=lead if not n else hang, subsequent_indent=hang,
                               break_long_words=False, break_on_hyphens=False)
@@ -187,11 +227,13 @@ def _blocks(tokens: Sequence[Token], links: list[str]) -> Iterator[str]:
             yield "* * *"
 
 
-def _words(children: Sequence[Token], links: list[str]) -> str:
+def _words(children: Sequence[Token], links: list[str], picture: str) -> str:
     said, url = "", ""
     for child in children:
         if child.type in ("text", "code_inline"):
             said += child.content
+        elif child.type == "image":
+            said += f"({picture}: {_alt(child)})"
         elif child.type == "softbreak":
             said += " "
         elif child.type == "hardbreak":

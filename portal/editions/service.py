@@ -17,7 +17,7 @@ from sqlalchemy import CursorResult, select, update
 from portal import audit
 from portal.audit import Actor
 from portal.db import db
-from portal.editions import letters, rendering
+from portal.editions import letters, pictures, rendering
 from portal.editions.models import ALLOWED, Edition, EditionText, State
 from portal.editions.progress import progress, trouble
 from portal.errors import Conflict, NotFound, Refused
@@ -109,7 +109,8 @@ def obstacles(edition: Edition) -> list[str]:
 
 def check(text: EditionText) -> list[rendering.Finding]:
     """What is wrong or doubtful with what it says in one language."""
-    return rendering.findings(text.subject, text.preview, text.source)
+    known = pictures.known(rendering.pictures(text.source))
+    return rendering.findings(text.subject, text.preview, text.source, known)
 
 
 def send_test(edition: Edition, *, to: str, by: Actor, at: datetime) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, g, render_template
+from flask import Blueprint, g, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from portal import addresses, web
-from portal.editions import archive
+from portal.editions import archive, pictures
 from portal.errors import Expired
 from portal.newsletter.models import Language
 
@@ -44,6 +44,18 @@ def feed() -> ResponseReturnValue:
     pages = archive.pages(Language(g.lang), archive.IN_FEED)
     text = render_template("newsletter/feed.xml", pages=pages, base_url=web.base_url())
     return web.current(web.plain(text, "application/atom+xml"))
+
+
+@bp.get(addresses.EDITION_PICTURE)
+def picture(slug: str) -> ResponseReturnValue:
+    """A picture of an edition: the same bytes at this address for ever, wherever a mail is read."""
+    found = pictures.get(slug)
+    response = make_response(found.content)
+    response.headers["Content-Type"] = pictures.kind_of(found.slug)
+    response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    response.set_etag(found.slug)
+    return response.make_conditional(request)
 
 
 for _address, _view in ((addresses.EDITIONS, editions), (addresses.EDITION, edition), (addresses.FEED, feed)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from flask_wtf.file import FileField, FileRequired
 from wtforms import BooleanField, IntegerField
 from wtforms.fields import DateField, HiddenField, TimeField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
@@ -17,7 +18,7 @@ from portal.settings import settings
 
 TOPICS = {Topic.NEWS: "News", Topic.RESEARCH: "Research", Topic.PHARMACY: "Our pharmacy"}
 SUBJECT_MAX, SOURCE_MAX = 150, 60_000
-MARKDOWN = "Markdown: ## for a heading, * for a list, [words](https://…) for a link"
+MARKDOWN = "Markdown: ## for a heading, * for a list, [words](https://…) for a link; pictures by their line"
 PREVIEW = "The first line; many mail programs show it beside the subject"
 
 
@@ -55,6 +56,16 @@ class EditionForm(BaseForm):
     subject_es = _subject("Spanish")
     preview_es = _preview("Spanish")
     source_es = _source("Spanish")
+
+
+class PictureForm(BaseForm):
+    """A picture for editions."""
+
+    file = FileField(
+        "Picture",
+        [FileRequired("Choose a picture")],
+        description="JPEG, PNG or WebP. What the camera wrote into it, such as the place, is left out",
+    )
 
 
 class NoteForm(BaseForm):

@@ -12,7 +12,7 @@ from werkzeug import Response
 from portal import addresses, web
 from portal.clock import now
 from portal.db import transaction
-from portal.editions import archive, letters, service
+from portal.editions import archive, letters, pictures, service
 from portal.editions.models import Edition, State
 from portal.editions.progress import Progress, progress
 from portal.errors import Conflict, Refused
@@ -20,7 +20,8 @@ from portal.mail.compose import link
 from portal.newsletter.models import Language
 from portal.people.models import Role
 from portal.signin.gate import current, guarded, keeps_text
-from portal.staff.edition_forms import TOPICS, EditionForm, NoteForm, ScheduleForm
+from portal.staff.edition_forms import TOPICS, EditionForm, NoteForm, PictureForm, ScheduleForm
+from portal.uploads import takes_upload
 
 bp = guarded("editions", Role.PHARMACIST, Role.MANAGER)
 sending_bp = guarded("edition_sending", Role.MANAGER)
@@ -44,11 +45,15 @@ DONE = {
     "cancelled": "It is cancelled. What was not sent is not sent.",
     "noted": "The correction stands on its public page.",
     "withdrawn": "It is out of the archive. Who has the mail still has it.",
+    "taken": "The picture is there. Copy its line into the text, and say between the brackets what it shows.",
+    "deleted": "The picture is deleted.",
     "published": "Everybody can read it now.",
 }
 FORM = "staff/edition_form.html"
 # A mail's styles stand in the mail itself: its picture is a page of its own, that may do nothing else.
-PREVIEW_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox"
+PREVIEW_POLICY = "default-src 'none'; img-src %s; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox"
+LARGEST_PICTURE = 8_000_000
+PICTURES = "staff/edition_pictures.html"
 
 
 @bp.get(addresses.STAFF_EDITIONS)
@@ -105,7 +110,7 @@ def preview(edition_id: int, language: str) -> ResponseReturnValue:
     if language not in set(Language):
         abort(404)
     response = make_response(_rendered(service.get(edition_id), Language(language), "html"))
-    response.headers["Content-Security-Policy"] = PREVIEW_POLICY
+    response.headers["Content-Security-Policy"] = PREVIEW_POLICY % web.base_url()
     return web.private(response)
 
 
@@ -116,6 +121,42 @@ def test(edition_id: int) -> ResponseReturnValue:
     with transaction():
         service.send_test(edition, to=user.email, by=user, at=now())
     return _done(edition, "tested")
+
+
+@bp.route("/staff/editions/pictures", methods=["GET", "POST"])
+@takes_upload("image/*", most=LARGEST_PICTURE)
+def all_pictures() -> ResponseReturnValue:
+    """The pictures that editions may show, and one more."""
+    form = PictureForm()
+    web.keep(PICTURES, form, **_pictures())
+    if form.validate_on_submit():
+        try:
+            picture = pictures.anew(form.file.data.read())
+            with transaction():
+                pictures.keep(picture, by=current(), at=now())
+        except Refused as refusal:
+            form.refuse(refusal.field or "file", refusal.message)
+        else:
+            return redirect(url_for(".all_pictures", done="taken"), 303)
+    return web.private(web.page(PICTURES, form=form, **_pictures()))
+
+
+@bp.post("/staff/editions/pictures/<name>/delete")
+def delete_picture(name: str) -> ResponseReturnValue:
+    """Forget one that no edition shows."""
+    web.keep(PICTURES, PictureForm(formdata=None), **_pictures())
+    with transaction():
+        pictures.delete(name, by=current(), at=now())
+    return redirect(url_for(".all_pictures", done="deleted"), 303)
+
+
+def _pictures() -> dict[str, Any]:
+    shown = [
+        (one, addresses.EDITION_PICTURE.of(slug=one.slug), pictures.used_in(one.slug))
+        for one in pictures.all_pictures()
+    ]
+    done = DONE.get(request.args.get("done", "")) if request.method == "GET" else None
+    return {"pictures": shown, "alert": {"level": "ok", "heading": "", "text": done} if done else None}
 
 
 @sending_bp.post("/staff/editions/<int:edition_id>/schedule")

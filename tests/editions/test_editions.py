@@ -286,7 +286,10 @@ def test_a_test_is_of_the_very_text_and_a_time_in_the_past_is_refused(
     [
         ("# Title", "Line 1: The subject is the title: begin headings with ##"),
         ("## A\n\n#### B", "Line 3: A heading of level 4 follows one of level 2"),
-        ("a\n\n![x](https://a.example/x.png)", "Line 3: Pictures are not sent: say it in words"),
+        (
+            "a\n\n![x](https://a.example/x.png)",
+            "Line 3: Show one of our pictures: copy its line",
+        ),
         ("[click here](https://a.example)", "Line 1: The link “click here” does not say where it leads"),
         ("[our hours](http://a.example)", "Line 1: The link “our hours” must begin with https://"),
         ("[our hours](https://bit.ly/x)", "Line 1: The link “our hours” is shortened: give the real address"),
