@@ -114,6 +114,7 @@ class _Reader:
             BACKUP_DIR=self.folder("BACKUP_DIR"),
             BACKUP_AGE_RECIPIENT=self.recipient("BACKUP_AGE_RECIPIENT"),
             BACKUP_COMMAND=self.text("BACKUP_COMMAND", ""),
+            AUDIT_KEY_FILE=self.folder("AUDIT_KEY_FILE"),
             DEBUG=self.switch("FLASK_DEBUG", False),
         )
         if self.production and is_loose(env_file):

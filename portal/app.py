@@ -76,10 +76,12 @@ from portal.ready import Assets, ReadyPages
 from portal.resource import searching as _searching  # noqa: F401 - its routes
 from portal.resource import views as resource_views
 from portal.retention import jobs as retention_jobs
+from portal.seals import jobs as seals_jobs
+from portal.seals import models as seals_models
 from portal.settings import Settings, is_loose
 from portal.signin import gate
 from portal.signin import own as signin_views
-from portal.staff import case, editions, gallery, oversight, people, queue, replies, subscribers
+from portal.staff import case, editions, gallery, oversight, people, queue, replies, subscribers, trail
 
 logger = logging.getLogger(__name__)
 
@@ -93,6 +95,7 @@ ROOMS_JOBS = (
     ops_jobs,
     backup_jobs,
     retention_jobs,
+    seals_jobs,
     intake_jobs,
     desk_jobs,
     newsletter_jobs,
@@ -102,6 +105,7 @@ ROOMS_JOBS = (
 ROOMS_KEPT = (
     jobs,
     audit,
+    seals_models,
     mail_models,
     returns,
     people_models,
@@ -126,6 +130,7 @@ COMMANDS = (
     "portal.editions.commands",
     "portal.cli_backup",
     "portal.cli_retention",
+    "portal.cli_audit",
 )
 LEAVING = (perform.hand_back,)
 STAFF = (
@@ -133,7 +138,7 @@ STAFF = (
     queue.bp,
     case.bp,
     oversight.mail_bp,
-    oversight.audit_bp,
+    trail.bp,
     people.bp,
     people.account_bp,
     replies.bp,

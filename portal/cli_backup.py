@@ -36,7 +36,7 @@ def backup_create(folder: Path | None) -> None:
     made = jobs.create(config, folder or files.folder_of(config))
     click.echo(made)
     if not config.BACKUP_AGE_RECIPIENT:
-        click.echo("Not encrypted, so it does not hold the secret key: keep that apart.", err=True)
+        click.echo("Not encrypted, so it holds neither SECRET_KEY nor audit.key: keep both apart.", err=True)
 
 
 @backup_group.command("verify")

@@ -50,6 +50,7 @@ class Settings:
     BACKUP_DIR: Path | None = None  # None: backups/ in INSTANCE_DIR
     BACKUP_AGE_RECIPIENT: str = ""  # the public key that backups are encrypted to
     BACKUP_COMMAND: str = field(repr=False, default="")  # takes a backup off the machine
+    AUDIT_KEY_FILE: Path | None = None  # the key of the trail's seal; None: audit.key in INSTANCE_DIR
     DEBUG: bool = False
 
     # Limits that follow from the promises of the pages, not from the place where we run.

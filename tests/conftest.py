@@ -124,6 +124,7 @@ def app(the_app: Flask, clock: Clock, instance: Path) -> Iterator[Flask]:
     for path in [path for path, page in pages.items() if isinstance(page, Blank)]:
         del pages[path]  # it promises what the last test's people keep
     shutil.rmtree(instance / "mail", ignore_errors=True)
+    (instance / "audit.head").unlink(missing_ok=True)
     yield the_app
     _dispose(the_app)
 

@@ -32,6 +32,7 @@ from portal.newsletter.models import Language, Means
 from portal.newsletter.models import State as SubscriberState
 from portal.people import invitations
 from portal.people.models import User
+from portal.seals.models import AuditCheck
 from tests.stage import PASSWORD, Stage
 
 QUESTION = (
@@ -887,6 +888,15 @@ scene("staff audit, next page", "audit.audit")(
     lambda stage: stage.as_staff("Grace").open("/staff/audit?after=40")
 )
 
+
+@scene("staff audit, broken, filtered to nothing", "audit.audit")
+def _(stage: Stage) -> None:
+    stage.as_staff("Grace")
+    with stage.house.app.app_context(), transaction():
+        db.session.add(AuditCheck(at=clock.now(), sealed=812, unsealed=3, fault="entry 97 was changed"))
+    stage.open("/staff/audit?act=mail.revived&since=2026-11-01")
+
+
 scene("staff components", "gallery.components", pictures="components dark forced")(
     lambda stage: stage.as_staff("Ada").open("/staff/components")
 )
@@ -923,6 +933,8 @@ NO_PAGE = {
 }
 # Buttons: done, they redirect to a page that has its scenes; refused, they show that same page with a notice.
 BUTTONS = {
+    "audit.export",
+    "audit.verify",
     "queue.hand_over",
     "case.insert",
     "replies.delete",

@@ -12,3 +12,4 @@ class Facts:
     schema: str
     counts: dict[str, int]  # rows by table
     audit_head: int  # the last entry's number
+    audit_seal: str = ""  # number and MAC of the last seal

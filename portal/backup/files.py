@@ -1,4 +1,5 @@
-"""One backup, one file: a tar of `manifest.json`, the database and, when encrypted, `secret`; its SHA-256 at the end.
+"""One backup, one file: a tar of `manifest.json`, the database and, when encrypted, `secret` and `audit.key`; at the
+end its SHA-256.
 
 The database is `portal.db` (`sqlite.py`) or `portal.dump` (`postgres.py`), each a copy of one moment for which no
 writer waits. It is written aside, read back whole, synced and then named.
@@ -28,9 +29,11 @@ from portal.backup import postgres, sqlite
 from portal.backup.facts import Facts
 from portal.backup.generations import STAMP
 from portal.errors import Refused
+from portal.seals import key
 from portal.settings import Settings
 
 FORMAT = 1
+KEY = "audit.key"
 SEAL = 65  # bytes at the end: a line feed and SHA-256 in hex
 PIECE = 1 << 20
 DAMAGED = "it is damaged or was cut short"
@@ -48,6 +51,12 @@ class Manifest:
     settings: list[str]  # names of those that are set, never their values
     holds: list[str]
     audit_head: int  # the last entry's number
+    audit_seal: str = ""  # number and MAC of the last seal; empty in one from before there were any
+
+    @property
+    def facts(self) -> Facts:
+        """What it says of the database."""
+        return Facts(self.schema, self.counts, self.audit_head, self.audit_seal)
 
 
 def folder_of(config: Settings) -> Path:
@@ -77,6 +86,8 @@ def make(config: Settings, folder: Path, *, at: datetime) -> Path:
         members = {kind.MEMBER: copy}
         if "secret" in manifest.holds:
             members["secret"] = config.INSTANCE_DIR / "secret"
+        if KEY in manifest.holds:
+            members[KEY] = key.path_of(config)
         _pack(packed, manifest, members)
         copy.unlink()
         with unpacked(packed, aside):  # what is called good was read back
@@ -118,13 +129,14 @@ def unpacked(path: Path, room: Path, identity: Path | None = None) -> Iterator[t
                     shutil.copyfileobj(member, file, PIECE)
                 (aside / name).chmod(0o600)
         kind = postgres if postgres.MEMBER in manifest.holds else sqlite
-        if wrong := kind.fault_of(aside / kind.MEMBER, manifest.counts):
+        if wrong := kind.fault_of(aside / kind.MEMBER, manifest.facts):
             raise Refused(f"{path.name} cannot be used: {wrong}.")
         yield manifest, aside
 
 
 def _manifest(config: Settings, facts: Facts, at: datetime) -> Manifest:
-    has_secret = config.BACKUP_AGE_RECIPIENT and (config.INSTANCE_DIR / "secret").is_file()
+    is_sealed = bool(config.BACKUP_AGE_RECIPIENT)
+    secrets = (("secret", config.INSTANCE_DIR / "secret"), (KEY, key.path_of(config)))
     return Manifest(
         format=FORMAT,
         made_at=at.astimezone(UTC).isoformat(timespec="seconds"),
@@ -132,8 +144,9 @@ def _manifest(config: Settings, facts: Facts, at: datetime) -> Manifest:
         schema=facts.schema,
         counts=facts.counts,
         settings=[field.name for field in fields(config) if getattr(config, field.name)],
-        holds=[kind_of(config).MEMBER, *(["secret"] if has_secret else [])],
+        holds=[kind_of(config).MEMBER, *(name for name, path in secrets if is_sealed and path.is_file())],
         audit_head=facts.audit_head,
+        audit_seal=facts.audit_seal,
     )
 
 

@@ -40,29 +40,47 @@ def take(config: Settings, target: Path) -> Facts:
             live.scalar(text("SELECT version_num FROM alembic_version")) or "",
             counts,
             live.scalar(text("SELECT coalesce(max(id), 0) FROM audit_entry")) or 0,
+            _last_seal(live) if counts.get("audit_seal") else "",
         )
         how = ("--format=custom", "--no-owner", "--no-privileges", "--schema=public")
         _run("pg_dump", *how, f"--snapshot={snapshot}", f"--file={target}", url=url)
     return facts
 
 
-def fault_of(dump: Path, counts: dict[str, int]) -> str:
-    """What is wrong with a dump; empty when all of it can be read and every table has its rows."""
+def _last_seal(live: Connection) -> str:
+    return live.scalar(text("SELECT id || ':' || mac FROM audit_seal ORDER BY id DESC LIMIT 1")) or ""
+
+
+def fault_of(dump: Path, facts: Facts) -> str:
+    """What is wrong with a dump; empty when all of it can be read, every table has its rows, and the trail ends where
+    it ended."""
     command = [_program("pg_restore"), "--data-only", "--file=-", str(dump)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as reading:  # noqa: S603
-        found = dict.fromkeys(counts, 0)
-        table = ""
+        found = dict.fromkeys(facts.counts, 0)
+        table, columns = "", [""]
+        heads: dict[str, tuple[int, dict[str, str]]] = {"audit_entry": (0, {}), "audit_seal": (0, {})}
         for line in reading.stdout or ():
             if table and line == b"\\.\n":
                 table = ""
             elif table:
                 found[table] = found.get(table, 0) + 1
+                if table in heads:
+                    row = dict(zip(columns, line.decode().split("\t"), strict=False))
+                    heads[table] = max(heads[table], (int(row["id"]), row), key=lambda pair: pair[0])
             elif line.startswith(b"COPY public."):
                 table = line.split(b" ")[1].decode().removeprefix("public.").strip('"')
+                columns = line.decode().partition("(")[2].partition(")")[0].split(", ")
         said = (reading.stderr.read() if reading.stderr else b"").decode(errors="replace").strip()
     if reading.returncode:
         return next(iter(said.splitlines()), "pg_restore failed")
-    return "" if found == counts else "it does not hold as many rows as it says"
+    if found != facts.counts:
+        return "it does not hold as many rows as it says"
+    seal = heads["audit_seal"][1]
+    is_whole = heads["audit_entry"][0] == facts.audit_head and facts.audit_seal in (
+        "",
+        f"{seal.get('id')}:{seal.get('mac')}",
+    )
+    return "" if is_whole else "its audit trail does not end where it says"
 
 
 @contextmanager

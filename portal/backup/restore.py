@@ -21,6 +21,7 @@ from portal.db import transaction
 from portal.errors import Refused
 from portal.mail import lanes
 from portal.people import accounts
+from portal.seals import key
 from portal.settings import Settings
 
 
@@ -59,6 +60,9 @@ def restore(
             with switch as kept:
                 if takes_secret:
                     disk.keep(config.INSTANCE_DIR / "secret", secret.encode())
+                if files.KEY in manifest.holds:
+                    key.take_in(config, (folder / files.KEY).read_text())
+                key.reach(config, manifest.audit_seal)
     return kept
 
 

@@ -33,24 +33,37 @@ def take(config: Settings, target: Path) -> Facts:
         live.backup(copy)
         copy.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
         revision = copy.execute("SELECT version_num FROM alembic_version").fetchone()
-        head = copy.execute("SELECT coalesce(max(id), 0) FROM audit_entry").fetchone()[0]
-        return Facts(revision[0] if revision else "", _counts(copy), head)
+        counts = _counts(copy)
+        return Facts(revision[0] if revision else "", counts, *_heads(copy, counts))
 
 
-def fault_of(database: Path, counts: dict[str, int]) -> str:
-    """What is wrong with a database file that nobody uses; empty when every page, key and count is right."""
+def fault_of(database: Path, facts: Facts) -> str:
+    """What is wrong with a database file that nobody uses; empty when every page, key and count is right, and the
+    trail ends where it ended."""
     with opened(database) as connection:
         try:
             verdict = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
             orphan = connection.execute("PRAGMA foreign_key_check").fetchone()
             found = _counts(connection)
+            head, seal = _heads(connection, found)
         except sqlite3.DatabaseError as error:
             return str(error)
     if verdict != "ok":
         return f"its pages are not whole ({verdict})"
     if orphan:
         return f"a row of {orphan[0]} names one of {orphan[2]} that is not there"
-    return "" if found == counts else "it does not hold as many rows as it says"
+    if found != facts.counts:
+        return "it does not hold as many rows as it says"
+    is_whole = head == facts.audit_head and seal == (facts.audit_seal or seal)
+    return "" if is_whole else "its audit trail does not end where it says"
+
+
+def _heads(connection: sqlite3.Connection, counts: dict[str, int]) -> tuple[int, str]:
+    """The last entry's number; number and MAC of the last seal."""
+    head = connection.execute("SELECT coalesce(max(id), 0) FROM audit_entry").fetchone()[0]
+    last = "SELECT id || ':' || mac FROM audit_seal ORDER BY id DESC LIMIT 1"
+    seal = connection.execute(last).fetchone() if counts.get("audit_seal") else None
+    return head, seal[0] if seal else ""
 
 
 def _counts(connection: sqlite3.Connection) -> dict[str, int]:

@@ -20,7 +20,6 @@ from portal.audit import AuditEntry
 from portal.db import db, transaction
 from portal.newsletter.models import ConsentEvent, Subscriber
 
-KEPT_AUDIT = timedelta(days=7 * 365 + 2)
 KEPT_CONSENT = timedelta(days=5 * 365 + 1)
 SEALS = ("audit.ended", "consent.ended")  # these stay: they tell of nobody
 BATCH = 500
@@ -73,7 +72,7 @@ def count(ending: Ending, at: datetime) -> int:
 
 
 def _audit_over(at: datetime, limit: int) -> Sequence[int]:
-    old = select(AuditEntry.id).where(AuditEntry.at <= at - KEPT_AUDIT, AuditEntry.action.not_in(SEALS))
+    old = select(AuditEntry.id).where(AuditEntry.at <= at - audit.KEPT_FOR, AuditEntry.action.not_in(SEALS))
     return db.session.scalars(old.order_by(AuditEntry.id).limit(limit)).all()
 
 

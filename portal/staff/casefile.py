@@ -277,6 +277,6 @@ def action(entry: AuditEntry) -> str:
     return ACTIONS.get(entry.action, entry.action)
 
 
-def detail(entry: AuditEntry) -> str:
+def detail(entry: Any) -> str:
     """The reason, or what spoke for a robot, in words."""
     return ", ".join(label(REASONS | SIGNALS, word) for word in entry.detail.split(", "))

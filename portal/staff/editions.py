@@ -144,6 +144,7 @@ def all_pictures() -> ResponseReturnValue:
 @bp.post("/staff/editions/pictures/<name>/delete")
 def delete_picture(name: str) -> ResponseReturnValue:
     """Forget one that no edition shows."""
+    pictures.get(name)  # what is not there is refused like all else that is not
     web.keep(PICTURES, PictureForm(formdata=None), **_pictures())
     with transaction():
         pictures.delete(name, by=current(), at=now())

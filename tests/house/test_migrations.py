@@ -38,7 +38,7 @@ from portal.db import db, writes_allowed
 from portal.ops import migrations as known
 from tests.conftest import START, own_postgres
 
-APPEND_ONLY = {"audit_entry", "consent_event"}
+APPEND_ONLY = {"audit_entry", "audit_seal", "consent_event"}
 SCRIPT = ScriptDirectory(str(MIGRATIONS))
 REVISIONS = [revision.revision for revision in SCRIPT.walk_revisions()]  # newest first
 ONE_OF = re.compile(r"^(\w+) IN \('(\w+)'")

@@ -28,6 +28,7 @@ from portal.mail.models import Delivery, State
 from portal.ops import checks, host
 from portal.ops.checks import Finding
 from portal.people import invitations
+from portal.seals import jobs as seals
 from tests import world
 from tests.conftest import START, Clock
 from tests.pages import Visitor
@@ -209,6 +210,10 @@ def well(monkeypatch: pytest.MonkeyPatch, app: Flask, change_settings: Callable[
     )
     change_settings(ORG=org, BACKUP_AGE_RECIPIENT="age1…")
     monkeypatch.setattr(host, "backup_age", lambda: timedelta(hours=3))
+    with transaction():
+        for name in (seals.SEAL, seals.CHECK):
+            db.session.merge(JobRow(name=name, due_at=START, ran_at=START, failures=0, last_error=""))
+    seals.look(START, {})
     monkeypatch.setitem(app.extensions, "library", SimpleNamespace(unsigned=list, overdue=lambda today: []))
     monkeypatch.setitem(
         app.extensions, "guide", SimpleNamespace(printed=lambda library, wait: SimpleNamespace(facts="PDF"))

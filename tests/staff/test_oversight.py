@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import csv
+import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -19,7 +21,9 @@ from portal.mail import lanes
 from portal.mail import promise as mail
 from portal.mail.letters import LETTERS
 from portal.people import accounts, invitations
-from portal.staff import oversight
+from portal.seals.models import AuditCheck
+from portal.staff import naming
+from tests.conftest import Clock
 from tests.pages import Page, words
 from tests.staff.conftest import Colleague
 
@@ -70,8 +74,8 @@ def test_every_act_that_is_recorded_has_its_words() -> None:
         and isinstance(node.args[1], ast.Constant)
     }
 
-    assert set(oversight.ACTIONS) == recorded
-    assert len(set(oversight.ACTIONS.values())) == len(recorded), "no two acts read the same"
+    assert set(naming.ACTIONS) == recorded
+    assert len(set(naming.ACTIONS.values())) == len(recorded), "no two acts read the same"
 
 
 def test_every_mail_that_is_sent_has_its_words(app: Flask) -> None:
@@ -152,7 +156,7 @@ def test_a_page_of_the_trail_asks_for_all_names_at_once(
     with asked(app) as many:
         page = manager.open("/staff/audit")
 
-    assert len(told(page)) == 11
+    assert len(told(page)) == 13  # with the two times that it was read before
     assert len(many) == len(few)
 
 
@@ -283,3 +287,64 @@ def test_the_trail_is_read_page_by_page(ask_often: AskOften, signed_in: SignedIn
     second = page.follow("Next")
     assert [words(row.find_all("td")[2]) for row in second.soup.select("tbody tr")] == asked[9::-1]
     assert second.follow("Previous").address == "/staff/audit"
+
+
+def test_the_trail_is_filtered_by_its_address(signed_in: SignedIn, happened: Callable[..., None]) -> None:
+    grace, ada = signed_in("manager", "Grace Hall"), signed_in("desk", "Ada Okafor")
+    happened("staff.signed_in", f"user:{ada.user_id}", by=ada)
+    happened("request.opened", "request:LDN-7K4F-2XYZ", by=ada)
+    happened("request.received", "request:LDN-7K4F-2XYZ")
+    happened("staff.signed_in", f"user:{grace.user_id}", by=grace)
+
+    def shown(query: str) -> list[list[str]]:
+        return [row[:2] for row in told(grace.open(f"/staff/audit?{query}"))]
+
+    assert shown(f"person={ada.user_id}") == [["Ada Okafor", "Opened"], ["Ada Okafor", "Signed in"]]
+    assert shown("person=portal") == [["The portal", "Received"]]
+    assert shown("act=staff.signed_in") == [["Grace Hall", "Signed in"], ["Ada Okafor", "Signed in"]]
+    assert shown("subject=ldn-7k4f-2xyz&act=request.opened") == [["Ada Okafor", "Opened"]]
+    assert shown(f"subject=user:{grace.user_id}") == [["Grace Hall", "Signed in"]]
+    assert shown("since=2026-01-16") == shown("until=2026-01-14") == []
+    assert len(shown("since=2026-01-15&until=2026-01-15&act=request.received")) == 1
+    page = grace.open("/staff/audit?person=portal&act=nonsense&since=soon&after=99999999999")
+    assert page.soup.select_one("select[name=person] option[selected]").text == "The portal"
+
+
+def test_reading_and_taking_away_stand_in_the_trail(
+    signed_in: SignedIn, happened: Callable[..., None]
+) -> None:
+    """And what is taken away holds no formula."""
+    grace = signed_in("manager", "Grace Hall")
+    happened("request.closed", "request:LDN-7K4F-2XYZ", detail="=1+1")
+
+    page = grace.open("/staff/audit?act=request.closed")
+    file = grace.post(*page.data("Export these as CSV"))
+
+    rows = list(csv.reader(io.StringIO(file.text)))
+    assert rows[0] == ["number", "at", "actor", "actor_name", "action", "subject", "detail"]
+    assert rows[1][3:] == ["the portal", "request.closed", "request:LDN-7K4F-2XYZ", "'=1+1"]
+    assert len(rows) == 2
+    assert [row[1] for row in told(grace.open("/staff/audit"))][:2] == ["Trail exported", "Trail read"]
+
+
+def test_a_password_given_long_ago_exports_nothing(clock: Clock, signed_in: SignedIn) -> None:
+    grace = signed_in("manager", "Grace Hall")
+    grace.open("/staff/audit")
+    page = grace.open("/staff/audit")
+    clock.tick(minutes=11)
+
+    page.press("Export these as CSV").sees("Password")
+
+
+def test_what_looking_through_the_trail_found_is_on_its_page(
+    app: Flask, signed_in: SignedIn, work: Callable[[], int]
+) -> None:
+    grace = signed_in("manager", "Grace Hall")
+    page = grace.open("/staff/audit").sees("not looked through yet")
+    page.press("Look through it now").sees("The worker looks through all of it now")
+    work()
+    grace.open("/staff/audit").sees("Looked through on").lacks("broken")
+
+    with app.app_context(), transaction():
+        db.session.add(AuditCheck(at=now(), sealed=7, unsealed=0, fault="entry 5 was changed"))
+    grace.open("/staff/audit").sees("The trail is broken", "entry 5 was changed")

@@ -15,6 +15,7 @@ from portal.clock import now
 from portal.db import transaction
 from portal.desk import replies
 from portal.desk.acts import ACTS, CLAIM, Act
+from portal.editions import pictures
 from portal.people import accounts, invitations
 from portal.people.models import ROLES
 from portal.staff.forms import FORMS
@@ -60,6 +61,7 @@ NOBODYS = {
     "subscriber_id": "999",
     "deed": "no-such-act",
     "language": "en",
+    "name": f"{'0' * 32}-9x9.png",
 }
 
 
@@ -92,6 +94,8 @@ def there(app: Flask, ask: Callable[..., str], signed_in: Callable[..., Colleagu
     with app.app_context(), transaction():
         invitations.invite(email="tom@pharmacy.example", role="desk", by=None, at=now())
         by = accounts.get(somebody.user_id)
+        picture = pictures.Anew(b"its bytes", f"{'1' * 32}-9x9.png")
+        pictures.keep(picture, by=by, at=now())
         replies.save(None, title="Hours", text="Nine.", is_clinical=False, version=0, by=by, at=now())
     return {
         "reference": ask(),
@@ -104,6 +108,7 @@ def there(app: Flask, ask: Callable[..., str], signed_in: Callable[..., Colleagu
         "subscriber_id": "1",
         "deed": "stop",
         "language": "en",
+        "name": picture.name,
     }
 
 
