@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
-from portal.editions.models import Edition
-from portal.mail import lanes, returns
+from portal import jobs
+from portal.editions.models import Edition, State
+from portal.mail import lanes, rate, returns
 from portal.mail.dsn import Kind
+from portal.mail.models import Lane
 from portal.mail.models import State as MailState
 
 # Pause by itself: so many of at least so many results were refused.
@@ -55,6 +58,28 @@ def trouble(now_at: Progress) -> str:
     complaints = now_at.back.get(Kind.COMPLAINT, 0)
     most = SMALL_COMPLAINTS if now_at.total < SMALL else max(COMPLAINTS_MIN, COMPLAINTS_MAX * results)
     return f"{complaints} readers called it unwanted." if complaints >= most else ""
+
+
+def what_limits(edition: Edition, pace: rate.Pace, at: datetime) -> str:
+    """Why what is being sent goes no faster, in words."""
+    limit = rate.of(Lane.BULK)
+    relay = next((job.last_error for job in jobs.standings() if job.name == f"mail.{Lane.BULK}"), "")
+    if edition.state == State.PAUSED:
+        return "It is paused."
+    if relay and not pace.in_a_minute:
+        return f"Nothing goes: {relay}."
+    if pace.first_due and pace.first_due > at and not pace.in_a_minute:
+        return "All who wait were put off by their servers, and are tried again later."
+    if limit and pace.in_a_minute >= 0.9 * 60 * limit:
+        return f"Our own limit of {limit:g} a second, of all workers together (MAIL_RATE_PER_SECOND)."
+    if not pace.in_a_minute and not pace.workers:
+        return "No worker has taken any for a minute. Is one running?"
+    if not pace.in_a_minute:
+        return "It has only begun."
+    each = 60_000 * max(1, pace.workers) / pace.in_a_minute
+    said = f"{pace.workers} workers are at it" if pace.workers > 1 else "One worker is at it"
+    limited = f", under our own limit of {limit:g} a second" if limit else ", and no limit of ours"
+    return f"The mail server: {said}, {each:.0f} ms a mail{limited}."
 
 
 def progress(edition: Edition) -> Progress:

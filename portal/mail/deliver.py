@@ -12,7 +12,7 @@ import random
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from portal.clock import now
 from portal.db import db, is_storage_fault, transaction
 from portal.jobs import place
-from portal.mail import dkim, lanes, verp, wire
+from portal.mail import dkim, lanes, rate, verp, wire
 from portal.mail.compose import compose
 from portal.mail.lanes import BACK_OFF
 from portal.mail.letters import LETTERS, NotToBeSent, Own, Wait
@@ -48,25 +48,23 @@ def deliver(lane: Lane, transport: Transport, *, worker: str, wait: Callable[[fl
     """Take what is due in a lane, batch by batch, and hand it over; returns how many were due, 0 when none is.
 
     Opens its own transactions: what became of a batch is kept in the one that takes the next. `wait` keeps the rate
-    of the bulk lane, also after a batch, and says whether to stop (`Event.wait`): then what was marked and not tried
-    is given back. Raises RelayDown after putting the mail back, so that the worker rests instead of burning every
-    mail's tries.
+    of the bulk lane, which all workers share, and says whether to stop (`Event.wait`): then what was marked and not
+    tried is given back. Raises RelayDown after putting the mail back, so that the worker rests instead of burning
+    every mail's tries.
     """
-    rate = settings().MAIL_RATE_PER_SECOND if lane == Lane.BULK else 0
-    pause = 1 / rate if rate else 0
+    a_second = rate.of(lane)
+    pause = 1 / a_second if a_second else 0
     done, handled, end = _Done(worker), 0, now() + BATCH_TIME
     try:
-        while found := _next(lane, done):
+        while found := _next(lane, done, wait):
             handled += found.due
             is_whole = _hand_over(found.rows, transport, done, pause, wait)
-            if pause or not is_whole or now() > end or wait(0):
+            if not is_whole or now() > end or wait(0):
                 break
     except Exception:
         _keep(done)
         raise
     _keep(done)
-    if handled and pause:
-        wait(pause)  # nothing is in hand now
     return handled
 
 
@@ -74,6 +72,7 @@ def _keep(done: _Done) -> None:
     if done:
         with transaction():
             done.keep()
+        done.outcomes, done.untried = [], []
 
 
 @dataclass
@@ -101,13 +100,25 @@ class _Taken:
     rows: Sequence[Any]
 
 
-def _next(lane: Lane, done: _Done) -> _Taken | None:
-    """Keep what is done and take the next, in one commit; None when nothing is due, and then nothing is kept."""
-    at = now()
-    found = lanes.next_in(lane, at, BATCH[lane])
-    db.session.rollback()  # a reader that stays would see no later promise
-    if not found:
-        return None
+def _next(lane: Lane, done: _Done, wait: Callable[[float], bool]) -> _Taken | None:
+    """Keep what is done and take the next, in one commit, when the rate allows it; None when nothing is due or we
+    are told to stop, and then nothing is kept."""
+    while True:
+        at = now()
+        found, rest = lanes.next_in(lane, at, BATCH[lane]), rate.rest(lane, at)
+        db.session.rollback()  # a reader that stays would see no later promise
+        if not found:
+            return None
+        if rest:
+            _keep(done)  # nothing is in hand while it waits
+            if wait(rest):
+                return None
+        elif (taken := _take(lane, found, done, at)) is not None:
+            return taken
+
+
+def _take(lane: Lane, found: Sequence[Any], done: _Done, at: datetime) -> _Taken | None:
+    """None when another worker had what the rate allows."""
     written, faulty = _write({row.body_id for row in found if not row.is_written})
     with transaction():
         done.keep()
@@ -115,9 +126,10 @@ def _next(lane: Lane, done: _Done) -> _Taken | None:
             lanes.rest(body_id, error, at)
         lanes.keep_written(written)
         ids = [row.id for row in found if row.body_id not in faulty]
-        rows = lanes.in_hand(lanes.take(lane, ids, worker=done.worker, at=at))
+        count = rate.reserve(lane, len(ids), at) if ids else 0
+        rows = lanes.in_hand(lanes.take(lane, ids[:count], worker=done.worker, at=at)) if count else []
     done.outcomes, done.untried = [], []
-    return _Taken(len(found), rows)
+    return _Taken(len(found), rows) if count or not ids else None
 
 
 def write_all() -> dict[int, str]:
@@ -151,11 +163,13 @@ def _write(body_ids: Collection[int]) -> tuple[dict[int, bytes], dict[int, str]]
 def _hand_over(
     rows: Sequence[Any], transport: Transport, done: _Done, pause: float, wait: Callable[[float], bool]
 ) -> bool:
-    """One batch; returns whether it was tried to its end. Raises RelayDown. `done` has what became of it."""
+    """One batch, a mail each `pause` at most; returns whether it was tried to its end. Raises RelayDown. `done` has
+    what became of it."""
     began = now()
     for tried, row in enumerate(rows):
-        is_late = now() + timedelta(seconds=pause) > began + BATCH_TIME
-        if tried and (is_late or wait(pause)):
+        at = now()
+        slot = max(at, began + tried * timedelta(seconds=pause))
+        if tried and (slot > began + BATCH_TIME or wait((slot - at).total_seconds())):
             done.untried = [row.id for row in rows[tried:]]
             return False
         try:
@@ -221,8 +235,8 @@ def _outcome(row: Any, result: str | DeliveryError) -> dict[str, Any]:
         log.error("mail given up", extra={"delivery": row.id, "reason": str(result)})
         return _kept(row, state=State.DEAD, attempts=tries, over_at=at, last_error=str(result))
     # Spread, so that what failed together does not come back together.
-    rest = BACK_OFF[row.attempts] * random.uniform(0.8, 1.2)  # noqa: S311 - guards nothing
-    return _kept(row, attempts=tries, due_at=at + rest, last_error=str(result))
+    pause = BACK_OFF[row.attempts] * random.uniform(0.8, 1.2)  # noqa: S311 - guards nothing
+    return _kept(row, attempts=tries, due_at=at + pause, last_error=str(result))
 
 
 def _kept(row: Any, **values: object) -> dict[str, Any]:

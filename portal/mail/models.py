@@ -86,7 +86,17 @@ class Delivery(Base):
     body: Mapped[Body] = relationship()
 
 
+class MailRate(Base):
+    """When the next mail of a lane may be begun, whoever begins it."""
+
+    __tablename__ = "mail_rate"
+
+    lane: Mapped[Lane] = mapped_column(String(4), primary_key=True)
+    next_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
 KEPT = (
+    Kept(table="mail_rate", rule="always; when the next newsletter mail may go"),
     Kept(
         table="mail_body",
         personal=("facts", "content"),

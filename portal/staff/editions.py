@@ -14,8 +14,9 @@ from portal.clock import now
 from portal.db import transaction
 from portal.editions import archive, letters, pictures, service
 from portal.editions.models import Edition, State
-from portal.editions.progress import Progress, progress
+from portal.editions.progress import Progress, progress, what_limits
 from portal.errors import Conflict, Refused
+from portal.mail import rate
 from portal.mail.compose import link
 from portal.newsletter.models import Language
 from portal.people.models import Role
@@ -264,20 +265,24 @@ def _about(edition: Edition) -> dict[str, Any]:
         ],
         "left_out": audience.left_out if audience else edition.left_out,
         "progress": found,
-        "rate": _rate(edition, found) if found else "",
+        **(_pace(edition, found) if found else {"rate": "", "limit": ""}),
     }
 
 
-def _rate(edition: Edition, found: Progress) -> str:
-    """How fast it went so far, in words."""
+def _pace(edition: Edition, found: Progress) -> dict[str, str]:
+    """How fast it goes, and what limits it, in words."""
+    at = now()
+    if edition.state in (State.SENDING, State.PAUSED) and found.waiting:
+        pace = rate.pace(edition.cause, at)
+        said = f"{pace.in_a_minute} in the last minute" if pace.in_a_minute else ""
+        if pace.in_a_minute and edition.state == State.SENDING:
+            left = found.waiting / pace.in_a_minute
+            said += f"; about {left + 1:.0f} minutes are left at this rate"
+        return {"rate": said, "limit": what_limits(edition, pace, at)}
     if edition.began_at is None or not found.sent:
-        return ""
-    seconds = max(1.0, ((edition.over_at or now()) - edition.began_at).total_seconds())
-    per_minute = found.sent / seconds * 60
-    said = f"{per_minute:.0f} a minute since it began"
-    if edition.state == State.SENDING and found.waiting:
-        said += f"; about {found.waiting / per_minute + 1:.0f} minutes are left at this rate"
-    return said
+        return {"rate": "", "limit": ""}
+    seconds = max(1.0, ((edition.over_at or at) - edition.began_at).total_seconds())
+    return {"rate": f"{found.sent / seconds * 60:.0f} a minute since it began", "limit": ""}
 
 
 def _rendered(edition: Edition, language: Language, part: str) -> str:

@@ -12,12 +12,14 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from portal import jobs
 from portal.db import db, transaction
 from portal.editions import proof, rendering, service
 from portal.editions.models import Edition, State
-from portal.editions.progress import progress
+from portal.editions.progress import progress, what_limits
 from portal.errors import Conflict, Refused
-from portal.mail import lanes
+from portal.jobs import JOBS
+from portal.mail import lanes, rate
 from portal.mail import promise as mail
 from portal.mail.models import Delivery, Lane
 from portal.mail.transport import Rejected
@@ -360,3 +362,34 @@ def test_what_was_signed_is_proved_without_its_key(
     assert all(mail.startswith(b"DKIM-Signature: ") for mail in sink.sent)
     change_settings(DKIM_KEY_FILE=None)
     assert [found for _id, found in proof.verify(made)] == ["same", "same"]
+
+
+def test_the_page_says_how_fast_it_goes_and_what_limits_it(
+    context: Flask, edition: Callable[..., Edition], clock: Clock, change_settings: Callable[..., None]
+) -> None:
+    def said() -> str:
+        return what_limits(made, rate.pace(made.cause, clock.at), clock.at)
+
+    change_settings(MAIL_RATE_PER_SECOND=0.5)
+    people(context, 90)
+    made = edition()
+    clock.tick(minutes=10)
+    step()
+    assert said() == "No worker has taken any for a minute. Is one running?"
+
+    def wait(seconds: float) -> bool:
+        clock.tick(seconds=seconds)
+        return False
+
+    for _ in range(4):
+        hand_over(Sink(), Lane.BULK, wait=wait)
+    assert said() == "Our own limit of 0.5 a second, of all workers together (MAIL_RATE_PER_SECOND)."
+    change_settings(MAIL_RATE_PER_SECOND=0)
+    assert said().startswith("The mail server: One worker is at it, ")
+    clock.tick(minutes=2)
+    bulk = next(job for job in JOBS if job.name == "mail.bulk")
+    jobs.put_off(bulk, "the mail server cannot be reached", worker="w", at=clock.at)
+    assert said() == "Nothing goes: the mail server cannot be reached."
+    with transaction():
+        service.pause(made, by=manager(), at=clock.at)
+    assert said() == "It is paused."
