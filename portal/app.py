@@ -21,16 +21,7 @@ from flask import Flask
 from flask.sessions import SessionInterface
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from portal import (
-    addresses,
-    audit,
-    failures,
-    jobs,
-    keeping,
-    library,
-    site,
-    web,
-)
+from portal import addresses, audit, failures, jobs, keeping, library, site, web
 from portal.backup import jobs as backup_jobs
 from portal.commands import Commands
 from portal.db import db, prepare_engine
@@ -81,7 +72,18 @@ from portal.seals import models as seals_models
 from portal.settings import Settings, is_loose
 from portal.signin import gate
 from portal.signin import own as signin_views
-from portal.staff import case, editions, gallery, oversight, people, queue, replies, subscribers, trail
+from portal.staff import (
+    case,
+    editions,
+    gallery,
+    oversight,
+    people,
+    prescribers,
+    queue,
+    replies,
+    subscribers,
+    trail,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -142,6 +144,7 @@ STAFF = (
     people.bp,
     people.account_bp,
     replies.bp,
+    prescribers.bp,
     editions.bp,
     editions.sending_bp,
     subscribers.bp,

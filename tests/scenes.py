@@ -635,6 +635,19 @@ def _(stage: Stage) -> None:
     stage.follow("Label and list for the envelope")
 
 
+@scene("staff prescriber", "prescribers.card", pictures="prescriber")
+def _(stage: Stage) -> None:
+    open_request(stage, "Ada", name="Hana Kim").follow("Card of this prescriber")
+
+
+@scene("staff prescriber who wants no contact", "prescribers.card")
+def _(stage: Stage) -> None:
+    open_request(stage, "Ada", name="Tom O’Neill").follow("Card of this prescriber")
+    stage.page.get_by_text("Do not contact", exact=True).click()
+    stage.fill(**{"no_contact-text": "Asked on the phone to hear nothing but answers."})
+    stage.press("Mark: do not contact")
+
+
 scene("staff queue, mine to hand over", "queue.requests")(lambda stage: queue(stage, query="?owner=me"))
 scene("staff queue, mail refused", "queue.requests")(lambda stage: queue(stage, query="?status=refused"))
 scene("staff request of nobody", "case.show", status=403)(
@@ -937,6 +950,9 @@ BUTTONS = {
     "audit.verify",
     "queue.hand_over",
     "case.insert",
+    "prescribers.contact",
+    "prescribers.no_contact",
+    "prescribers.note",
     "replies.delete",
     "people.resend",
     "people.cancel",

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from sqlalchemy import select
 
 from portal.db import db
-from portal.errors import Refused
+from portal.errors import Conflict, Refused
 from portal.intake.models import (
     CLOSE_REASON_LABELS,
     OPEN,
@@ -37,6 +37,7 @@ NOT_YOURS = "Claim this request before you answer it."
 NOT_YOURS_TO_RELEASE = "Only the person who has this request can give it back."
 NEW_IS_ONLY_WITHDRAWN = "Claim this request before you close it, unless the prescriber withdrew it."
 TOO_OLD_TO_REOPEN = "This request was closed more than 90 days ago. Ask the prescriber to send a new one."
+ANSWERS_OTHERS = "Other requests are joined to this one. Part them first, then mark it as spam."
 WRITE_NOTE = "Write the note"
 WRITE_ANSWER = "Write the answer"
 SELECT_REASON = "Select a reason"
@@ -166,6 +167,13 @@ def _only_withdrawn(request: Request, _at: datetime, given: Given) -> None:
         raise Refused(NEW_IS_ONLY_WITHDRAWN, field="reason")
 
 
+def _stands_alone(request: Request, _at: datetime, _given: Given) -> None:
+    """Whose duplicates wait for its answer is no spam: they are parted first."""
+    joined = select(Request.id).where(Request.duplicate_of == request.id, Request.status == Status.DUPLICATE)
+    if db.session.scalar(joined.limit(1)) is not None:
+        raise Conflict(ANSWERS_OTHERS)
+
+
 def _not_too_old(request: Request, at: datetime, _given: Given) -> None:
     if request.closed_at is not None and at > request.closed_at + REOPEN_WITHIN:
         raise Refused(TOO_OLD_TO_REOPEN)
@@ -286,6 +294,7 @@ SPAM = Act(
     asks="reason",
     missing=SELECT_REASON,
     reasons=SPAM_REASON_LABELS,
+    limit=_stands_alone,
     change=lambda by, at: {**_let_go(by, at), "closed_at": at},
     button="danger",
 )

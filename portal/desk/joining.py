@@ -9,8 +9,9 @@ from sqlalchemy import select
 from portal.db import db
 from portal.desk.acts import EVERYBODY, SENIOR, Act, Given, Staff, take
 from portal.errors import Conflict, Refused
-from portal.intake.models import OPEN, Request, Status
+from portal.intake.models import OPEN, Message, MessageKind, Request, Status
 from portal.intake.reference import normalise
+from portal.mail import promise as mail
 
 GIVE_REFERENCE = "Give the reference of the request that this one repeats"
 NO_SUCH_TARGET = "There is no request with this reference"
@@ -33,20 +34,40 @@ def _may_join(request: Request, _at: datetime, given: Given) -> None:
     target = target_of(given)
     if target.id == request.id:
         raise Conflict(ITSELF)
+    _hold(request, target)
     if target.status in (Status.SPAM, Status.DUPLICATE):
         raise Conflict(NOT_JOINED_TO)
     if db.session.scalar(select(Request.id).where(Request.duplicate_of == request.id).limit(1)):
         raise Conflict(HAS_DUPLICATES)
 
 
-def _join(request: Request, _by: Staff, _at: datetime, given: Given) -> None:
-    request.duplicate_of = target_of(given).id
+def _hold(*both: Request) -> None:
+    """Lock the two in one order (PostgreSQL), and read them anew: of two joins crosswise the later is refused."""
+    ids = sorted(one.id for one in both)
+    held = select(Request).where(Request.id.in_(ids)).order_by(Request.id).with_for_update()
+    db.session.scalars(held.execution_options(populate_existing=True)).all()
+
+
+def _join(request: Request, _by: Staff, at: datetime, given: Given) -> None:
+    """An answer that was given already goes to this one too, where it went to another address."""
+    target = target_of(given)
+    request.duplicate_of = target.id
+    answer = answer_of(target) if target.answered_at else None
+    if answer is not None and request.reply_email.casefold() != target.reply_email.casefold():
+        facts = {"answer": answer.id, "asked": request.id}
+        mail.promise("intake/answer", to=request.reply_email, facts=facts, cause=target.subject, at=at)
+
+
+def answer_of(request: Request) -> Message | None:
+    """The latest words that went to whoever asked."""
+    mine = select(Message).where(Message.request_id == request.id, Message.kind == MessageKind.ANSWER)
+    return db.session.scalar(mine.order_by(Message.id.desc()).limit(1))
 
 
 DUPLICATE = Act(
     word="duplicate",
     label="Join as a duplicate",
-    done="The two requests are joined. An answer to the other one goes to both.",
+    done="The two requests are joined. The answer to the other one goes to both, also one that went already.",
     audit="request.joined",
     told="Joined to another request",
     roles=EVERYBODY,

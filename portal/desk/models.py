@@ -72,6 +72,30 @@ class Contact(Base):
     form_token: Mapped[str] = mapped_column(String(100), unique=True)
 
 
+class CardKind(StrEnum):
+    """What stands on a prescriber's card: a note, or whether they want to hear from us beyond an answer."""
+
+    NOTE = "note"
+    NO_CONTACT = "no_contact"
+    CONTACT = "contact"  # they may be contacted again
+
+
+class CardNote(Base):
+    """One entry on a prescriber's card. It hangs on one of their requests, and leaves with who asked it."""
+
+    __tablename__ = "prescriber_note"
+    __table_args__ = (CheckConstraint("kind IN ('note', 'no_contact', 'contact')", name="kind"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    request_id: Mapped[int] = mapped_column(ForeignKey("request.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[CardKind] = mapped_column(String(10))
+    text: Mapped[str] = mapped_column(Text, default="")
+    author_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
+    author_name: Mapped[str] = mapped_column(String(200))  # as it was then
+    written_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    form_token: Mapped[str] = mapped_column(String(100), unique=True)
+
+
 class Reply(Base):
     """A stored reply. What was made of it is an answer of its own."""
 
@@ -102,6 +126,13 @@ KEPT = (
         rule="as long as its request's text",
         of=("request_id", "request"),
         exported=("kind", "outcome", "number", "text", "written_at", "author_name"),
+    ),
+    Kept(
+        table="prescriber_note",
+        personal=("text", "author_name"),
+        rule="as long as the text of the request it hangs on, the newest when it was written",
+        of=("request_id", "request"),
+        exported=("kind", "text", "written_at", "author_name"),
     ),
     Kept(
         table="request_draft",

@@ -169,6 +169,12 @@ def others_of(request: Request, *, limit: int = 10) -> Sequence[Request]:
     ).all()
 
 
+def repeats_of(request: Request) -> Sequence[Request]:
+    """The requests that may repeat this one: the same NPI, within a day."""
+    query = select(Request).where(Request.npi == request.npi, Request.possible_duplicate_of == request.id)
+    return db.session.scalars(query.order_by(Request.id)).all() if request.npi else []
+
+
 def _total(query: Select[Request, str | None]) -> int:
     found = query.with_only_columns(Request.id).limit(COUNTED_TO).subquery()
     return db.session.scalar(select(func.count()).select_from(found)) or 0

@@ -69,6 +69,17 @@ def matches(typed: str) -> ColumnElement[bool]:
     return and_(*(Request.id.in_(_with(word)) for word in wanted))
 
 
+def holds(*whole: str) -> ColumnElement[bool]:
+    """Whether a request holds one of these addresses or numbers, whole; each is one look into the index."""
+    words = {word for text in whole for word in [*_numbers(text), _together(text)] if word}
+    return Request.id.in_(select(RequestTerm.request_id).where(RequestTerm.term.in_(sorted(words))))
+
+
+def numbers_of(text: str) -> set[str]:
+    """The telephone numbers in it, however they are written."""
+    return set(_numbers(text))
+
+
 def is_empty(typed: str) -> bool:
     """Whether there is no word in it to look for."""
     return not _wanted(typed)
@@ -82,6 +93,11 @@ def _wanted(typed: str) -> list[str]:
     words = [word for piece in pieces for word in _WORD.findall(piece)]
     said = _OF_NUMBERS if numbers else _OF_REFERENCES
     return [*numbers, *(word for word in words if word not in said)]
+
+
+def _together(text: str) -> str:
+    """One piece of text as `words_of` keeps it in one word."""
+    return "".join(_WORD.findall(_APOSTROPHES.sub("", fold(text))))[:TERM_MAX]
 
 
 def _numbers(text: str) -> list[str]:

@@ -10,7 +10,7 @@ from portal import audit, tokens
 from portal.audit import AuditEntry
 from portal.clock import now
 from portal.db import db, transaction
-from portal.desk import drafts, perform
+from portal.desk import drafts, perform, prescribers
 from portal.desk import search as queue
 from portal.desk.acts import ANSWER, Act
 from portal.desk.identity import ON_NPI
@@ -34,6 +34,7 @@ ACTIONS = {
     "request.received": "Received",
     "request.opened": "Opened",
     "request.handed_over": "Handed over",
+    "request.card_written": "Written on the prescriber’s card",
     **{act.audit: act.told for act in ROOM_ACTS},
 }
 SIGNALS = {
@@ -41,7 +42,10 @@ SIGNALS = {
     "quick": "sent sooner than a person can type",
     "links": "holds many links",
 }
-REASONS: dict[str, str] = {str(word): label for act in ROOM_ACTS for word, label in act.reasons.items()}
+REASONS: dict[str, str] = {
+    **{str(word): label for act in ROOM_ACTS for word, label in act.reasons.items()},
+    **prescribers.KIND_LABELS,
+}
 
 
 def pass_purpose(user: User, asked: Request) -> str:
@@ -227,6 +231,21 @@ class CaseFile:
     def others(self) -> Sequence[Request]:
         """The other requests with this NPI."""
         return queue.others_of(self.request, limit=OTHERS)
+
+    @property
+    def repeats(self) -> Sequence[Request]:
+        """The requests that may repeat this one."""
+        return queue.repeats_of(self.request)
+
+    @property
+    def card_key(self) -> str:
+        """Where the card of whoever asks is; nothing once nobody knows who it was."""
+        return prescribers.key_of(self.request) if self.request.email else ""
+
+    @property
+    def no_contact(self) -> Any:
+        """The mark that whoever asks wants to hear nothing but answers."""
+        return prescribers.no_contact(self.request)
 
     @property
     def duplicate_of(self) -> Request | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -121,6 +122,51 @@ class Registry:
             AuditEntry.at > self.at - HOLDS,
         )
         return db.session.scalars(query.order_by(AuditEntry.id.desc())).all()
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that makes surer who asks."""
+
+    words: str
+    holds: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Trust:
+    """How sure we are of somebody: 0 a number of the right shape, 1 the registry agrees, 2 the license was looked up,
+    3 a call to the registry's number."""
+
+    level: int
+    steps: Sequence[Step]
+    proofs: Sequence[AuditEntry]
+
+    @property
+    def words(self) -> str:
+        """The level in words."""
+        said = ("Nothing but a number", "Registry agrees", "License looked up", "Called back")
+        return f"Trust {self.level} of 3: {said[self.level].lower()}" if self.steps[0].holds else "No NPI"
+
+    @property
+    def tone(self) -> str:
+        """How its box looks."""
+        return "ok" if self.level else "warn"
+
+
+def trust(known: Registry | None) -> Trust:
+    """What speaks for whoever gave this NPI; what staff found out counts for twelve months."""
+    proofs = list(known.proofs) if known else []
+    done = {entry.action for entry in proofs}
+    agrees = bool(known and known.check and known.check.verdict == Verdict.MATCH)
+    steps = (
+        Step("The NPI has the shape of one", known is not None),
+        Step("The registry agrees", agrees, known.tag[0] if known and not agrees else ""),
+        Step("The license was looked up", LICENSE.audit in done),
+        Step("Called back, by the registry's number", CALL_BACK.audit in done),
+    )
+    level = max((number for number, step in enumerate(steps) if step.holds), default=0)
+    return Trust(level, steps, proofs)
 
 
 def _name(*parts: str) -> str:

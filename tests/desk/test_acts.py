@@ -476,7 +476,9 @@ def test_who_looked_at_an_older_state_changes_nothing(
 def test_every_act_keeps_to_the_table_of_moves(
     app: Flask, reference: str, act: Act, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(joining, "target_of", lambda _given: SimpleNamespace(id=999, status=Status.ANSWERED))
+    monkeypatch.setattr(
+        joining, "target_of", lambda _given: SimpleNamespace(id=999, status=Status.ANSWERED, answered_at=None)
+    )
     monkeypatch.setattr(contact, "_latest", lambda _request: SimpleNamespace(id=1))
     if act is contact.UNDO:
         act = replace(act, fits=lambda _request: True, then=None)

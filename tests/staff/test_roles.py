@@ -37,6 +37,7 @@ MAY = {
     "subscriber_files": {"manager"},
     "mail": {"pharmacist", "manager"},
     "replies": {"pharmacist", "manager"},
+    "prescribers": ALL,
     "audit": {"manager"},
     "people": {"manager"},
 }
@@ -57,6 +58,7 @@ NOBODYS = {
     "invite_id": "999",
     "reply_id": "999",
     "act": "no-such-act",
+    "who": "LDN-BCDF-GHJK",
     "edition_id": "999",
     "subscriber_id": "999",
     "deed": "no-such-act",
@@ -104,6 +106,7 @@ def there(app: Flask, ask: Callable[..., str], signed_in: Callable[..., Colleagu
         "invite_id": "1",
         "reply_id": "1",
         "act": "claim",
+        "who": "1234567893",
         "edition_id": edition,
         "subscriber_id": "1",
         "deed": "stop",

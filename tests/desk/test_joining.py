@@ -1,0 +1,149 @@
+"""Two requests that are one: what may be joined, what both are told, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from flask import Flask
+from sqlalchemy import select, update
+
+from portal.db import db, transaction
+from portal.desk import acts, joining, perform
+from portal.errors import Conflict, PortalError
+from portal.intake.models import Request, Status
+from portal.mail.models import Body, Delivery
+from portal.people.models import User
+from tests.desk.test_acts import do
+from tests.intake.samples import staff, submit, the_request
+
+
+@pytest.fixture
+def grace(app: Flask) -> User:
+    """A pharmacist."""
+    return staff(app)
+
+
+@pytest.fixture
+def three(app: Flask) -> list[str]:
+    """Three requests, each from another address."""
+    return [submit(app, f"token-{name}", email=f"{name}@clinic.example") for name in "abc"]
+
+
+def join(app: Flask, one: str, to: str, by: User) -> None:
+    with app.app_context(), transaction():
+        request = perform.get(one)
+        do(joining.DUPLICATE, request, by, request.version, target=to)
+
+
+def state(app: Flask, *references: str) -> list[Status]:
+    return [the_request(app, reference).status for reference in references]
+
+
+def told(app: Flask) -> list[str]:
+    with app.app_context():
+        mails = (
+            select(Delivery.recipient).join(Body).where(Body.message == "intake/answer").order_by(Delivery.id)
+        )
+        return list(db.session.scalars(mails))
+
+
+def put(app: Flask, reference: str, **values: object) -> None:
+    with app.app_context(), transaction():
+        db.session.execute(update(Request).where(Request.reference == reference).values(**values))
+
+
+def to_itself(app: Flask, three: list[str], by: User) -> None:
+    join(app, three[0], three[0].lower(), by)
+
+
+def in_a_circle(app: Flask, three: list[str], by: User) -> None:
+    join(app, three[0], three[1], by)
+    join(app, three[1], three[0], by)
+
+
+def in_a_wide_circle(app: Flask, three: list[str], by: User) -> None:
+    join(app, three[0], three[1], by)
+    join(app, three[1], three[2], by)
+
+
+def into_a_duplicate(app: Flask, three: list[str], by: User) -> None:
+    join(app, three[0], three[1], by)
+    join(app, three[2], three[0], by)
+
+
+def into_spam(app: Flask, three: list[str], by: User) -> None:
+    put(app, three[1], status=Status.SPAM)
+    join(app, three[0], three[1], by)
+
+
+@pytest.mark.parametrize("wrong", [to_itself, in_a_circle, in_a_wide_circle, into_a_duplicate, into_spam])
+def test_what_cannot_be_joined_is_a_conflict(
+    app: Flask, grace: User, three: list[str], wrong: Callable[[Flask, list[str], User], None]
+) -> None:
+    with pytest.raises(Conflict):
+        wrong(app, three, grace)
+
+    with app.app_context():
+        joined = db.session.scalars(select(Request.duplicate_of).where(Request.duplicate_of.is_not(None)))
+        assert len(list(joined)) <= 1, "the one that came before"
+
+
+def test_of_two_joins_crosswise_one_wins(app: Flask, grace: User, three: list[str]) -> None:
+    ready, failed = Barrier(2), []
+
+    def run(one: str, to: str) -> None:
+        ready.wait()
+        try:
+            join(app, one, to, grace)
+        except PortalError as error:
+            failed.append(error)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(run, three[:2], reversed(three[:2])))
+
+    assert sorted(state(app, *three[:2])) == ["duplicate", "new"]
+    assert [type(error) for error in failed] == [Conflict]
+
+
+def test_what_others_are_joined_to_is_no_spam(app: Flask, grace: User, three: list[str]) -> None:
+    join(app, three[0], three[1], grace)
+
+    with pytest.raises(Conflict, match="joined to this one"), app.app_context(), transaction():
+        request = perform.get(three[1])
+        do(acts.SPAM, request, grace, request.version, reason="robot")
+
+    assert state(app, *three[:2]) == [Status.DUPLICATE, Status.NEW]
+
+
+@pytest.mark.parametrize("joined_first", [True, False])
+def test_both_are_answered_whenever_they_were_joined(
+    app: Flask, grace: User, three: list[str], joined_first: bool
+) -> None:
+    def answer() -> None:
+        with app.app_context(), transaction():
+            request = perform.get(three[1])
+            do(acts.CLAIM, request, grace)
+            given = {"text": "Yes.", "form_token": "a", "close": False}
+            do(acts.ANSWER, request, grace, request.version, **given)
+
+    for step in (lambda: join(app, three[0], three[1], grace), answer)[:: 1 if joined_first else -1]:
+        step()
+
+    assert sorted(told(app)) == ["a@clinic.example", "b@clinic.example"]
+    with app.app_context():
+        assert perform.get(three[0]).duplicate_of == perform.get(three[1]).id
+
+
+def test_who_has_the_answer_gets_it_once(app: Flask, grace: User) -> None:
+    first, second = submit(app, "token-1"), submit(app, "token-2")
+    with app.app_context(), transaction():
+        request = perform.get(first)
+        do(acts.CLAIM, request, grace)
+        do(acts.ANSWER, request, grace, request.version, text="Yes.", form_token="a", close=False)
+
+    join(app, second, first, grace)
+
+    assert len(told(app)) == 1
