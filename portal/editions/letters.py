@@ -36,7 +36,7 @@ SKIPPED = {
 _ASKED = (
     select(
         Edition.state, Edition.topics, Edition.frame,
-        Subscriber.state, Subscriber.handle, Subscriber.id, Subscription.topic,
+        Subscriber.state, Subscriber.language, Subscriber.handle, Subscriber.id, Subscription.topic,
     )
     .select_from(Edition)
     .outerjoin(Subscriber, Subscriber.address_key == bindparam("key"))
@@ -65,11 +65,11 @@ def said(facts: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def of_person(cause: str, recipient_key: str) -> Own:
+def of_person(cause: str, recipient_key: str, language: str) -> Own:
     """What is this person's alone, asked at the moment of sending. Raises NotToBeSent for somebody who may not get
     it (any more), Wait while the edition is paused."""
     found = db.session.execute(_ASKED, {"edition": int(cause.partition(":")[2]), "key": recipient_key}).all()
-    state, topics, frame, person, handle, person_id, _topic = found[0]
+    state, topics, frame, person, reads, handle, person_id, _topic = found[0]
     if state == State.CANCELLED:
         raise NotToBeSent("cancelled")
     if state not in (State.SENDING, State.SENT):  # sent, and one that was given up is sent again by staff
@@ -80,6 +80,8 @@ def of_person(cause: str, recipient_key: str) -> Own:
         raise NotToBeSent(SKIPPED[Person(person)])
     if set(topics.split(",")).isdisjoint(row.topic for row in found):
         raise NotToBeSent("topic no longer chosen")
+    if reads != language:
+        raise NotToBeSent("another language chosen")
     return links_of(handle, person_id, frame)
 
 

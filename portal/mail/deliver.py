@@ -194,7 +194,7 @@ def _own(row: Any) -> Own | Deferred | None:
     if letter is None or letter.own is None:
         return None
     try:
-        return letter.own(row.cause, row.recipient_key)
+        return letter.own(row.cause, row.recipient_key, row.language)
     except (NotToBeSent, Wait):
         raise
     except Exception as error:

@@ -68,6 +68,7 @@ def in_hand(ids: Collection[int]) -> Sequence[Any]:
         Delivery.cause,
         Delivery.recipient_key,
         Body.message,
+        Body.language,
         Body.content,
     ).join(Body)
     return db.session.execute(query.where(Delivery.id.in_(ids)).order_by(*_ORDER)).all()

@@ -45,7 +45,7 @@ class Letter:
     context: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict
     headers: Callable[[], Mapping[str, str]] = dict
     is_personal: bool = False
-    own: Callable[[str, str], Own] | None = None
+    own: Callable[[str, str, str], Own] | None = None  # of a cause, a recipient's key, the language it is in
 
 
 LETTERS: Register[Letter] = Register("letters", lambda letter: letter.message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from email import message_from_bytes, policy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ from portal.mail import lanes, rate
 from portal.mail import promise as mail
 from portal.mail.models import Delivery, Lane
 from portal.mail.transport import Rejected
-from portal.newsletter.models import Language, Subscriber, Topic
+from portal.newsletter import subscriptions
+from portal.newsletter.models import Language, Means, Subscriber, Topic
 from portal.newsletter.models import State as Person
 from tests import world
 from tests.conftest import START, Clock
@@ -119,6 +121,40 @@ def test_a_stop_between_freezing_and_handing_over_is_honoured(
 
     assert sink.sent == []
     assert progress(made).skipped == {reason: 1}
+
+
+@pytest.mark.parametrize(
+    ("choose", "reason"),
+    [
+        (partial(subscriptions.set_topics, topics=[Topic.RESEARCH]), "topic no longer chosen"),
+        (partial(subscriptions.set_topics, topics=[]), "topic no longer chosen"),
+        (partial(subscriptions.set_language, language=Language.ES), "another language chosen"),
+        (partial(subscriptions.pause, days=30), "paused by choice"),
+        (partial(subscriptions.leave, means=Means.ONE_CLICK), "stopped"),
+    ],
+)
+def test_what_a_person_chose_a_moment_ago_holds_for_what_is_in_hand(
+    app: Flask, edition: Callable[..., Edition], clock: Clock, choose: Callable[..., None], reason: str
+) -> None:
+    """Between two mails of one batch."""
+    people(app, 3)
+    made, sink, waits = edition(), Sink(), iter(range(9))
+    clock.tick(minutes=10)
+    step()
+
+    def wait(_seconds: float) -> bool:
+        if next(waits) == 0:
+            with transaction():
+                second = db.session.scalars(select(Subscriber).order_by(Subscriber.id).offset(1)).first()
+                choose(second, network="", at=clock.at)
+        return False
+
+    hand_over(sink, Lane.BULK, wait=wait)
+    step()
+
+    assert sink.recipients == ["reader0@mail.example", "reader2@mail.example"]
+    found = progress(made)
+    assert (found.skipped, found.sent, found.total, made.state) == ({reason: 1}, 2, 3, State.SENT)
 
 
 def test_a_pause_acts_within_one_message_and_the_numbers_always_add_up(
