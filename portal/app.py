@@ -9,19 +9,16 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlsplit
-from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+from wsgiref.types import WSGIApplication
 
 from click import Group
 from flask import Flask
-from flask.sessions import SessionInterface
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from portal import addresses, audit, failures, jobs, keeping, library, site, web
+from portal import audit, failures, jobs, keeping, library, site, web
 from portal.backup import jobs as backup_jobs
 from portal.commands import Commands
 from portal.db import db, prepare_engine
@@ -36,6 +33,7 @@ from portal.editions import letters as editions_letters
 from portal.editions import models as editions_models
 from portal.editions import views as editions_views
 from portal.errors import CodeFaults
+from portal.faces import Faces, NoSession, Probes
 from portal.front import Front
 from portal.intake import jobs as intake_jobs
 from portal.intake import kept as intake_kept
@@ -199,7 +197,7 @@ def create_app(config: Settings) -> Flask:
         for one in (public.extensions["guide"], *public.extensions["leaflets"].values()):
             one.prepare(public.extensions["library"])
 
-    faces: WSGIApplication = Door(public, _Faces(public.wsgi_app, staff.wsgi_app))
+    faces: WSGIApplication = Door(public, Faces(public.wsgi_app, staff.wsgi_app))
     if hops := config.TRUSTED_PROXIES:
         faces = ProxyFix(faces, x_for=hops, x_proto=hops, x_host=0)
     layer = ReadyPages(
@@ -211,7 +209,7 @@ def create_app(config: Settings) -> Flask:
         refresh=refresh,
     )
     public.extensions["ready"] = layer
-    net = failures.last_resort(_Probes(layer, config), web.security_headers(config))
+    net = failures.last_resort(Probes(layer, config), web.security_headers(config))
     public.wsgi_app = net  # type: ignore[assignment, method-assign]
     public.extensions["front"] = Front(
         net,
@@ -253,42 +251,6 @@ class _Migrations:
 
         Migrate(self.app, db, directory=str(MIGRATIONS), render_as_batch=True, compare_type=True)
         return getattr(self.app.extensions["migrate"], name)
-
-
-class NoSession(SessionInterface):
-    """The public face keeps none: whatever asks for one raises."""
-
-    def open_session(self, app: Flask, request: Any) -> None:
-        """None, so that Flask makes one that refuses."""
-
-
-class _Probes:
-    """A monitor asks the few addresses that are for it by whatever name it has for us: its own list of hosts, or none
-    at all (HTTP/1.0). What they answer does not depend on the name; every other page is refused under another."""
-
-    def __init__(self, app: WSGIApplication, config: Settings) -> None:
-        self.app, self.own = app, urlsplit(config.BASE_URL).netloc
-        self.names = {"", "localhost", "127.0.0.1", "::1", *(name.strip("[]") for name in config.PROBE_HOSTS)}
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if environ.get("PATH_INFO") in addresses.PROBES and self._name(environ) in self.names:
-            environ["HTTP_HOST"] = self.own
-        return self.app(environ, start_response)
-
-    def _name(self, environ: WSGIEnvironment) -> str:
-        host = str(environ.get("HTTP_HOST", "")).lower()
-        return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
-
-
-class _Faces:
-    """Everything under /staff is the staff app's; the path is not shifted, so a rule reads as its address."""
-
-    def __init__(self, public: WSGIApplication, staff: WSGIApplication) -> None:
-        self.public, self.staff = public, staff
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        path = environ.get("PATH_INFO", "")
-        return (self.staff if addresses.is_staff(path) else self.public)(environ, start_response)
 
 
 def _core(name: str, config: Settings) -> Flask:

@@ -19,9 +19,9 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from portal import addresses
-from portal.app import _Probes
 from portal.clock import now
 from portal.db import db, transaction
+from portal.faces import Probes
 from portal.jobs import JobRow
 from portal.mail import promise as mail
 from portal.mail.models import Delivery, State
@@ -323,7 +323,7 @@ def test_a_monitor_asks_by_address(app: Flask, monkeypatch: pytest.MonkeyPatch, 
     production = replace(
         app.extensions["settings"], APP_ENV="production", PROBE_HOSTS=("10.0.0.5", "portal-1")
     )
-    faces = _Probes(app.extensions["ready"], production)
+    faces = Probes(app.extensions["ready"], production)
 
     def status(path: str, host: str) -> str:
         environ = EnvironBuilder(path).get_environ() | {"HTTP_HOST": host, "REMOTE_ADDR": "127.0.0.1"}
