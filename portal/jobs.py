@@ -23,6 +23,7 @@ from portal.db import Base, UTCDateTime, db, transaction
 from portal.keeping import Kept
 from portal.register import Register
 
+SKEW = timedelta(minutes=1)  # so far the clocks of two machines, or two looks at one, may be apart
 FIRST_REST, LONGEST_REST = timedelta(seconds=5), timedelta(minutes=15)
 ERROR_MAX = 300
 HERE = Path(__file__).parent
@@ -147,7 +148,7 @@ def begin(job: Job, *, worker: str, at: datetime, early: bool = False, resting: 
     free = or_(
         JobRow.lease_until.is_(None),
         JobRow.lease_until <= at,
-        JobRow.lease_until > at + lease,  # by a clock that ran ahead
+        JobRow.lease_until > at + lease + SKEW,  # by a clock that ran ahead
         JobRow.lease_by == worker,
     )
     due = [] if early or resting else [or_(JobRow.due_at <= at, JobRow.due_at > _latest(job, at))]

@@ -411,6 +411,19 @@ def test_the_lease_of_a_worker_that_is_gone_runs_out(
     )
 
 
+def test_a_worker_whose_clock_is_a_moment_behind_takes_no_job_from_another(
+    context: Flask, clock: Clock, sign_in_jobs: Callable[..., None]
+) -> None:
+    job = Job(name="a.periodic", label="One", step=lambda _hand: False, every=timedelta(hours=1))
+    sign_in_jobs(job)
+    assert jobs.begin(job, worker="one", at=clock())
+
+    assert not jobs.begin(job, worker="two", at=clock() - timedelta(seconds=30))
+    assert jobs.begin(job, worker="two", at=clock() - timedelta(hours=2)), (
+        "two hours are a clock that was wrong"
+    )
+
+
 def test_a_job_in_another_workers_hands_is_not_said_to_be_done(
     app: Flask, clock: Clock, sign_in_jobs: Callable[..., None]
 ) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from portal import jobs
 from portal.editions.models import Edition, State
-from portal.mail import lanes, rate, returns
+from portal.mail import course, rate, returns
 from portal.mail.dsn import Kind
 from portal.mail.models import Lane
 from portal.mail.models import State as MailState
@@ -26,7 +26,12 @@ class Progress:
 
     waiting: int
     held: int  # of those who wait
+    doubtful: (
+        int  # of those who wait: their worker died, or the server's answer was lost, so it may have been sent
+    )
+    doubted: int  # the same, and never tried again
     sent: int
+    twice: int  # of those sent: perhaps twice, with the same bytes and Message-ID
     refused: int
     skipped: Mapping[str, int]
     put_off: int  # of those who wait: by a rule of their servers
@@ -42,7 +47,7 @@ class Progress:
     @property
     def total(self) -> int:
         """All of them."""
-        return self.waiting + self.sent + self.refused + sum(self.skipped.values())
+        return self.waiting + self.doubted + self.sent + self.refused + sum(self.skipped.values())
 
 
 def trouble(now_at: Progress) -> str:
@@ -60,7 +65,7 @@ def trouble(now_at: Progress) -> str:
     return f"{complaints} readers called it unwanted." if complaints >= most else ""
 
 
-def what_limits(edition: Edition, pace: rate.Pace, at: datetime) -> str:
+def what_limits(edition: Edition, pace: course.Pace, at: datetime) -> str:
     """Why what is being sent goes no faster, in words."""
     limit = rate.of(Lane.BULK)
     relay = next((job.last_error for job in jobs.standings() if job.name == f"mail.{Lane.BULK}"), "")
@@ -84,23 +89,29 @@ def what_limits(edition: Edition, pace: rate.Pace, at: datetime) -> str:
 
 def progress(edition: Edition) -> Progress:
     """Counted from the rows."""
-    counts = {MailState.SENT: 0, MailState.DEAD: 0, MailState.QUEUED: 0, MailState.HELD: 0}
+    counts = dict.fromkeys(MailState, 0)
+    in_doubt = dict.fromkeys(MailState, 0)
     skipped: dict[str, int] = {}
-    for row in lanes.standing(edition.cause):
-        if row.state == MailState.WITHDRAWN:
+    for row in course.standing(edition.cause):
+        if row.state == MailState.WITHDRAWN and not row.is_doubtful:
             reason = row.reason or "cancelled"
             skipped[reason] = skipped.get(reason, 0) + row.count
         else:
             counts[row.state] += row.count
+        if row.is_doubtful:
+            in_doubt[row.state] += row.count
     waiting = counts[MailState.QUEUED] + counts[MailState.HELD]
     back = returns.counts(edition.cause)
     return Progress(
         waiting=waiting,
         held=counts[MailState.HELD],
+        doubtful=in_doubt[MailState.QUEUED] + in_doubt[MailState.HELD],
+        doubted=counts[MailState.WITHDRAWN],
         sent=counts[MailState.SENT],
+        twice=in_doubt[MailState.SENT],
         refused=counts[MailState.DEAD],
         skipped=skipped,
-        put_off=lanes.put_off_by_policy(edition.cause),
+        put_off=course.put_off_by_policy(edition.cause),
         back=back,
         unheard=max(0, counts[MailState.DEAD] - returns.refused(edition.cause)),
     )

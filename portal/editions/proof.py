@@ -9,7 +9,7 @@ from sqlalchemy import select
 from portal.db import db
 from portal.editions import letters
 from portal.editions.models import Edition
-from portal.mail import lanes, wire
+from portal.mail import course, wire
 from portal.newsletter.models import Subscriber
 
 VERIFIED_AT_ONCE = 500
@@ -20,7 +20,7 @@ def verify(edition: Edition) -> Iterator[tuple[str, str]]:
     `same`, `differs`, or `erased` when the person whose links it held is gone."""
     contents = {text.language: text.content for text in edition.texts}
     after = 0
-    while rows := lanes.sent_for(edition.cause, after, VERIFIED_AT_ONCE):
+    while rows := course.sent_for(edition.cause, after, VERIFIED_AT_ONCE):
         keys = [row.recipient_key for row in rows]
         people = select(Subscriber.address_key, Subscriber.handle, Subscriber.id)
         people = people.where(Subscriber.address_key.in_(keys))

@@ -26,7 +26,7 @@ from portal.mail.compose import compose
 from portal.mail.lanes import BACK_OFF
 from portal.mail.letters import LETTERS, NotToBeSent, Own, Wait
 from portal.mail.models import WAITING, Body, Delivery, Lane, State
-from portal.mail.transport import Deferred, DeliveryError, Rejected, RelayDown, Transport
+from portal.mail.transport import BROKE, Deferred, DeliveryError, Rejected, RelayDown, Transport
 from portal.settings import settings
 
 log = logging.getLogger(__name__)
@@ -240,5 +240,7 @@ def _outcome(row: Any, result: str | DeliveryError) -> dict[str, Any]:
 
 
 def _kept(row: Any, **values: object) -> dict[str, Any]:
-    unchanged = {"state": State.QUEUED, "due_at": row.due_at, "last_error": ""}
-    return {"delivery": row.id, **unchanged, **values}
+    kept = {"delivery": row.id, "state": State.QUEUED, "due_at": row.due_at, "last_error": "", **values}
+    if row.last_error.endswith(lanes.TWICE) or str(kept["last_error"]) == BROKE:
+        kept["last_error"] = f"{kept['last_error']} {lanes.TWICE}".strip()
+    return kept

@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 
 from portal.db import db
+from portal.jobs import SKEW
 from portal.mail import transport
 from portal.mail.models import WAITING, Body, Delivery, Lane, State
 from portal.mail.promise import is_free, to_recipient
@@ -35,6 +36,9 @@ LEASE = WITHIN + timedelta(minutes=2)
 # After the n-th failure a mail rests this long, a fifth more or less; when the list is used up it is dead.
 BACK_OFF = [timedelta(minutes=m) for m in (1, 5, 15, 60, 240, 720, 1440)]
 LONGEST_REST = BACK_OFF[-1] * 1.2
+# Ends the `last_error` of what a worker had in hand when it died, or of which the server's answer was lost: when it
+# is sent, it goes perhaps for the second time, with the same bytes and Message-ID.
+TWICE = "(may have gone before)"
 RESTORED = "held after a restore: it may have gone out since the backup"
 
 _TABLE = cast(Table, Delivery.__table__)
@@ -50,7 +54,7 @@ def take(lane: Lane, ids: Collection[int], *, worker: str, at: datetime) -> list
     """Lease those of `ids` that are still free; returns which."""
     free = select(Delivery.id).where(Delivery.id.in_(ids), *_may_go(lane, at))
     taken = update(Delivery).where(Delivery.id.in_(free.with_for_update(skip_locked=True).scalar_subquery()))
-    lease = taken.values(lease_by=worker, lease_until=at + LEASE)
+    lease = taken.values(lease_by=worker, lease_until=at + LEASE, last_error=_DOUBTED)
     return list(db.session.scalars(lease.returning(Delivery.id)))
 
 
@@ -65,6 +69,7 @@ def in_hand(ids: Collection[int]) -> Sequence[Any]:
         Delivery.envelope_sender,
         Delivery.attempts,
         Delivery.due_at,
+        Delivery.last_error,
         Delivery.cause,
         Delivery.recipient_key,
         Body.message,
@@ -115,7 +120,7 @@ def give_back(worker: str, ids: Collection[int]) -> None:
 def free_leases() -> None:
     """Take every lease back: for a worker that knows no other lives."""
     held = update(Delivery).where(Delivery.lease_by.is_not(None))
-    db.session.execute(held.values(lease_by=None, lease_until=None))
+    db.session.execute(held.values(lease_by=None, lease_until=None, last_error=_DOUBTED))
 
 
 def set_right(at: datetime) -> None:
@@ -123,11 +128,11 @@ def set_right(at: datetime) -> None:
 
     What was not tried yet is written anew, with the right date.
     """
-    ahead = at + timedelta(minutes=1)
+    ahead = at + SKEW
     wrong = or_(
         Delivery.created_at > ahead,
         and_(Delivery.last_error != "", Delivery.due_at > at + LONGEST_REST),
-        Delivery.lease_until > at + LEASE,
+        Delivery.lease_until > ahead + LEASE,
     )
     query = select(Delivery.id, Delivery.body_id, Delivery.created_at, Delivery.due_at, Delivery.last_error)
     rows = db.session.execute(query.where(Delivery.state.in_(WAITING), wrong)).all()
@@ -176,12 +181,6 @@ def refused_by_policy() -> Sequence[Any]:
     query = select(Delivery.last_error, func.count().label("count"))
     told = query.where(Delivery.state == State.QUEUED, Delivery.last_error.startswith(transport.POLICY))
     return db.session.execute(told.group_by(Delivery.last_error).order_by(func.count().desc()).limit(5)).all()
-
-
-def put_off_by_policy(cause: str) -> int:
-    """How many of what this promised wait because a server refuses them by a rule."""
-    waits = select(func.count()).where(Delivery.cause == cause, Delivery.state == State.QUEUED)
-    return db.session.scalar(waits.where(Delivery.last_error.startswith(transport.POLICY))) or 0
 
 
 def revive(at: datetime, ids: Collection[int] | None = None) -> int:
@@ -285,23 +284,6 @@ def refused_of(kind: str) -> Select[tuple[str]]:
     return select(name).where(Delivery.state == State.DEAD, Delivery.cause.startswith(f"{kind}:"))
 
 
-def standing(cause: str) -> Sequence[Any]:
-    """How many of what this promised stand where: `state`, the `reason` of those withdrawn, `count`."""
-    reason = case((Delivery.state == State.WITHDRAWN, Delivery.last_error), else_="")
-    query = select(Delivery.state, reason.label("reason"), func.count().label("count"))
-    return db.session.execute(query.where(Delivery.cause == cause).group_by(Delivery.state, reason)).all()
-
-
-def sent_for(cause: str, after: int, limit: int) -> Sequence[Any]:
-    """What was sent of what this promised, in order of `id`: the rest that makes its bytes, and their `digest`."""
-    query = select(
-        Delivery.id, Delivery.recipient, Delivery.recipient_key, Delivery.message_id, Delivery.headers,
-        Delivery.digest, Body.language,
-    ).join(Body)  # fmt: skip
-    sent = query.where(Delivery.cause == cause, Delivery.state == State.SENT, Delivery.id > after)
-    return db.session.execute(sent.order_by(Delivery.id).limit(limit)).all()
-
-
 _TOLD = select(
     Delivery.id,
     Body.message,
@@ -312,6 +294,7 @@ _TOLD = select(
     Body.forgotten_at.is_(None).label("kept"),
 ).join(Body)
 _RESTORED = (Delivery.state == State.HELD, Delivery.last_error == RESTORED)
+_DOUBTED = case((Delivery.lease_by.is_not(None), TWICE), else_=Delivery.last_error)
 _ORDER = (Delivery.due_at, Delivery.id)
 _OUTCOME = ("state", "attempts", "due_at", "over_at", "last_error", "digest")
 

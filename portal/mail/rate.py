@@ -6,17 +6,15 @@ transaction (GCRA with no burst); what was taken and not sent is lost to the rat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import func, insert, literal, select, update
+from sqlalchemy import insert, literal, select, update
 
 from portal.db import db
-from portal.mail.models import WAITING, Delivery, Lane, MailRate, State
+from portal.mail.models import Lane, MailRate
 from portal.settings import settings
 
 SLICE = timedelta(seconds=2)  # of the rate that one worker takes at once
-LATELY = timedelta(minutes=1)
 
 
 def of(lane: Lane) -> float:
@@ -59,23 +57,3 @@ def _believed(next_at: datetime | None, rate: float, at: datetime) -> datetime:
     """What is further ahead than any worker takes was written by a clock that ran ahead."""
     furthest = at + max(SLICE, timedelta(seconds=1 / rate))
     return at if next_at is None or next_at > furthest else next_at
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How something that was promised to many goes just now."""
-
-    in_a_minute: int  # handed over or refused in the last one
-    workers: int  # that have some of it in hand
-    first_due: datetime | None  # of what waits
-
-
-def pace(cause: str, at: datetime) -> Pace:
-    """Counted from its deliveries."""
-    mine = Delivery.cause == cause
-    over = (Delivery.state.in_((State.SENT, State.DEAD)), Delivery.over_at > at - LATELY)
-    waits = (Delivery.state.in_(WAITING),)
-    count = select(func.count()).select_from(Delivery).where(mine, *over)
-    workers = select(func.count(Delivery.lease_by.distinct())).where(mine, *waits, Delivery.lease_until > at)
-    first = select(func.min(Delivery.due_at)).where(mine, *waits)
-    return Pace(db.session.scalar(count) or 0, db.session.scalar(workers) or 0, db.session.scalar(first))

@@ -28,6 +28,7 @@ ACCEPT_SECONDS = 600
 # TLS, HELO twice, sign in (three answers), the three again, its bytes, and the answer to them.
 LONGEST = timedelta(seconds=2 * CONNECT_SECONDS + 12 * COMMAND_SECONDS + ACCEPT_SECONDS)
 SAID_MAX = 200  # characters of a server's answer
+BROKE = "the connection broke before the server's answer"  # it may have taken the mail
 POLICY = "refused for now"  # how the reason of a Policy begins
 
 
@@ -112,7 +113,7 @@ class SmtpTransport:
             raise Rejected("the address cannot be sent to by this server") from error
         except (smtplib.SMTPException, OSError) as error:
             self.close()
-            raise Deferred("the connection broke before the server's answer") from error
+            raise Deferred(BROKE) from error
         except Exception:
             self.close()
             raise

@@ -16,7 +16,7 @@ from portal.editions import archive, letters, pictures, service
 from portal.editions.models import Edition, State
 from portal.editions.progress import Progress, progress, what_limits
 from portal.errors import Conflict, Refused
-from portal.mail import rate
+from portal.mail import course
 from portal.mail.compose import link
 from portal.newsletter.models import Language
 from portal.people.models import Role
@@ -273,7 +273,7 @@ def _pace(edition: Edition, found: Progress) -> dict[str, str]:
     """How fast it goes, and what limits it, in words."""
     at = now()
     if edition.state in (State.SENDING, State.PAUSED) and found.waiting:
-        pace = rate.pace(edition.cause, at)
+        pace = course.pace(edition.cause, at)
         said = f"{pace.in_a_minute} in the last minute" if pace.in_a_minute else ""
         if pace.in_a_minute and edition.state == State.SENDING:
             left = found.waiting / pace.in_a_minute

@@ -20,7 +20,7 @@ from portal.editions.models import Edition, State
 from portal.editions.progress import progress, what_limits
 from portal.errors import Conflict, Refused
 from portal.jobs import JOBS
-from portal.mail import lanes, rate
+from portal.mail import course, lanes
 from portal.mail import promise as mail
 from portal.mail.models import Delivery, Lane
 from portal.mail.transport import Rejected
@@ -404,7 +404,7 @@ def test_the_page_says_how_fast_it_goes_and_what_limits_it(
     context: Flask, edition: Callable[..., Edition], clock: Clock, change_settings: Callable[..., None]
 ) -> None:
     def said() -> str:
-        return what_limits(made, rate.pace(made.cause, clock.at), clock.at)
+        return what_limits(made, course.pace(made.cause, clock.at), clock.at)
 
     change_settings(MAIL_RATE_PER_SECOND=0.5)
     people(context, 90)

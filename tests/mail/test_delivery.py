@@ -402,6 +402,20 @@ def test_a_body_that_is_forgotten_while_it_is_written_stops_nothing(
     assert sink.recipients == ["ben@mail.example"]
 
 
+def test_a_clock_that_is_a_moment_behind_takes_nothing_out_of_a_workers_hands(
+    context: Flask, promised: Promise, clock: Clock
+) -> None:
+    """Two workers of one database never look at the time in the same moment, nor at the same clock."""
+    [delivery] = promised(lane=Lane.BULK)
+    with transaction():
+        lanes.take(Lane.BULK, [delivery], worker="w1", at=START + timedelta(seconds=30))
+        lanes.set_right(START)
+    assert row(delivery).lease_by == "w1"
+    with transaction():
+        lanes.set_right(START - timedelta(hours=1))
+    assert row(delivery).lease_by is None, "an hour is a clock that was wrong"
+
+
 def test_who_is_told_to_stop_gives_back_what_was_not_tried(context: Flask, promised: Promise) -> None:
     deliveries = promised([f"a{n}@b.example" for n in range(5)], lane=Lane.BULK)
     sink = Sink()
