@@ -42,7 +42,7 @@ from portal.intake import letters as intake_letters
 from portal.intake import views as intake_views
 from portal.intake.kinds import KINDS, ROOM_KINDS
 from portal.jobs import JOBS
-from portal.library import loading, pages
+from portal.library import pages
 from portal.mail import jobs as mail_jobs
 from portal.mail import models as mail_models
 from portal.mail import returns
@@ -65,6 +65,8 @@ from portal.ready import Assets, ReadyPages
 from portal.resource import searching as _searching  # noqa: F401 - its routes
 from portal.resource import views as resource_views
 from portal.retention import jobs as retention_jobs
+from portal.review import models as review_models
+from portal.review.shelf import MARK, Shelf
 from portal.seals import jobs as seals_jobs
 from portal.seals import models as seals_models
 from portal.settings import Settings, is_loose
@@ -80,6 +82,7 @@ from portal.staff import (
     queue,
     replies,
     subscribers,
+    texts,
     trail,
 )
 
@@ -113,6 +116,7 @@ ROOMS_KEPT = (
     desk_models,
     newsletter_kept,
     editions_models,
+    review_models,
 )
 PUBLIC = (
     site.bp,
@@ -128,6 +132,7 @@ COMMANDS = (
     "portal.cli",
     "portal.npi_commands",
     "portal.editions.commands",
+    "portal.review.commands",
     "portal.cli_backup",
     "portal.cli_retention",
     "portal.cli_audit",
@@ -143,6 +148,7 @@ STAFF = (
     people.account_bp,
     replies.bp,
     prescribers.bp,
+    texts.bp,
     editions.bp,
     editions.sending_bp,
     subscribers.bp,
@@ -170,7 +176,8 @@ def create_app(config: Settings) -> Flask:
         raise CodeFaults(faults)
     public = _core("portal.public", config)
     public.session_interface = NoSession()
-    public.extensions["library"] = loading.load(CONTENT)
+    shelf = Shelf(CONTENT, config.INSTANCE_DIR / MARK, config.ORG.timezone, public.app_context)
+    public.extensions["shelf"], public.extensions["library"] = shelf, shelf.shown
     public.extensions["foreign_posts"] = newsletter_views.FOREIGN_POSTS
     public.extensions["takes_any_post"] = newsletter_views.ANY_POSTS
     for blueprint in PUBLIC:
@@ -178,6 +185,7 @@ def create_app(config: Settings) -> Flask:
 
     staff = _core("portal.staff", config)
     staff.extensions["throttle"] = public.extensions["throttle"]
+    staff.extensions["shelf"] = shelf
     gate.set_up(staff)
     for blueprint in STAFF:
         staff.register_blueprint(blueprint)
@@ -189,7 +197,7 @@ def create_app(config: Settings) -> Flask:
 
     def refresh() -> None:
         try:
-            public.extensions["library"] = loading.load(CONTENT)
+            public.extensions["library"] = shelf.look()
         except pages.ContentError as error:
             for fault in error.faults:  # our own words on our own texts
                 logger.error("a text has a fault", extra={"reason": fault})
@@ -205,8 +213,9 @@ def create_app(config: Settings) -> Flask:
         hosts=web.trusted_hosts(config),
         assets=assets.by_path,
         gate=config.PROFESSIONAL_GATE,
-        stamp=lambda: pages.stamp(CONTENT),
+        stamp=shelf.stamp,
         refresh=refresh,
+        is_late=shelf.has_signatures(),
     )
     public.extensions["ready"] = layer
     net = failures.last_resort(Probes(layer, config), web.security_headers(config))
@@ -217,7 +226,7 @@ def create_app(config: Settings) -> Flask:
         most=config.MAX_CONTENT_LENGTH,
         headers=web.security_headers(config).items(),
         direct=not config.TRUSTED_PROXIES,
-        begin=lambda: public.extensions["guide"].prepare(public.extensions["library"]),
+        begin=refresh,
     )
     migrations = _Migrations(public)
     public.extensions["migrate"] = migrations

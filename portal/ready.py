@@ -150,6 +150,7 @@ class ReadyPages:
         gate: bool,
         stamp: Callable[[], object],
         refresh: Callable[[], None],
+        is_late: bool = False,
     ) -> None:
         self._app = app
         self._hosts = frozenset(hosts)
@@ -158,7 +159,7 @@ class ReadyPages:
         self._gate = gate
         self._stamp, self._refresh = stamp, refresh
         self._pages: dict[str, Ready | Blank] = dict(self._assets)
-        self._seen = stamp()
+        self._seen = None if is_late else stamp()  # late: there is something to show that was not read yet
         self._next_look = 0.0
         self._lock = threading.Lock()
 

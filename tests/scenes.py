@@ -33,7 +33,7 @@ from portal.newsletter.models import State as SubscriberState
 from portal.people import invitations
 from portal.people.models import User
 from portal.seals.models import AuditCheck
-from tests.stage import PASSWORD, Stage
+from tests.stage import PASSWORD, Stage, leave_by
 
 QUESTION = (
     "An adult in my practice takes tramadol as needed and wants to start at 1.5 mg. How long an opioid-free interval "
@@ -693,6 +693,35 @@ def _(stage: Stage) -> None:
         title="Which forms", text="Hello {{name}}, see {{phone}}."
     )
     stage.tick("is_clinical=y").press("Save the reply").follow("Which forms")
+
+
+scene("staff texts", "texts.all_texts", pictures="texts dark")(
+    lambda stage: stage.as_staff("Ada").open("/staff/texts")
+)
+scene("staff text to sign", "texts.text", pictures="text-to-sign")(
+    lambda stage: stage.as_staff("Ada").open("/staff/texts/legal")
+)
+
+
+def object_to_one(stage: Stage, path: str) -> Stage:
+    """The page of a text's first statement that is to be read."""
+    leave_by(stage.as_staff("Ada").open(path).page.locator("main td a[href*='/staff/texts/']").first)
+    return stage
+
+
+scene("staff statement", "texts.statement")(lambda stage: object_to_one(stage, "/staff/texts/legal"))
+
+
+@scene("staff statement that asks for nothing", "texts.statement", status=422)
+def _(stage: Stage) -> None:
+    object_to_one(stage, "/staff/texts/legal").tick("verdict=change").press("Keep this")
+
+
+@scene("staff text half signed", "texts.text", status=422)
+def _(stage: Stage) -> None:
+    object_to_one(stage, "/staff/texts/links").tick("verdict=change")
+    stage.fill(note="Say when it was last looked at.").press("Keep this").press("Agree")
+    stage.press("Agree to all", exact=False)
 
 
 scene("staff editions", "editions.editions")(lambda stage: stage.as_staff("Grace").open("/staff/editions"))

@@ -261,14 +261,19 @@ def facts() -> Finding:
 
 def content() -> Finding:
     """What waits for a person's signature, or for the next one."""
-    texts, waiting = current_app.extensions["library"], dict[str, list[str]]()
+    shelf, waiting = current_app.extensions["shelf"], dict[str, list[str]]()
+    texts = current_app.extensions["library"] = shelf.look()
+    try:
+        left = {one.page.path: f"{one.page.path} ({one.said})" for one in shelf.standings()}
+    except DBAPIError:
+        left = {}  # another line says what ails the database
     for page in texts.unsigned():
-        waiting.setdefault(page.waits_for, []).append(page.path)
+        waiting.setdefault(page.waits_for, []).append(left.get(page.path, page.path))
     for page in texts.overdue(now().astimezone(settings().ORG.timezone).date()):
         waiting.setdefault("past its next review", []).append(page.path)
     if waiting:
         said = "; ".join(f"{whom}: {', '.join(paths)}" for whom, paths in sorted(waiting.items()))
-        remedy = "Have each read and signed, then say so in its front matter (docs/content.md)."
+        remedy = "Have each read and signed under /staff/texts; a translation in its front matter (docs/content.md)."
         return Finding("content", False, said, remedy, serving=False, advice=True)
     return Finding("content", True, "all reviewed", serving=False)
 

@@ -17,6 +17,9 @@ ACTIONS = {
     **casefile.ACTIONS,
     "reply.saved": "Stored reply saved",
     "reply.deleted": "Stored reply deleted",
+    "text.agreed": "Statements of a text signed",
+    "text.change_asked": "Statement of a text to be changed",
+    "text.removal_asked": "Statement of a text to be removed",
     "staff.link_cancelled": "One-use link cancelled",
     "staff.link_made": "One-use link made",
     "staff.joined": "Joined",
@@ -83,6 +86,7 @@ SUBJECTS = {
     "audit": "The trail",
     "consent_event": "Evidence of consent",
     "edition": "A newsletter edition",
+    "text": "A text of the site",
     "picture": "A picture of an edition",
     "edition-test": "A test of a newsletter edition",
 }

@@ -214,7 +214,9 @@ def well(monkeypatch: pytest.MonkeyPatch, app: Flask, change_settings: Callable[
         for name in (seals.SEAL, seals.CHECK):
             db.session.merge(JobRow(name=name, due_at=START, ran_at=START, failures=0, last_error=""))
     seals.look(START, {})
-    monkeypatch.setitem(app.extensions, "library", SimpleNamespace(unsigned=list, overdue=lambda today: []))
+    library = SimpleNamespace(unsigned=list, overdue=lambda today: [])
+    monkeypatch.setitem(app.extensions, "library", library)
+    monkeypatch.setitem(app.extensions, "shelf", SimpleNamespace(look=lambda: library, standings=list))
     monkeypatch.setitem(
         app.extensions, "guide", SimpleNamespace(printed=lambda library, wait: SimpleNamespace(facts="PDF"))
     )
@@ -449,12 +451,15 @@ def test_processes_that_count_apart_are_named(context: Flask, change_settings: C
 def test_texts_that_nobody_signed_are_named(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [SimpleNamespace(path=path, waits_for="pending") for path in ("/a", "/b")]
     late = [SimpleNamespace(path="/c")]
+    library = SimpleNamespace(unsigned=lambda: texts, overdue=lambda today: late)
+    standings = [SimpleNamespace(page=texts[0], said="3 of 4 statements signed")]
+    monkeypatch.setitem(context.extensions, "library", library)
     monkeypatch.setitem(
-        context.extensions, "library", SimpleNamespace(unsigned=lambda: texts, overdue=lambda today: late)
+        context.extensions, "shelf", SimpleNamespace(look=lambda: library, standings=lambda: standings)
     )
 
     assert not check("content").ok
-    assert check("content").detail == "past its next review: /c; pending: /a, /b"
+    assert check("content").detail == "past its next review: /c; pending: /a (3 of 4 statements signed), /b"
 
 
 def test_the_first_manager_counts_as_nobody_until_the_link_is_used(context: Flask) -> None:

@@ -1,0 +1,87 @@
+"""The texts as they are shown: as they were read, with what pharmacists have signed of them.
+
+The signatures are in the database; a mark beside it (an empty file) tells every process of this machine that there
+are new ones, so that nobody who only reads a page asks the database. Another machine sees them when its texts change
+or it starts again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.exc import DBAPIError
+
+from portal.errors import PortalError
+from portal.library import loading, pages
+from portal.library.pages import Library
+from portal.library.statements import Statement
+from portal.review import signing
+
+log = logging.getLogger(__name__)
+
+MARK = "texts-signed"
+
+
+class Shelf:
+    """One for each process; `read` are the texts as their files have them, `shown` what readers get."""
+
+    def __init__(
+        self, folder: Path, mark: Path, zone: ZoneInfo, context: Callable[[], AbstractContextManager[object]]
+    ) -> None:
+        self._folder, self._mark, self._zone, self._context = folder, mark, zone, context
+        self.read = self.shown = loading.load(folder)
+        self._cut: tuple[Library, dict[str, tuple[Statement, ...]]] | None = None
+        self._missed = 0
+
+    def stamp(self) -> object:
+        """What differs once there is something to show anew."""
+        return pages.stamp(self._folder), self._marked(), self._missed
+
+    def has_signatures(self) -> bool:
+        """Whether anything was ever signed here."""
+        return self._marked() > 0
+
+    def look(self) -> Library:
+        """Read the texts again if they changed, and who signed them. Raises ContentError.
+
+        A database that is away leaves the signatures as they were seen last, if the texts are the same.
+        """
+        if pages.stamp(self._folder) != self.read.loaded:
+            self.read = self.shown = loading.load(self._folder)
+        try:
+            with self._context():
+                signed = signing.as_signed(self.read, self.standings(), self._zone)
+            if _reviews(signed) != _reviews(
+                self.shown
+            ):  # else it is the same library, and what was printed of it too
+                self.shown = signed
+        except (DBAPIError, PortalError):
+            self._missed += 1  # so that the next look tries again
+            log.exception("who signed the texts could not be read")
+        return self.shown
+
+    def standings(self) -> tuple[signing.Standing, ...]:
+        """How far each text is; asks the database."""
+        read = self.read
+        if self._cut is None or self._cut[0] is not read:
+            self._cut = (read, signing.cut(read))
+        return signing.standings(read, self._cut[1])
+
+    def signed(self) -> None:
+        """Tell every process of this machine: called once what was signed is in the database."""
+        self._mark.touch(mode=0o600)
+
+    def _marked(self) -> int:
+        try:
+            return self._mark.stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
+
+
+def _reviews(library: Library) -> list[tuple[object, ...]]:
+    pages = library.pages.values()
+    return [(page.path, page.review, page.reviewer, page.reviewed_on, page.next_review_on) for page in pages]

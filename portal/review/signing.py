@@ -1,0 +1,210 @@
+"""Agreeing to the statements of a text, and what that makes of the text.
+
+A text is signed when a pharmacist has agreed to each of its statements as it stands now. Nothing is signed by its
+page: whoever agrees to many at once agrees to those that the page showed them, by their digests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+
+from portal import addresses, audit
+from portal.db import db
+from portal.errors import Conflict, Forbidden, Refused
+from portal.library.cards import Card
+from portal.library.pages import Library, Page
+from portal.library.statements import Risk, Statement, statements
+from portal.people.models import Role
+from portal.review.models import TextVerdict, Verdict
+
+REVIEW_AFTER = timedelta(days=365)
+KEYS_IN_ENTRY = 30  # what one entry of the trail has room for
+ONLY_PHARMACISTS = "Only a pharmacist may sign a text."
+CHANGED = "The text is another than the one you were shown. Nothing was signed; what is new is marked below."
+SAY_WHAT = "Say what it should say instead"
+
+Cut = Mapping[str, tuple[Statement, ...]]
+
+
+class Signer(Protocol):
+    """Whoever signs."""
+
+    id: int
+    name: str
+    role: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """How far a page is: its statements, what was said of each, and what was said of words that are gone."""
+
+    page: Page
+    statements: tuple[Statement, ...]
+    verdicts: Mapping[str, TextVerdict]  # by digest, of what stands there now
+    gone: tuple[TextVerdict, ...]
+
+    @property
+    def to_read(self) -> tuple[Statement, ...]:
+        """What nobody has said a word of, in the text's order."""
+        return tuple(one for one in self.statements if one.digest not in self.verdicts)
+
+    @property
+    def changed(self) -> dict[str, tuple[TextVerdict, ...]]:
+        """Of what is to be read, by digest: what was agreed to under that heading and no longer stands there."""
+        before: dict[str, list[TextVerdict]] = {}
+        for verdict in self.gone:
+            if verdict.verdict == Verdict.AGREE:
+                before.setdefault(verdict.anchor, []).append(verdict)
+        return {one.digest: tuple(before[one.anchor]) for one in self.to_read if one.anchor in before}
+
+    @property
+    def rest(self) -> tuple[Statement, ...]:
+        """What is to be read and replaces nothing that was signed: it can be agreed to at once."""
+        changed = self.changed
+        return tuple(one for one in self.to_read if one.digest not in changed)
+
+    @property
+    def rest_mark(self) -> str:
+        """What a page was showing as the rest, in one word."""
+        return hashlib.sha256(" ".join(one.digest for one in self.rest).encode()).hexdigest()
+
+    @property
+    def objections(self) -> tuple[tuple[Statement, TextVerdict], ...]:
+        """What a pharmacist wants changed or gone."""
+        found = ((one, self.verdicts.get(one.digest)) for one in self.statements)
+        return tuple((one, said) for one, said in found if said and said.verdict != Verdict.AGREE)
+
+    @property
+    def agreed(self) -> tuple[tuple[Statement, TextVerdict], ...]:
+        """What is signed."""
+        found = ((one, self.verdicts.get(one.digest)) for one in self.statements)
+        return tuple((one, said) for one, said in found if said and said.verdict == Verdict.AGREE)
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether each statement is agreed to as it stands."""
+        return bool(self.statements) and len(self.agreed) == len(self.statements)
+
+    @property
+    def said(self) -> str:
+        """How far it is, in a few words."""
+        asked = f", {len(self.objections)} to change" if self.objections else ""
+        return f"{len(self.agreed)} of {len(self.statements)} statements signed{asked}"
+
+    def left(self, risk: Risk) -> int:
+        """How many of one class nobody has agreed to."""
+        signed = {one.digest for one, _ in self.agreed}
+        return sum(one.risk == risk and one.digest not in signed for one in self.statements)
+
+
+def signable(library: Library) -> tuple[Page, ...]:
+    """The texts that wait for a pharmacist, in the order of the site; a translation waits for its translator."""
+    found = (page for page in library.pages.values() if page.language == "en" and page.review == "pending")
+    sections = {"prescribers": 0, "patients": 1}
+    return tuple(sorted(found, key=lambda page: (sections.get(page.section, 2), page.order, page.path)))
+
+
+def cut(library: Library) -> dict[str, tuple[Statement, ...]]:
+    """The statements of every text that waits, by its address."""
+    cards: dict[str, Card | None] = {addresses.PATIENTS: library.cards.get("en")}
+    return {
+        page.path: statements(page, library.references, cards.get(page.path)) for page in signable(library)
+    }
+
+
+def standings(library: Library, of: Cut) -> tuple[Standing, ...]:
+    """How far each text is."""
+    said: dict[str, list[TextVerdict]] = {}
+    for verdict in db.session.scalars(select(TextVerdict).order_by(TextVerdict.id)):
+        said.setdefault(verdict.page, []).append(verdict)
+    return tuple(_standing(page, of[page.path], said.get(page.path, ())) for page in signable(library))
+
+
+def _standing(page: Page, found: tuple[Statement, ...], said: Iterable[TextVerdict]) -> Standing:
+    current = {one.digest for one in found}
+    return Standing(
+        page=page,
+        statements=found,
+        verdicts={verdict.digest: verdict for verdict in said if verdict.digest in current},
+        gone=tuple(verdict for verdict in said if verdict.digest not in current),
+    )
+
+
+def as_signed(library: Library, found: Iterable[Standing], zone: ZoneInfo) -> Library:
+    """The texts with the signatures of those that are signed as a whole: who, the last day, and the next."""
+    signed = {}
+    for standing in found:
+        if standing.is_signed:
+            said = [verdict for _, verdict in standing.agreed]
+            first, last = min(one.at for one in said), max(one.at for one in said)
+            signed[standing.page.path] = replace(
+                standing.page,
+                review="signed",
+                reviewer=", ".join(dict.fromkeys(one.by_name for one in said)),
+                reviewed_on=last.astimezone(zone).date(),
+                next_review_on=(first + REVIEW_AFTER).astimezone(zone).date(),
+            )
+    return replace(library, pages={**library.pages, **signed}) if signed else library
+
+
+# What a pharmacist does
+
+
+def agree(standing: Standing, digests: Collection[str], *, by: Signer, at: datetime) -> int:
+    """Sign these statements. Raises Forbidden, and Conflict, with nothing signed, where one stands there no more."""
+    found = [one for one in standing.statements if one.digest in digests]
+    if len(found) != len(set(digests)):
+        raise Conflict(CHANGED)
+    _say(standing, found, Verdict.AGREE, "", by=by, at=at)
+    return len(found)
+
+
+def agree_to_rest(standing: Standing, mark: str, *, by: Signer, at: datetime) -> int:
+    """Sign all that is to be read, but for what changed since it was signed: that is agreed to one by one.
+
+    `mark` says what the page showed as the rest. Raises as `agree`, and Conflict where that is not what is there now.
+    """
+    if mark != standing.rest_mark:
+        raise Conflict(CHANGED)
+    return agree(standing, [one.digest for one in standing.rest], by=by, at=at)
+
+
+def objected(
+    standing: Standing, digest: str, verdict: Verdict, note: str, *, by: Signer, at: datetime
+) -> None:
+    """Ask for a change, or for the statement to go. Raises Forbidden, Conflict, and Refused for a change unsaid."""
+    found = [one for one in standing.statements if one.digest == digest]
+    if not found:
+        raise Conflict(CHANGED)
+    if verdict == Verdict.CHANGE and not note:
+        raise Refused(SAY_WHAT, field="note")
+    _say(standing, found, verdict, note, by=by, at=at)
+
+
+def _say(
+    standing: Standing, found: Sequence[Statement], verdict: Verdict, note: str, *, by: Signer, at: datetime
+) -> None:
+    if by.role != Role.PHARMACIST:
+        raise Forbidden(ONLY_PHARMACISTS)
+    for one in found:
+        row = standing.verdicts.get(one.digest) or TextVerdict(page=one.page, digest=one.digest)
+        row.anchor, row.words = one.anchor, one.words
+        row.verdict, row.note, row.by_name, row.at = verdict.value, note, by.name, at
+        db.session.add(row)
+    db.session.flush()
+    subject = f"text:{standing.page.path}"
+    for first in range(0, len(found), KEYS_IN_ENTRY):
+        keys = " ".join(one.key for one in found[first : first + KEYS_IN_ENTRY])
+        if verdict == Verdict.AGREE:
+            audit.record(by, "text.agreed", subject, at=at, detail=keys)
+        elif verdict == Verdict.CHANGE:
+            audit.record(by, "text.change_asked", subject, at=at, detail=keys)
+        else:
+            audit.record(by, "text.removal_asked", subject, at=at, detail=keys)
