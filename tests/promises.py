@@ -224,7 +224,7 @@ FAULTS: dict[str, tuple[str, tuple[str, ...], str]] = {
         (
             "ops/test_front.py::slow_bodies_hold_no_thread_and_get_408",
             "ops/test_front.py::a_head_that_does_not_come_is_not_waited_for",
-            "ops/test_proxy.py::slow_bodies_of_one_address_are_bounded_and_ended",
+            "ops/test_proxies.py::slow_bodies_of_one_address_are_bounded_and_ended",
         ),
         "dozens, not thousands",
     ),

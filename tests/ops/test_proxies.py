@@ -3,128 +3,20 @@
 from __future__ import annotations
 
 import gzip
-import http.client
-import os
-import shutil
-import socket
 import sqlite3
-import ssl
-import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field
-from http.client import HTTPResponse
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import closing
+from http.client import RemoteDisconnected
 from urllib.parse import urlencode
 
 import brotli
 import pytest
 
-from config import ROOT
-from tests import debian
-from tests.live import Live, free_port, tokens_in
+from tests.live import Live, tokens_in
+from tests.proxies import NAME, PROXIES, Https, Place, ask, running
 
 pytestmark = pytest.mark.kill  # processes of its own, not for the quick run
-
-EXAMPLES = ROOT / "docs" / "examples"
-NAME = "portal.example"
-APACHE = """ServerRoot "{folder}"
-PidFile "{folder}/pid"
-ErrorLog "{folder}/error.log"
-ServerName {name}
-Listen 127.0.0.1:{port}
-{modules}
-User {user}
-Group {group}
-{example}
-"""
-APACHE_MODULES = "mpm_event authz_core ssl socache_shmcb headers proxy proxy_http reqtimeout alias setenvif"
-NGINX = """{user}daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;
-events {{}}
-http {{
-access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
-fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
-{example}
-}}
-"""
-
-
-@dataclass
-class Place:
-    """Where one proxy runs: its folder with the certificate, its port, the portal's."""
-
-    folder: Path
-    portal: int
-    port: int = field(default_factory=free_port)
-
-    def example(self, file: str, *changes: tuple[str, str]) -> str:
-        """The example with our addresses in the place of its own."""
-        text = (EXAMPLES / file).read_text()
-        for there, here in (
-            ("127.0.0.1:8000", f"127.0.0.1:{self.portal}"),
-            ("/etc/ssl/portal", str(self.folder)),
-            *changes,
-        ):
-            assert there in text, there
-            text = text.replace(there, here)
-        return text
-
-
-def nginx(place: Place, program: str) -> list[str]:
-    user = "user root; " if os.geteuid() == 0 else ""
-    example = place.example("nginx.conf", ("listen 443", f"listen 127.0.0.1:{place.port}"))
-    (place.folder / "conf").write_text(NGINX.format(user=user, folder=place.folder, example=example))
-    return [program, "-p", str(place.folder), "-c", str(place.folder / "conf")]
-
-
-def caddy(place: Place, program: str) -> list[str]:
-    alone = (
-        "{\n\tadmin off\n\tauto_https disable_redirects\n\tstorage file_system " + str(place.folder) + "\n"
-    )
-    here = f"https://{NAME}:{place.port} {{\n\tbind 127.0.0.1\n"
-    example = place.example("Caddyfile", ("{\n\tservers", f"{alone}\tservers"), (f"{NAME} {{\n", here))
-    (place.folder / "conf").write_text(example)
-    return [program, "run", "--adapter", "caddyfile", "--config", str(place.folder / "conf")]
-
-
-def apache(place: Place, program: str) -> list[str]:
-    found = Path(program).parent.parent / "lib" / "apache2" / "modules"
-    modules = "\n".join(
-        f'LoadModule {name}_module "{found}/mod_{name}.so"' for name in APACHE_MODULES.split()
-    )
-    example = place.example("apache.conf", ("*:443", f"127.0.0.1:{place.port}"))
-    user, group = ("www-data", "www-data") if os.geteuid() == 0 else ("#-1", "#-1")
-    words = {
-        "folder": place.folder,
-        "name": NAME,
-        "port": place.port,
-        "modules": modules,
-        "user": user,
-        "group": group,
-    }
-    (place.folder / "conf").write_text(APACHE.format(example=example, **words))
-    return [program, "-X", "-f", str(place.folder / "conf")]
-
-
-def haproxy(place: Place, program: str) -> list[str]:
-    both = (place.folder / "fullchain.pem").read_text() + (place.folder / "key.pem").read_text()
-    (place.folder / "both.pem").write_text(both)
-    example = place.example("haproxy.cfg", ("bind :443", f"bind 127.0.0.1:{place.port}"))
-    (place.folder / "conf").write_text(example)
-    return [program, "-db", "-f", str(place.folder / "conf")]
-
-
-PROXIES: dict[str, tuple[Callable[[Place, str], list[str]], str, tuple[str, ...]]] = {
-    "nginx": (nginx, "nginx", ("nginx-light", "nginx-common")),
-    "caddy": (caddy, "caddy", ("caddy",)),
-    "apache": (apache, "apache2", ("apache2-bin", "libapr1", "libaprutil1", "libaprutil1-dbd-sqlite3")),
-    "haproxy": (
-        haproxy,
-        "haproxy",
-        ("haproxy", "liblua5.3-0", "libopentracing-c-wrapper0", "libopentracing1"),
-    ),
-}
 
 
 @pytest.fixture(scope="module")
@@ -141,69 +33,10 @@ def through(
     request: pytest.FixtureRequest, portal: Live, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Place]:
     """One proxy with our example, before the portal."""
-    configure, name, packages = PROXIES[request.param]
-    found = debian.program(name, *packages)
-    if found is None or shutil.which("openssl") is None:
-        pytest.skip(f"needs Debian's {packages[0]} and openssl")
-    program, env = found
-    place = Place(tmp_path_factory.mktemp(request.param), portal.port)
-    make = f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN={NAME} -addext subjectAltName=DNS:{NAME}"
-    paths = ["-keyout", str(place.folder / "key.pem"), "-out", str(place.folder / "fullchain.pem")]
-    subprocess.run([*make.split(), *paths], check=True, capture_output=True)
-    with (place.folder / "said").open("wb") as said:
-        running = subprocess.Popen(
-            configure(place, program), env={**env, "HOME": str(place.folder)}, stdout=said, stderr=said
-        )
-    try:
-        wait_for(place, running)
+    with running(request.param, tmp_path_factory.mktemp(request.param), portal.port) as place:
+        if place is None:
+            pytest.skip(f"needs Debian's {PROXIES[request.param][2][0]} and openssl")
         yield place
-    finally:
-        running.terminate()
-        running.wait(20)
-
-
-def wait_for(place: Place, running: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + 30
-    while time.monotonic() < end and running.poll() is None:
-        with suppress(OSError, http.client.HTTPException):
-            if ask(place, "GET", "/healthz").status == 200:
-                return
-        time.sleep(0.1)
-    raise AssertionError((place.folder / "said").read_text())
-
-
-class Https(http.client.HTTPSConnection):
-    """To the proxy by the portal's name."""
-
-    def __init__(self, place: Place) -> None:
-        context = ssl.create_default_context(cafile=str(place.folder / "fullchain.pem"))
-        context.set_alpn_protocols(["http/1.1"])
-        super().__init__(NAME, place.port, context=context, timeout=20)
-        self.context = context
-
-    def connect(self) -> None:
-        """By address, for the name is nobody's."""
-        plain = socket.create_connection(("127.0.0.1", self.port), self.timeout)
-        self.sock = self.context.wrap_socket(plain, server_hostname=NAME)
-
-
-@dataclass
-class Answer:
-    """What came back."""
-
-    status: int
-    headers: http.client.HTTPMessage
-    body: bytes
-
-
-def ask(place: Place, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
-    connection = Https(place)
-    told = {"Host": NAME, **{name.replace("_", "-"): value for name, value in headers.items()}}
-    connection.request(method, path, body, told)
-    response: HTTPResponse = connection.getresponse()
-    answer = Answer(response.status, response.headers, response.read())
-    connection.close()
-    return answer
 
 
 def test_pages_pass_unharmed(through: Place) -> None:
@@ -264,3 +97,32 @@ def test_the_figures_and_other_names_are_nobodys(through: Place) -> None:
     said = answer.read()
     connection.close()
     assert answer.status in (400, 404, 421) or (answer.status == 200 and not said)
+
+
+def test_slow_bodies_of_one_address_are_bounded_and_ended(
+    portal: Live, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    sooner = ("per_address 64", "per_address 4"), ("client_body_timeout 10s", "client_body_timeout 3s")
+    with running("nginx", tmp_path_factory.mktemp("slow"), portal.port, *sooner) as place:
+        if place is None:
+            pytest.skip("needs Debian's nginx and openssl")
+        many = [Https(place) for _ in range(5)]
+        for sending in many:
+            sending.putrequest("POST", "/newsletter", skip_host=True)
+            for name, value in (("Host", NAME), ("Content-Length", "900")):
+                sending.putheader(name, value)
+            sending.endheaders(b"email=")
+
+        ends = [end_of(sending) for sending in many]
+
+    assert set(ends) == {0, 503}  # nginx closes without a word, and logs 408
+    assert ends.count(503) == 1
+
+
+def end_of(sending: Https) -> int:
+    """The status of the answer, or 0 where there was none."""
+    with closing(sending):
+        try:
+            return sending.getresponse().status
+        except RemoteDisconnected:
+            return 0

@@ -1,0 +1,178 @@
+"""The front page beside those who only hold connections: `python -m bench.crowd`, alone and behind each proxy.
+
+A crowd is so many connections from many addresses of this machine: idle ones, slow heads (a byte each half second) or
+slow bodies. Beside it somebody opens the front page again and again, each time by a new connection; its 99th
+percentile stands beside the one of the same seconds without the crowd. Rounds are taken in turn. At the end the crowd
+goes, and the page must come at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import multiprocessing
+import resource
+import selectors
+import socket
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tests.live import Live
+from tests.proxies import NAME, PROXIES, Https, Place, running
+
+ASKED = 300  # times in a round
+ROUNDS = 3
+HEAD = b"POST /newsletter HTTP/1.1\r\nHost: portal.example\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+CROWDS = {
+    "2,000 idle": (2_000, b"", b""),
+    "10,000 idle": (10_000, b"", b""),
+    "1,000 slow heads": (1_000, b"GET / HTTP/1.1\r\nHost: portal.example\r\nX-Slow: ", b"a"),
+    "1,000 slow bodies": (1_000, HEAD + b"Content-Length: 9000\r\n\r\nemail=", b"a"),
+}
+PATIENCE = 20.0  # seconds
+EACH = 30  # connections of one address: fewer than the portal and the proxies' examples let one have
+
+Ask = Callable[[], float]
+
+
+class Crowd:
+    """Connections that do nothing, or next to nothing, in a process of their own; what is closed is opened anew."""
+
+    def __init__(self, port: int, size: int, begin: bytes, then: bytes) -> None:
+        self._port, self._size, self._begin, self._then = port, size, begin, then
+        self._held: list[socket.socket] = []
+        self._made = 0
+        self._is_there = multiprocessing.Event()
+        self._process = multiprocessing.Process(target=self._stay, daemon=True)
+
+    def __enter__(self) -> Crowd:
+        self._process.start()
+        assert self._is_there.wait(60)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._process.kill()
+        self._process.join()
+
+    def _stay(self) -> None:
+        _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        while True:
+            while len(self._held) < self._size:
+                self._open()
+            self._is_there.set()
+            time.sleep(0.5)
+            for connection in self._held:
+                with contextlib.suppress(OSError):
+                    connection.send(self._then)
+            self._let_go()
+
+    def _open(self) -> None:
+        self._made += 1
+        address = self._made // EACH % 60_000
+        connection = socket.socket()
+        connection.bind((f"127.1.{address // 250}.{address % 250 + 1}", 0))
+        connection.settimeout(PATIENCE)
+        connection.connect(("127.0.0.1", self._port))
+        with contextlib.suppress(OSError):
+            connection.sendall(self._begin)
+        connection.setblocking(False)
+        self._held.append(connection)
+
+    def _let_go(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            for connection in self._held:
+                selector.register(connection, selectors.EVENT_READ)
+            gone = {key.fileobj for key, _ in selector.select(0)}
+        for connection in gone:
+            connection.close()  # type: ignore[union-attr]
+        self._held = [connection for connection in self._held if connection not in gone]
+
+
+def plain(live: Live) -> Ask:
+    """The front page by a new connection: in how many seconds."""
+
+    def ask() -> float:
+        return _timed(http.client.HTTPConnection("127.0.0.1", live.port, timeout=PATIENCE))
+
+    return ask
+
+
+def through(place: Place) -> Ask:
+    """The same, by the proxy."""
+    return lambda: _timed(Https(place), NAME)
+
+
+def _timed(connection: http.client.HTTPConnection, name: str = "127.0.0.1") -> float:
+    began = time.perf_counter()
+    try:
+        connection.request("GET", "/", headers={"Host": name})
+        answer = connection.getresponse()
+        answer.read()
+        return time.perf_counter() - began if answer.status == 200 else PATIENCE
+    except (OSError, http.client.HTTPException):
+        return PATIENCE
+    finally:
+        connection.close()
+
+
+def percentile(ask: Ask) -> float:
+    """The 99th of one round, in milliseconds."""
+    return 1000 * statistics.quantiles((ask() for _ in range(ASKED)), n=100)[98]
+
+
+def measure(ask: Ask, port: int) -> Iterator[tuple[str, float, float, float]]:
+    """Of each crowd: its name, the 99th percentile without and with it, and the first answer after it."""
+    for name, (size, begin, then) in CROWDS.items():
+        without, beside = [], []
+        for _ in range(ROUNDS):
+            without.append(percentile(ask))
+            with Crowd(port, size, begin, then):
+                beside.append(percentile(ask))
+            after = 1000 * ask()
+        yield name, statistics.median(without), statistics.median(beside), after
+
+
+def main() -> int:
+    """Measure and print; a row that falls short is marked, and ends nothing."""
+    wanted = sys.argv[1:] or ["alone", *PROXIES]
+    print(
+        "| before the portal | crowd | p99 without | p99 with | ratio | first after |\n|---|---|--:|--:|--:|--:|"
+    )
+    with tempfile.TemporaryDirectory() as name:
+        for where in wanted:
+            folder = Path(name) / where
+            folder.mkdir()
+            settings = {} if where == "alone" else {"BASE_URL": f"https://{NAME}", "TRUSTED_PROXIES": "1"}
+            live = Live(folder / "instance", **settings).migrate()
+            try:
+                live.start_web()
+                if where == "alone":
+                    _print(where, measure(plain(live), live.port))
+                    continue
+                with running(where, folder, live.port) as place:
+                    if place is None:
+                        print(f"| {where} | not to be had here | | | | |")
+                    else:
+                        _print(where, measure(through(place), place.port))
+            finally:
+                live.stop()
+    return 0
+
+
+def _print(where: str, rows: Iterator[tuple[str, float, float, float]]) -> None:
+    for name, without, beside, after in rows:
+        ratio = beside / without
+        short = " (short of 2)" if ratio > 2 else ""
+        print(
+            f"| {where} | {name} | {without:.1f} ms | {beside:.1f} ms | {ratio:.1f}{short} | {after:.0f} ms |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
