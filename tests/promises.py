@@ -251,11 +251,15 @@ FAULTS: dict[str, tuple[str, tuple[str, ...], str]] = {
         "",
     ),
     "F-33": ("forms filled with anything", ("journeys/test_fuzz.py::no_input_breaks_a_form",), ""),
-    "F-34": ("no memory, no processes, no files left", (), "not run: the machine of the suite is shared"),
+    "F-34": (
+        "no memory, no processes, no files left",
+        ("ops/test_shortage.py::no_files_left", "ops/test_shortage.py::no_memory_left"),
+        "no limit of processes: it counts for root nowhere",
+    ),
     "F-35": (
         "nobody reads the log",
-        ("ops/test_serve.py::closed_streams_end_nothing",),
-        "no full disk under the log",
+        ("ops/test_serve.py::closed_streams_end_nothing", "ops/test_shortage.py::no_room_for_the_log"),
+        "",
     ),
     "F-36": (
         "told to stop in the middle of work",

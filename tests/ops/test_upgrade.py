@@ -16,7 +16,11 @@ import pytest
 from tests.figures import is_full
 from tests.live import ROOT, Live
 
-pytestmark = [pytest.mark.faults, pytest.mark.recipe]
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.recipe,
+    pytest.mark.skipif(not is_full(), reason="installs two versions: make faults"),
+]
 
 FIRST = "73c479f"  # version 0.1.0
 KEPT = ("PATH", "HOME", "LANG", "PIP", "SSL")  # of the environment
@@ -33,8 +37,6 @@ def commands(heading: str) -> str:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A clone with both versions' tags, at the first one, installed."""
-    if not is_full():
-        pytest.skip("installs two versions: make faults")
     if not (ROOT / ".git").exists() or run(ROOT, f"git cat-file -e {FIRST}^{{commit}}", check=False):
         pytest.skip("needs the history")
     tree = tmp_path / "portal"
