@@ -40,6 +40,7 @@ from portal.intake import kept as intake_kept
 from portal.intake import kinds
 from portal.intake import letters as intake_letters
 from portal.intake import views as intake_views
+from portal.intake.catalogue import CATALOGUE
 from portal.intake.kinds import KINDS, ROOM_KINDS
 from portal.jobs import JOBS
 from portal.library import pages
@@ -182,6 +183,7 @@ def create_app(config: Settings) -> Flask:
     public.extensions["takes_any_post"] = newsletter_views.ANY_POSTS
     for blueprint in PUBLIC:
         public.register_blueprint(blueprint)
+    _offer_what_there_is(public)
 
     staff = _core("portal.staff", config)
     staff.extensions["throttle"] = public.extensions["throttle"]
@@ -232,6 +234,13 @@ def create_app(config: Settings) -> Flask:
     public.extensions["migrate"] = migrations
     public.cli = Commands(COMMANDS, {"db": migrations.command})
     return public
+
+
+def _offer_what_there_is(public: Flask) -> None:
+    there = public.url_map.bind("")
+    nowhere = [item.slug for item in CATALOGUE if item.address and not there.test(item.address)]
+    if nowhere:
+        raise CodeFaults([f"the catalogue offers {slug}, which stands nowhere" for slug in nowhere])
 
 
 def _keep_private(folder: Path) -> None:

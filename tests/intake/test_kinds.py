@@ -20,6 +20,7 @@ from portal.desk import acts
 from portal.desk.perform import get, hand_back, perform
 from portal.errors import CodeFaults
 from portal.intake import kinds, receipts
+from portal.intake.catalogue import CATALOGUE, Material
 from portal.intake.kinds import CHECK, KINDS, ROOM_KINDS, STAFF, Fact, Kind
 from portal.intake.models import Request
 from portal.ops import checks
@@ -157,6 +158,14 @@ def test_a_fault_of_the_code_stops_the_start(
         create_app(app.extensions["settings"])
 
     assert len(raised.value.faults) == len(ROOM_KINDS[0].form.answer_names())
+
+
+def test_an_item_that_stands_nowhere_stops_the_start(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    poster = Material("poster", "Poster", "For the waiting room", "/patients/poster.pdf")
+    monkeypatch.setattr("portal.app.CATALOGUE", (*CATALOGUE, poster))
+
+    with pytest.raises(CodeFaults, match="the catalogue offers poster, which stands nowhere"):
+        create_app(app.extensions["settings"])
 
 
 def test_requests_leave_as_a_table(app: Flask) -> None:

@@ -8,6 +8,7 @@ import time
 import unicodedata
 from collections.abc import Callable
 from typing import Literal
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 from flask import Flask
@@ -39,6 +40,10 @@ def test_from_the_link_to_the_queue(
     assert page.title == "Set up an authenticator app"
     page = page.press("Continue", status=303)
     key = re.search(r"Key: ([A-Z2-7 ]+?) Copy", page.text)[1]
+    tapped = urlsplit(str(page.soup.find("a", string=re.compile("on this phone"))["href"]))
+    assert (tapped.scheme, tapped.netloc) == ("otpauth", "totp")
+    assert parse_qs(tapped.query)["secret"] == [key.replace(" ", "")]
+    assert unquote(tapped.path).endswith(":new.person@pharmacy.example")
     picture = visitor.get("/staff/tf-setup/app.svg")
     page = page.fill("Code", totp.code(key, clock().timestamp() + 5)).press("Finish set-up", status=303)
     assert page.title == "Recovery codes"
