@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import json
+import os
 import shutil
 import subprocess
 import tarfile
@@ -25,6 +26,7 @@ from portal.intake.models import Request
 from portal.mail.models import Delivery, State
 from portal.people.models import StaffSession
 from portal.settings import Settings
+from tests import debian
 from tests.conftest import Clock
 from tests.figures import Figure, amount
 from tests.intake.samples import submit
@@ -221,7 +223,16 @@ def test_what_a_killed_one_left_is_taken_away(made: Path, run: Run, clock: Clock
     assert left_aside(made.parent) == []
 
 
-@pytest.mark.skipif(shutil.which("age") is None, reason="age is not installed")
+@pytest.fixture
+def age(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It can be called by its name."""
+    found = debian.program("age", "age")
+    if found is None:
+        pytest.skip("needs Debian's age")
+    monkeypatch.setenv("PATH", str(Path(found[0]).parent), prepend=os.pathsep)
+
+
+@pytest.mark.usefixtures("age")
 def test_encrypted_it_holds_the_secret_for_its_key_alone(
     app: Flask, run: Run, config: Settings, change_settings: Callable[..., None], tmp_path: Path
 ) -> None:
