@@ -74,6 +74,8 @@ from portal.settings import Settings, is_loose
 from portal.signin import gate
 from portal.signin import own as signin_views
 from portal.staff import (
+    away,
+    bulk,
     case,
     editions,
     gallery,
@@ -141,12 +143,10 @@ COMMANDS = (
 LEAVING = (perform.hand_back,)
 STAFF = (
     signin_views.bp,
-    queue.bp,
-    case.bp,
+    *(queue.bp, bulk.bp, away.bp, case.bp),
     oversight.mail_bp,
     trail.bp,
-    people.bp,
-    people.account_bp,
+    *(people.bp, people.account_bp),
     replies.bp,
     prescribers.bp,
     texts.bp,

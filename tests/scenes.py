@@ -648,6 +648,41 @@ def _(stage: Stage) -> None:
     stage.press("Mark: do not contact")
 
 
+@scene("staff queue, several at once", "bulk.act", pictures="bulk")
+def _(stage: Stage) -> None:
+    queue(stage)
+    for box in stage.page.locator("input[name=chosen]").all()[:3]:
+        box.check(force=True)
+    stage.page.get_by_text("With those that are ticked", exact=False).click()
+    stage.page.get_by_label("Why it is spam").select_option("robot")
+    stage.press("Mark them as spam")
+
+
+@scene("staff queue, several at once, nothing ticked", "bulk.act", status=422)
+def _(stage: Stage) -> None:
+    queue(stage)
+    stage.page.get_by_text("With those that are ticked", exact=False).click()
+    stage.press("Snooze them")
+
+
+@scene("staff out of office", "away.people")
+def _(stage: Stage) -> None:
+    stage.as_staff("Ada").open("/staff/requests/away")
+    stage.fill(until="2026-11-27").press("Save")
+
+
+scene("staff out of office, no day", "away.leave", status=422)(
+    lambda stage: stage.as_staff("Dee").open("/staff/requests/away").press("Save")
+)
+
+
+@scene("staff request that is snoozed", "case.show")
+def _(stage: Stage) -> None:
+    open_request(stage, "Ada", **CONSULTATION, status=Status.IN_PROGRESS)
+    stage.page.get_by_text("Snooze", exact=True).first.click()
+    stage.fill(**{"snooze-until": "2026-11-27"}).press("Snooze")
+
+
 scene("staff queue, mine to hand over", "queue.requests")(lambda stage: queue(stage, query="?owner=me"))
 scene("staff queue, mail refused", "queue.requests")(lambda stage: queue(stage, query="?status=refused"))
 scene("staff request of nobody", "case.show", status=403)(
@@ -967,6 +1002,7 @@ NO_PAGE = {
     "ops.security_txt": "a text file",
     "account.root": "redirects to the queue",
     "queue.home": "redirects to the queue",
+    "bulk.back": "redirects to the queue",
     "signin.picture": "a picture",
     "editions.preview": "a mail, in a sandbox",
     "archive.picture": "a picture",
@@ -978,6 +1014,7 @@ BUTTONS = {
     "audit.export",
     "audit.verify",
     "queue.hand_over",
+    "away.back",
     "case.insert",
     "prescribers.contact",
     "prescribers.no_contact",

@@ -102,6 +102,7 @@ class Act:
     ends: Status | None = None  # None: where it is
     owner: str = ""
     desk_may: Callable[[Request], bool] = _anything
+    desk_own: bool = False  # the desk may do it with what is theirs only
     fits: Callable[[Request], bool] = _anything  # else it is offered for no such request
     not_mine: str = ""
     portal_may: bool = False

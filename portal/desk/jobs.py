@@ -1,8 +1,9 @@
-"""What the desk does by itself: what was answered, and nobody wrote again, is closed."""
+"""What the desk does by itself: it closes what was answered, and takes up again what was set aside until today."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
@@ -10,9 +11,10 @@ from portal import hours
 from portal.clock import now
 from portal.db import db, transaction
 from portal.desk import perform
-from portal.desk.acts import CLOSE, PORTAL
+from portal.desk.acts import CLOSE, PORTAL, Act
+from portal.desk.planning import WAKE
 from portal.errors import Conflict
-from portal.intake.models import CloseReason, Request, Status
+from portal.intake.models import OPEN, CloseReason, Request, Status
 from portal.jobs import Hand, Job
 from portal.settings import settings
 
@@ -31,14 +33,25 @@ def close_answered(_hand: Hand) -> bool:
         for request in db.session.scalars(old.order_by(Request.changed_at).limit(BATCH))
         if hours.answer_by(request.changed_at, CLOSES_AFTER, settings().ORG) <= at
     ]
+    return _each(CLOSE, due, at, reason=CloseReason.ANSWERED.value)
+
+
+def wake(_hand: Hand) -> bool:
+    """Take up again what was set aside until now; whether there may be more."""
+    at = now()
+    due = select(Request).where(Request.snoozed_until <= at, Request.status.in_(OPEN))
+    return _each(WAKE, db.session.scalars(due.order_by(Request.snoozed_until).limit(BATCH)).all(), at)
+
+
+def _each(act: Act, due: Sequence[Request], at: datetime, **given: str) -> bool:
+    """Do it with each, in a transaction of its own; whether there may be more."""
     ids = [(request.id, request.version) for request in due]
     for request_id, version in ids:
         with transaction():
             request = db.session.get(Request, request_id)
             try:
                 if request is not None:
-                    reason = CloseReason.ANSWERED.value
-                    perform.perform(CLOSE, request, by=PORTAL, at=at, version=version, reason=reason)
+                    perform.perform(act, request, by=PORTAL, at=at, version=version, **given)
             except Conflict:
                 continue  # somebody was at it at this moment
     return len(ids) == BATCH
@@ -50,5 +63,11 @@ JOBS = (
         label="Closing what was answered",
         step=close_answered,
         every=timedelta(hours=1),
+    ),
+    Job(
+        name="desk.wake",
+        label="Bringing back what was set aside",
+        step=wake,
+        every=timedelta(minutes=5),
     ),
 )

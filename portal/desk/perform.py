@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from portal import audit
 from portal.audit import Actor
 from portal.db import db
+from portal.desk import away
 from portal.desk.acts import ACTS, CLOSE, RELEASE, SENIOR, Act, Given, Portal, Staff
 from portal.desk.models import Contact
 from portal.errors import Conflict, Forbidden, NotFound, Refused
@@ -110,7 +111,9 @@ def is_permitted(by: Staff, act: Act, request: Request) -> bool:
     if isinstance(by, Portal):
         return act.portal_may
     roles = kinds.of(request).answered_by if act.roles is None else act.roles
-    return by.role in roles and (by.role != Role.DESK or act.desk_may(request))
+    if by.role == Role.DESK and (not act.desk_may(request) or (act.desk_own and request.owner_id != by.id)):
+        return False
+    return by.role in roles
 
 
 def hand_back(user: User, *, by: Actor | None, at: datetime) -> int:
@@ -136,11 +139,14 @@ def hand_back(user: User, *, by: Actor | None, at: datetime) -> int:
     return len(back)
 
 
-def hand_over(by: User, to: User | None, *, at: datetime) -> int:
-    """Give all that somebody has to a colleague, or back to the queue; returns how many. What waits stays waiting."""
-    if to is not None and (not to.active or to.id == by.id):
+def hand_over(owner: User, to: User | None, *, at: datetime, by: User | None = None) -> int:
+    """Give all that somebody has to a colleague, or back to the queue; returns how many. What waits stays waiting.
+
+    `by` is who does it, where that is not the owner.
+    """
+    if to is not None and (to.id == owner.id or not away.is_here(to, at)):
         raise Refused(NOT_A_COLLEAGUE, field="to")
-    held = select(Request).where(Request.owner_id == by.id, Request.status.in_(OPEN)).order_by(Request.id)
+    held = select(Request).where(Request.owner_id == owner.id, Request.status.in_(OPEN)).order_by(Request.id)
     held = held.with_for_update().execution_options(populate_existing=True)
     moved = 0
     for request in db.session.scalars(held).all():
@@ -149,9 +155,9 @@ def hand_over(by: User, to: User | None, *, at: datetime) -> int:
         )
         if to is None and request.status == Status.IN_PROGRESS:
             new |= {"status": Status.NEW}
-        if _update(request, Request.owner_id == by.id, Request.status.in_(OPEN), changed_at=at, **new):
+        if _update(request, Request.owner_id == owner.id, Request.status.in_(OPEN), changed_at=at, **new):
             detail = f"user:{to.id}" if to else ""
-            audit.record(by, "request.handed_over", request.subject, at=at, detail=detail)
+            audit.record(by or owner, "request.handed_over", request.subject, at=at, detail=detail)
             moved += 1
     return moved
 
@@ -189,7 +195,7 @@ def _check(act: Act, given: Given) -> str:
     value = given.get(act.asks) if act.asks else None
     if (act.asks and not value) or (act.reasons and value not in {str(word) for word in act.reasons}):
         raise Refused(act.missing, field=act.asks)
-    return str(value) if act.reasons else ""
+    return str(value) if act.reasons else f"user:{value}" if act.asks == "to" else ""
 
 
 def _need(act: Act, request: Request, by: Staff, version: int) -> None:
@@ -219,7 +225,9 @@ def _change(act: Act, request: Request, by: Staff, at: datetime, version: int) -
     guards = [Request.version == version] if act.is_versioned else []
     if act.owner == "nobody":
         guards += [Request.owner_id.is_(None), Request.status.in_(act.starts)]
-    moved = {"status": act.ends, "changed_at": at} if act.ends else {}
+    moved: dict[str, Any] = {"status": act.ends, "changed_at": at} if act.ends else {}
+    if act.ends and act.ends not in OPEN:
+        moved["snoozed_until"] = None  # what is over comes back to nobody
     if not _update(request, *guards, **act.change(by, at), **moved):
         raise Conflict(_who_has_it(request) if act.owner == "nobody" else STALE)
 

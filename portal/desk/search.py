@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, false, func, literal, select, tuple_
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import ColumnElement, Select, and_, case, false, func, literal, or_, select, tuple_
 
 from portal import text
 from portal.db import UTCDateTime, db
+from portal.desk.cursor import Cursor, is_id
+from portal.desk.models import Habit
 from portal.intake import terms
 from portal.intake.models import DUE, OPEN, ContactMethod, Kind, Request, Status
 from portal.intake.reference import normalise
@@ -32,12 +33,11 @@ OPEN_WORD = "open"  # everything somebody still has to do something about
 LATE_WORD = "late"  # open, and past its promise
 TODAY_WORD = "today"  # promised for today
 CALL_WORD = "call"  # a call is wanted
+SNOOZED_WORD = "snoozed"  # set aside until a day
 REFUSED_WORD = "refused"  # a mail to whoever asked was given up
 ALL_WORD = "all"
-WORDS = (OPEN_WORD, LATE_WORD, TODAY_WORD, CALL_WORD, REFUSED_WORD, ALL_WORD)
+WORDS = (OPEN_WORD, LATE_WORD, TODAY_WORD, CALL_WORD, SNOOZED_WORD, REFUSED_WORD, ALL_WORD)
 COUNTED_TO = 1000  # the exact number of a longer list helps nobody, and costs a walk over all of it
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LARGEST_ID = 2**31 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class Filters:
     status: str = ""  # open, late, all, or one Status; "": open, and while searching all
     kind: str = ""  # "", or one Kind
     verdict: str = ""  # "", or one Verdict on the NPI
-    owner: str = ""  # "", me, none, or the id of an account
+    owner: str = ""  # "", me, none, away (whoever is out of office), or the id of an account
     q: str = ""
     sort: str = SORT_ANSWER_BY
     ignored: tuple[str, ...] = ()
@@ -119,7 +119,9 @@ class Counts:
     call: int
     waiting: int
     spam: int
+    snoozed: int
     refused: int
+    away: int  # of people who are out of office
 
 
 def listing(
@@ -128,7 +130,7 @@ def listing(
     """One page of the list; `by` (an account) is who "me" is. A cursor that is none gives the first page."""
     key = Request.received_at if filters.sort == SORT_NEWEST else Request.answer_by
     newest_first = filters.sort == SORT_NEWEST
-    cursor = _Cursor.parse(after)
+    cursor = Cursor.parse(after)
     backwards = cursor is not None and cursor.backwards
     query = _filtered(filters, by.id, at)
     base, total = query, _total(query)
@@ -146,8 +148,8 @@ def listing(
     has_previous = bool(rows) and (more if backwards else cursor is not None)
     return Listing(
         rows=rows,
-        next=_Cursor.of(rows[-1].request, key).text() if has_next else None,
-        previous=_Cursor.of(rows[0].request, key, backwards=True).text() if has_previous else None,
+        next=Cursor.of(rows[-1].request, key).text() if has_next else None,
+        previous=Cursor.of(rows[0].request, key, backwards=True).text() if has_previous else None,
         total=total,
         over=_total(base.where(Request.status.not_in(OPEN))) if filters.shows == ALL_WORD else 0,
         counts=_counts(by.id, at),
@@ -191,6 +193,8 @@ def _filtered(filters: Filters, me: int, at: datetime) -> Select[Request, str | 
         query = query.where(Request.owner_id == me)
     elif filters.owner == "none":
         query = query.where(Request.owner_id.is_(None))
+    elif filters.owner == "away":
+        query = query.where(Request.owner_id.in_(_away(at)))
     elif filters.owner:
         query = query.where(Request.owner_id == int(filters.owner))
     if filters.q:
@@ -201,16 +205,31 @@ def _filtered(filters: Filters, me: int, at: datetime) -> Select[Request, str | 
 
 def _shown(word: str, at: datetime) -> list[ColumnElement[bool]]:
     """What one word of the list's status asks for."""
-    due = Request.status.in_(DUE)
+    due, awake = Request.status.in_(DUE), _is_awake(at)
     named: dict[str, list[ColumnElement[bool]]] = {
-        OPEN_WORD: [Request.status.in_(OPEN)],
-        LATE_WORD: [due, Request.answer_by < at],
-        TODAY_WORD: [due, Request.answer_by >= at, Request.answer_by < _tomorrow(at)],
-        CALL_WORD: [due, Request.contact_method == ContactMethod.PHONE],
+        OPEN_WORD: [Request.status.in_(OPEN), awake],
+        LATE_WORD: [due, Request.answer_by < at],  # snoozed or not: the promise does not rest
+        TODAY_WORD: [due, Request.answer_by >= at, Request.answer_by < _tomorrow(at), awake],
+        CALL_WORD: [due, Request.contact_method == ContactMethod.PHONE, awake],
+        SNOOZED_WORD: [Request.status.in_(OPEN), Request.snoozed_until > at],
         REFUSED_WORD: [_is_refused()],
         ALL_WORD: [],
     }
-    return named.get(word, [Request.status == word])
+    return named.get(word, [Request.status == word, *([awake] if word in OPEN else [])])
+
+
+def _is_awake(at: datetime) -> ColumnElement[bool]:
+    """Whether it is not set aside, whether or not the job that says so has come by."""
+    return or_(Request.snoozed_until.is_(None), Request.snoozed_until <= at)
+
+
+def _away(at: datetime) -> Select[int]:
+    """Who is out of office."""
+    return select(Habit.user_id).where(Habit.away_until >= _today(at))
+
+
+def _today(at: datetime) -> date:
+    return at.astimezone(settings().ORG.timezone).date()
 
 
 def _tomorrow(at: datetime) -> datetime:
@@ -236,65 +255,30 @@ def _counts(me: int, at: datetime) -> Counts:
     def how_many(*conditions: ColumnElement[bool]) -> ColumnElement[int]:
         return func.coalesce(func.sum(case((and_(*conditions), 1), else_=0)), 0)
 
-    is_open = Request.status.in_(OPEN)
+    is_open, awake = Request.status.in_(OPEN), _is_awake(at)
     row = db.session.execute(
         select(
-            how_many(is_open),
-            how_many(Request.status == Status.NEW, Request.owner_id.is_(None)),
-            how_many(is_open, Request.owner_id == me),
+            how_many(is_open, awake),
+            how_many(Request.status == Status.NEW, Request.owner_id.is_(None), awake),
+            how_many(is_open, Request.owner_id == me, awake),
             how_many(Request.status.in_(DUE), Request.answer_by < at),
             how_many(*_shown(TODAY_WORD, at)),
             how_many(*_shown(CALL_WORD, at)),
-            how_many(Request.status == Status.WAITING),
+            how_many(Request.status == Status.WAITING, awake),
             how_many(Request.status == Status.SPAM),
+            how_many(*_shown(SNOOZED_WORD, at)),
+            how_many(is_open, awake, Request.owner_id.in_(_away(at))),
         ).where(Request.status.in_([*OPEN, Status.SPAM]))
     ).one()
     refused = db.session.scalar(select(func.count(Request.id)).where(_is_refused())) or 0
-    return Counts(*[int(number) for number in (*row, refused)])
-
-
-@dataclass(frozen=True)
-class _Cursor:
-    """A place between two rows: microseconds since 1970 and an id, so that it is exact and says nothing else."""
-
-    at: datetime
-    id: int
-    backwards: bool
-
-    @classmethod
-    def of(
-        cls, request: Request, key: InstrumentedAttribute[datetime], *, backwards: bool = False
-    ) -> _Cursor:
-        return cls(getattr(request, key.key), request.id, backwards)
-
-    @classmethod
-    def parse(cls, value: str | None) -> _Cursor | None:
-        way, _, rest = (value or "").partition(".")
-        moment, _, number = rest.partition(".")
-        if way not in ("a", "b") or not (_is_number(moment, 17) and _is_number(number, 10)):
-            return None
-        if int(number) > _LARGEST_ID:
-            return None
-        return cls(_EPOCH + timedelta(microseconds=int(moment)), int(number), way == "b")
-
-    def text(self) -> str:
-        moment = (self.at - _EPOCH) // timedelta(microseconds=1)
-        return f"{'b' if self.backwards else 'a'}.{moment}.{self.id}"
-
-
-def _is_number(value: str, digits: int) -> bool:
-    return value.isascii() and value.isdigit() and len(value) <= digits
-
-
-def is_id(value: str) -> bool:
-    """Whether it can be the number of a row."""
-    return _is_number(value, 10) and int(value) <= _LARGEST_ID
+    *numbers, away = row
+    return Counts(*map(int, (*numbers, refused, away)))
 
 
 _RULES: dict[str, Callable[[str], bool]] = {
     "status": lambda value: value in (*WORDS, *Status),
     "kind": lambda value: value in set(Kind),
     "verdict": lambda value: value in set(Verdict),
-    "owner": lambda value: value in ("me", "none") or is_id(value),
+    "owner": lambda value: value in ("me", "none", "away") or is_id(value),
     "sort": lambda value: value in (SORT_ANSWER_BY, SORT_NEWEST),
 }

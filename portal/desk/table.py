@@ -14,8 +14,9 @@ from portal.desk.acts import (
 from portal.desk.contact import CONTACT_ACTS
 from portal.desk.identity import ON_NPI
 from portal.desk.joining import JOINING_ACTS
+from portal.desk.planning import PLANNING_ACTS
 
 ROOM_ACTS = (
-    *(CLAIM, TAKE_OVER, RELEASE, NOTE, ANSWER, *CONTACT_ACTS),
+    *(CLAIM, TAKE_OVER, RELEASE, *PLANNING_ACTS, NOTE, ANSWER, *CONTACT_ACTS),
     *(CLOSE, REOPEN, *JOINING_ACTS, SPAM, NOT_SPAM, *ON_NPI),
 )

@@ -176,6 +176,7 @@ def _one_of(column: str, kind: type[StrEnum]) -> str:
     return f"{column} IN ({', '.join(repr(item.value) for item in kind)})"
 
 
+_SNOOZED = text("snoozed_until IS NOT NULL")  # what the job of `desk` asks for
 _TO_CHECK = text("verdict = '' AND npi <> ''")  # what the job of `checks.py` asks for
 
 
@@ -191,6 +192,7 @@ class Request(Base):
         Index("ix_request_queue", "status", "answer_by", "id"),
         Index("ix_request_npi", "npi", "kind", "received_at"),
         Index("ix_request_received", "received_at", "id"),
+        Index("ix_request_snoozed", "snoozed_until", sqlite_where=_SNOOZED, postgresql_where=_SNOOZED),
         Index("ix_request_to_check", "id", sqlite_where=_TO_CHECK, postgresql_where=_TO_CHECK),
     )
 
@@ -239,6 +241,7 @@ class Request(Base):
     signals: Mapped[list[str]] = mapped_column(JSON, default=list)  # what spoke for a robot
     possible_duplicate_of: Mapped[int | None] = mapped_column(ForeignKey("request.id"))
     duplicate_of: Mapped[int | None] = mapped_column(index=True)  # the one that is answered for both
+    snoozed_until: Mapped[datetime | None] = mapped_column(UTCDateTime)  # set aside; the promise runs on
     waiting_since: Mapped[datetime | None] = mapped_column(UTCDateTime)  # the clock of the promise rests
 
     @property
@@ -259,6 +262,10 @@ class Request(Base):
     def is_late(self, at: datetime) -> bool:
         """Whether the promise is broken at that moment."""
         return self.status in DUE and self.answer_by < at
+
+    def is_snoozed(self, at: datetime) -> bool:
+        """Whether it is set aside at that moment."""
+        return self.is_open and self.snoozed_until is not None and self.snoozed_until > at
 
     @property
     def is_open(self) -> bool:

@@ -18,7 +18,7 @@ from portal.clock import now
 from portal.db import db, transaction
 from portal.desk import drafts, perform, replies
 from portal.desk.acts import ACTS
-from portal.desk.search import is_id
+from portal.desk.cursor import is_id
 from portal.errors import Conflict, Forbidden, Refused
 from portal.people.models import Role, User
 from portal.settings import settings

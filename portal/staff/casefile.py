@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from portal import audit, tokens
 from portal.audit import AuditEntry
 from portal.clock import now
 from portal.db import db, transaction
-from portal.desk import drafts, perform, prescribers
+from portal.desk import away, drafts, perform, prescribers
 from portal.desk import search as queue
 from portal.desk.acts import ANSWER, Act
 from portal.desk.identity import ON_NPI
@@ -19,7 +19,7 @@ from portal.desk.table import ROOM_ACTS
 from portal.intake import kinds, patient_data
 from portal.intake.models import Request, Status
 from portal.mail import lanes
-from portal.npi import number
+from portal.npi import number as npi
 from portal.people.models import Role, User
 from portal.settings import settings
 from portal.staff import provider, thread
@@ -159,7 +159,7 @@ class CaseFile:
     @property
     def registry(self) -> provider.Registry | None:
         """What the national registry says; nothing where no NPI was given, or is kept no longer."""
-        is_kept = number.is_valid(self.request.npi)
+        is_kept = npi.is_valid(self.request.npi)
         return provider.Registry(self.request, now()) if is_kept else None
 
     @property
@@ -167,6 +167,16 @@ class CaseFile:
         """Whoever has it, or nobody."""
         owner = db.session.get(User, self.request.owner_id) if self.request.owner_id else None
         return owner.name if owner else ""
+
+    @property
+    def owner_away(self) -> date | None:
+        """Until when whoever has it is out of office."""
+        return away.until(self.request.owner_id, now()) if self.request.owner_id else None
+
+    @property
+    def is_snoozed(self) -> bool:
+        """Whether it is set aside."""
+        return self.request.is_snoozed(now())
 
     @property
     def is_late(self) -> bool:
@@ -297,5 +307,9 @@ def action(entry: AuditEntry) -> str:
 
 
 def detail(entry: Any) -> str:
-    """The reason, or what spoke for a robot, in words."""
+    """The reason, what spoke for a robot, or who got it, in words."""
+    kind, _, number = entry.detail.partition(":")
+    if kind == "user" and number.isdigit():
+        person = db.session.get(User, int(number))
+        return f"To {person.name}" if person else ""
     return ", ".join(label(REASONS | SIGNALS, word) for word in entry.detail.split(", "))

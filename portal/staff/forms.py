@@ -10,19 +10,20 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, Form, HiddenField, IntegerField, SearchField, SelectField
+from wtforms import BooleanField, DateField, Form, HiddenField, IntegerField, SearchField, SelectField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
 from wtforms.validators import DataRequired
 from wtforms.widgets import HiddenInput
 
 from portal.clock import now
 from portal.db import db
-from portal.desk import replies
+from portal.desk import away, replies
 from portal.desk.acts import CLOSE, SELECT_REASON, WRITE_ANSWER, WRITE_NOTE, Act
 from portal.desk.contact import GIVE_ADDRESS, SELECT_OUTCOME, WRITE_FAX
 from portal.desk.identity import WRITE_CALL, WRITE_LICENSE
 from portal.desk.joining import GIVE_REFERENCE
 from portal.desk.models import CALL_OUTCOME_LABELS
+from portal.desk.planning import GIVE_DAY, SELECT_PERSON
 from portal.forms import BaseForm, ChoiceField, EmailField, LongTextField, TextField
 from portal.intake import checks
 from portal.intake.models import KIND_LABELS, CloseReason, Request, Status
@@ -31,6 +32,7 @@ from portal.npi.verdicts import WORDS, phone_in_words
 NOTE_MAX = 4_000
 ANSWER_MAX = 8_000
 NUMBER_MAX = 40
+NO_DAY = "Enter a day that is one, like 2026-12-24"
 
 
 class Versioned(Protocol):
@@ -176,6 +178,38 @@ class TargetForm(DeskForm):
     )
 
 
+class DayField(DateField):
+    """A day; what is none says what one is."""
+
+    def process_formdata(self, valuelist: list[Any]) -> None:
+        """As browsers send it, 2026-12-24."""
+        try:
+            super().process_formdata([value for value in valuelist if value])
+        except ValueError as fault:
+            raise ValueError(NO_DAY) from fault
+
+
+class AssignForm(DeskForm):
+    """Who is to see to it: whoever is not out of office."""
+
+    to = SelectField("To", [DataRequired(SELECT_PERSON)], validate_choice=False, render_kw=WORK)
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        self.to.choices = choices({"": "Select a person"} | people_here())
+
+
+class SnoozeForm(DeskForm):
+    """Until when it is set aside."""
+
+    until = DayField("Comes back on", [DataRequired(GIVE_DAY)], render_kw=WORK)
+
+
+def people_here() -> dict[str, str]:
+    """Everybody to whom work can be given, with their role."""
+    return {str(user.id): f"{user.name} ({user.role_label})" for user in away.colleagues(now())}
+
+
 class AddressForm(DeskForm):
     """Where to send an answer again."""
 
@@ -189,6 +223,8 @@ FORMS: Mapping[str, type[DeskForm]] = {
     "license": LicenseForm,
     "fax-answered": FaxForm,
     "duplicate": TargetForm,
+    "assign": AssignForm,
+    "snooze": SnoozeForm,
 }
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from textwrap import shorten
+from types import MappingProxyType
 from typing import Any
 
+from portal.clock import now
 from portal.desk import perform
 from portal.desk import search as queue
 from portal.desk.acts import CLAIM, Staff
@@ -25,6 +28,8 @@ class Line:
     request: Request
     asked_by: str
     owner_name: str
+    owner_away: date | None  # until when whoever has it is out of office
+    snoozed_until: datetime | None  # until when it is set aside
     is_late: bool
     subject: str
     flags: tuple[str, ...]
@@ -34,12 +39,16 @@ class Line:
     remark: str
 
 
-def line(row: queue.Row, by: Staff, writers: Sequence[str] = ()) -> Line:
+def line(
+    row: queue.Row, by: Staff, writers: Sequence[str] = (), absent: Mapping[int, date] = MappingProxyType({})
+) -> Line:
     """The row as this member of staff may see it."""
     return Line(
         request=row.request,
         asked_by=with_credential(row.request),
         owner_name=row.owner_name,
+        owner_away=absent.get(row.request.owner_id or 0),
+        snoozed_until=row.request.snoozed_until if row.request.is_snoozed(now()) else None,
         is_late=row.is_late,
         subject=_subject(row.request, by),
         flags=flags(row.request),

@@ -37,6 +37,7 @@ ACTIONS = {
     "staff.role_changed": "Role changed",
     "staff.disabled": "Account disabled",
     "staff.enabled": "Account enabled",
+    "staff.away": "Out of office",
     "mail.revived": "Mail sent again",
     "edition.written": "Edition written",
     "edition.changed": "Edition changed",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -12,109 +13,28 @@ from flask.typing import ResponseReturnValue
 from portal import addresses, web
 from portal.clock import now
 from portal.db import transaction
-from portal.desk import drafts, perform
+from portal.desk import away, drafts, perform
 from portal.desk import search as queue
-from portal.desk.search import (
-    ALL_WORD,
-    CALL_WORD,
-    LATE_WORD,
-    OPEN_WORD,
-    REFUSED_WORD,
-    SORT_ANSWER_BY,
-    SORT_NEWEST,
-    TODAY_WORD,
-    Filters,
-)
+from portal.desk.cursor import is_id
+from portal.desk.search import SORT_ANSWER_BY, SORT_NEWEST, Filters
 from portal.errors import NotFound
-from portal.intake.models import KIND_LABELS, STATUS_LABELS, Kind, Request, Status
+from portal.intake.models import KIND_LABELS, Kind, Request
 from portal.people import accounts
 from portal.people.models import Role, User
 from portal.signin.gate import current, guarded, keeps_text
+from portal.staff.bulk_forms import BulkForm, Outcome
 from portal.staff.forms import VERDICT_CHOICES, FilterForm, HandOverForm, choices
 from portal.staff.lines import line
+from portal.staff.tabs import SORT_CHOICES, STATUS_CHOICES, VIEWS, View, view_of
 
+PAGE = "staff/requests.html"
 bp = guarded("queue", Role.DESK, Role.PHARMACIST, Role.MANAGER)
-
-
-@dataclass(frozen=True)
-class View:
-    """A list that staff come back to."""
-
-    tab: str
-    heading: str
-    filters: Filters
-    count: str = ""  # which of queue.Counts, if any
-    when_empty: str = ""
-
-
-VIEWS = (
-    View(
-        "Unassigned",
-        "Unassigned requests",
-        Filters(status=Status.NEW, owner="none"),
-        "unassigned",
-        "No unassigned requests.",
-    ),
-    View("Mine", "My requests", Filters(owner="me"), "mine", "You have no open requests."),
-    View("Late", "Late requests", Filters(status=LATE_WORD), "late", "Nothing is late."),
-    View(
-        "Due today",
-        "Requests promised for today",
-        Filters(status=TODAY_WORD),
-        "today",
-        "Nothing more is promised for today.",
-    ),
-    View(
-        "To call", "Requests that want a call", Filters(status=CALL_WORD), "call", "Nobody waits for a call."
-    ),
-    View(
-        "Waiting",
-        "Requests that wait for the prescriber",
-        Filters(status=Status.WAITING),
-        "waiting",
-        "Nothing waits for a prescriber.",
-    ),
-    View(
-        "Mail refused",
-        "Requests whose mail did not arrive",
-        Filters(status=REFUSED_WORD),
-        "refused",
-        "No mail to a prescriber was given up.",
-    ),
-    View("All open", "Open requests", Filters(), "open", "Nothing is open."),
-    View(
-        "Answered",
-        "Answered requests",
-        Filters(status=Status.ANSWERED, sort=SORT_NEWEST),
-        "",
-        "Nothing is answered and still open to a reply.",
-    ),
-    View(
-        "Closed",
-        "Closed requests",
-        Filters(status=Status.CLOSED, sort=SORT_NEWEST),
-        "",
-        "Nothing is closed yet.",
-    ),
-    View("Spam", "Spam", Filters(status=Status.SPAM, sort=SORT_NEWEST), "spam", "No spam."),
-)
-STATUS_CHOICES = {
-    "": "All open, or all while searching",
-    OPEN_WORD: "All open",
-    LATE_WORD: "Late",
-    TODAY_WORD: "Due today",
-    CALL_WORD: "To call",
-    REFUSED_WORD: "Mail refused",
-    **{status.value: label for status, label in STATUS_LABELS.items()},
-    ALL_WORD: "All",
-}
-SORT_CHOICES = {SORT_ANSWER_BY: "Soonest first", SORT_NEWEST: "Newest first"}
 
 
 @bp.get(addresses.STAFF)
 def home() -> ResponseReturnValue:
     """The work is the first page."""
-    return redirect(url_for(".requests"), 303)
+    return redirect(url_for("queue.requests"), 303)
 
 
 @bp.post(f"{addresses.STAFF_REQUESTS}/hand-over")
@@ -124,13 +44,13 @@ def hand_over() -> ResponseReturnValue:
     by, form = current(), HandOverForm()
     if form.validate():
         chosen = form.to.data or ""
-        if chosen and not queue.is_id(chosen):
+        if chosen and not is_id(chosen):
             raise NotFound
         to = accounts.get(int(chosen)) if chosen else None
         with transaction():
             perform.hand_over(by, to, at=now())
-        return redirect(url_for(".requests", owner="me", done="handed-over"), 303)
-    return redirect(url_for(".requests", owner="me"), 303)
+        return redirect(url_for("queue.requests", owner="me", done="handed-over"), 303)
+    return redirect(url_for("queue.requests", owner="me"), 303)
 
 
 @bp.get(addresses.STAFF_REQUESTS)
@@ -138,45 +58,59 @@ def requests() -> ResponseReturnValue:
     """The queue: everything about it stands in the address."""
     if not all(value.strip() for value in request.args.values()):
         kept = {name: value for name, value in request.args.items() if value.strip()}
-        return redirect(_list_address(kept), 303)
+        return redirect(list_address(kept), 303)
+    filters, after = Filters.parse(request.args), request.args.get("after")
+    shown = the_list(filters, after)
+    if not shown["lines"] and after is not None:
+        return redirect(list_address(filters.args()), 303)
+    done = "All that you had is handed over." if request.args.get("done") == "handed-over" else ""
+    return web.private(web.page(PAGE, done=done, **shown))
+
+
+def the_list(
+    filters: Filters,
+    after: str | None = None,
+    *,
+    bulk: BulkForm | None = None,
+    outcomes: Sequence[Outcome] = (),
+) -> dict[str, Any]:
+    """All that the page of a list shows; `outcomes` is what became of those that were chosen in it."""
     by, at = current(), now()
-    filters = Filters.parse(request.args)
-    found = queue.listing(filters, by=by, at=at, after=request.args.get("after"))
-    if not found.rows and "after" in request.args:
-        return redirect(_list_address(filters.args()), 303)
-    view = next((view for view in VIEWS if _is_view(view, filters)), None)
+    found = queue.listing(filters, by=by, at=at, after=after)
+    view = view_of(filters)
     writing = drafts.writers([row.request.id for row in found.rows], but=by.id, at=at)
-    lines = [line(row, by, writing.get(row.request.id, ())) for row in found.rows]
+    absent = away.who(at)
+    lines = [line(row, by, writing.get(row.request.id, ()), absent) for row in found.rows]
     may_claim = any(each.may_claim for each in lines)
-    next_due = None if found.rows else _next_due(by, at)
-    return web.private(
-        web.page(
-            "staff/requests.html",
-            heading=view.heading if view else "Requests",
-            view=view,
-            tabs=[_tab(each, each is view, found.counts) for each in VIEWS],
-            filters=filters,
-            filter_form=_filter_form(filters, by),
-            active=[] if view else _active(filters, by),
-            found=found,
-            lines=lines,
-            caption=_caption(found, filters),
-            columns=_columns(filters, may_claim),
-            may_claim=may_claim,
-            previous=_page(filters, found.previous),
-            next=_page(filters, found.next),
-            shown=f"Showing {len(lines)} of {_number(found.total)}" if found.total > len(lines) else "",
-            is_empty=not found.rows and queue.is_empty(),
-            next_due=next_due,
-            open_now=found.counts.open,
-            hand_over=_hand_over_form(by) if filters.owner == "me" and found.counts.mine else None,
-            done="All that you had is handed over." if request.args.get("done") == "handed-over" else "",
-        )
-    )
+    if bulk is None:
+        here = filters.args() | ({"after": after} if after else {})
+        bulk = BulkForm(formdata=None, data={"view": urlencode(here)})
+    return {
+        "heading": view.heading if view else "Requests",
+        "view": view,
+        "tabs": [_tab(each, each is view, found.counts) for each in VIEWS],
+        "filters": filters,
+        "filter_form": _filter_form(filters, by),
+        "active": [] if view else _active(filters, by),
+        "found": found,
+        "lines": lines,
+        "caption": _caption(found, filters),
+        "columns": _columns(filters, may_claim),
+        "may_claim": may_claim,
+        "previous": _page(filters, found.previous),
+        "next": _page(filters, found.next),
+        "shown": f"Showing {len(lines)} of {_number(found.total)}" if found.total > len(lines) else "",
+        "is_empty": not found.rows and queue.is_empty(),
+        "next_due": None if found.rows else _next_due(by, at),
+        "open_now": found.counts.open,
+        "hand_over": _hand_over_form(by) if filters.owner == "me" and found.counts.mine else None,
+        "bulk": bulk,
+        "outcomes": outcomes,
+    }
 
 
 def _hand_over_form(by: User) -> HandOverForm:
-    others = {str(user.id): user.name for user in accounts.people() if user.active and user.id != by.id}
+    others = {str(user.id): user.name for user in away.colleagues(now()) if user.id != by.id}
     form = HandOverForm(formdata=None)
     form.to.choices = choices({"": "Back to the queue"} | others)
     return form
@@ -194,23 +128,19 @@ def _caption(found: queue.Listing, filters: Filters) -> str:
 
 
 def _page(filters: Filters, cursor: str | None) -> str | None:
-    return _list_address(filters.args() | {"after": cursor}) if cursor else None
+    return list_address(filters.args() | {"after": cursor}) if cursor else None
 
 
-def _list_address(args: dict[str, str]) -> str:
+def list_address(args: Mapping[str, str]) -> str:
     """The address of a list; only parameters it knows."""
     names = ("status", "kind", "verdict", "owner", "q", "sort", "after")
     known: dict[str, Any] = {name: args[name] for name in names if name in args}
-    return url_for(".requests", **known)
-
-
-def _is_view(view: View, filters: Filters) -> bool:
-    return replace(filters, sort="", ignored=()) == replace(view.filters, sort="")
+    return url_for("queue.requests", **known)
 
 
 def _tab(view: View, is_current: bool, counts: queue.Counts) -> dict[str, Any]:
     return {
-        "href": _list_address(view.filters.args()),
+        "href": list_address(view.filters.args()),
         "text": view.tab,
         "count": getattr(counts, view.count) if view.count else None,
         "current": is_current,
@@ -221,7 +151,7 @@ def _owner_choices(by: User, chosen: str) -> dict[str, str]:
     """Nobody, me, and everybody else who works here; who left is still named while chosen."""
     names = {str(user.id): user.name for user in accounts.people() if user.active or str(user.id) == chosen}
     names.pop(str(by.id), None)
-    return {"": "Anyone", "none": "Nobody", "me": "Me"} | names
+    return {"": "Anyone", "none": "Nobody", "me": "Me", "away": "Whoever is out of office"} | names
 
 
 def _filter_form(filters: Filters, by: User) -> FilterForm:
@@ -257,7 +187,7 @@ def _active(filters: Filters, by: User) -> list[tuple[str, str]]:
         "q": f"Search: {filters.q}",
     }
     return [
-        (word, _list_address({key: value for key, value in args.items() if key != name}))
+        (word, list_address({key: value for key, value in args.items() if key != name}))
         for name, word in words.items()
         if name in args
     ]
@@ -266,11 +196,19 @@ def _active(filters: Filters, by: User) -> list[tuple[str, str]]:
 def _columns(filters: Filters, may_claim: bool) -> list[Any]:
     """The headings; the one the list is sorted by says so."""
     newest = filters.sort == SORT_NEWEST
-    columns: list[Any] = ["Request", "From", "Registry", "Subject", "Status", "Owner"]
+    columns: list[Any] = [
+        {"label": "Choose", "hidden": True},
+        "Request",
+        "From",
+        "Registry",
+        "Subject",
+        "Status",
+        "Owner",
+    ]
     by_promise = filters.args(sort=SORT_ANSWER_BY)
     if newest:
         columns.append({"label": "Received", "sort": "descending"})
-        columns.append({"label": "Answer by", "href": _list_address(by_promise)})
+        columns.append({"label": "Answer by", "href": list_address(by_promise)})
     else:
         columns.append({"label": "Answer by", "sort": "ascending"})
     return [*columns, {"label": "Act", "hidden": True}] if may_claim else columns

@@ -19,7 +19,7 @@ from sqlalchemy import update
 from portal import audit
 from portal.clock import now
 from portal.db import db, transaction
-from portal.desk import acts, contact, identity, joining, perform
+from portal.desk import acts, contact, identity, joining, perform, planning
 from portal.desk.acts import PORTAL, Act
 from portal.desk.table import ROOM_ACTS
 from portal.errors import Conflict, Forbidden, NotFound, PortalError, Refused
@@ -29,6 +29,7 @@ from portal.mail.models import Delivery
 from portal.npi.names import Registered
 from portal.npi.verdicts import Answer, Provider
 from portal.people.models import User
+from tests.conftest import START
 from tests.intake.samples import how_many, staff, submit, submit_resource, the_request
 
 ROLES = ("desk", "pharmacist", "manager")
@@ -402,6 +403,8 @@ GIVEN: dict[str, dict[str, Any]] = {
     "wait": {"reason": "they_send"},
     "resend": {"address": "other@clinic.example"},
     "duplicate": {"target": "LDN-BCDF-GHJK"},
+    "assign": {"to": "2"},
+    "snooze": {"until": START.date() + timedelta(days=3)},
 }
 VERSIONED = [act for act in ROOM_ACTS if act.is_versioned]
 # Said a second time, by hand: what each role may, of a consultation and of materials; and whose it must be.
@@ -429,6 +432,9 @@ MAY = {
     "part": ("pharmacist manager", "pharmacist manager"),
     "call-back": ("desk pharmacist manager", "desk pharmacist manager"),
     "license": ("pharmacist manager", "pharmacist manager"),
+    "assign": ("desk pharmacist manager", "desk pharmacist manager"),
+    "snooze": ("desk pharmacist manager", "desk pharmacist manager"),
+    "wake": ("desk pharmacist manager", "desk pharmacist manager"),
 }
 # From where to where: "-" is where it is.
 MOVES = {
@@ -455,6 +461,9 @@ MOVES = {
     "check-again": ("new in_progress waiting answered closed spam duplicate", "-"),
     "call-back": ("new in_progress waiting answered closed spam duplicate", "-"),
     "license": ("new in_progress waiting answered closed spam duplicate", "-"),
+    "assign": ("new in_progress waiting", "-"),  # and what is new is in progress then
+    "snooze": ("new in_progress waiting", "-"),
+    "wake": ("new in_progress waiting", "-"),
 }
 
 
@@ -488,7 +497,7 @@ def test_every_act_keeps_to_the_table_of_moves(
     starts, ends = MOVES[act.word]
     give_number(app)
     for start in Status:
-        before = put(app, status=start, owner_id=owner, version=1, **kind)
+        before = put(app, status=start, owner_id=owner, version=1, snoozed_until=START, **kind)
         with app.app_context():
             done, offered = len(actions(app)), perform.may(grace, act, before)
         assert offered == (start.value in starts.split()), start
@@ -503,7 +512,8 @@ def test_every_act_keeps_to_the_table_of_moves(
         after = the_request(app)
         assert offered
         assert after.version == 2
-        assert after.status == (start if ends == "-" else ends)
+        is_begun = act is planning.ASSIGN and start == Status.NEW
+        assert after.status == (Status.IN_PROGRESS if is_begun else start if ends == "-" else ends)
         assert actions(app)[-1] == act.audit
     assert set(MOVES) == {each.word for each in ROOM_ACTS}
 
@@ -517,7 +527,8 @@ def test_the_roles_may_what_the_table_says(app: Flask, role: str, act: Act, kind
 
     for owner in (1, 2):
         request = Request(kind=kind, status=Status.IN_PROGRESS, owner_id=owner)
-        assert perform.is_permitted(person, act, request) == expected
+        is_refused = role == "desk" and act is planning.ASSIGN and owner == 2  # the desk gives away its own
+        assert perform.is_permitted(person, act, request) == (expected and not is_refused)
         assert perform.may_read(person, request) == (role != "desk" or kind == Kind.RESOURCE or owner == 1)
 
 
@@ -538,7 +549,9 @@ def test_the_desk_closes_what_is_answered(app: Flask) -> None:
     assert not perform.may(ada, acts.CLOSE, claimed)
 
 
-def test_the_portal_itself_closes_and_does_nothing_else(app: Flask, grace: User, reference: str) -> None:
+def test_the_portal_itself_closes_wakes_and_does_nothing_else(
+    app: Flask, grace: User, reference: str
+) -> None:
     put(app, status=Status.ANSWERED, owner_id=grace.id)
     with work(app) as request:
         do(acts.CLOSE, request, PORTAL, request.version, reason="answered")
@@ -548,7 +561,7 @@ def test_the_portal_itself_closes_and_does_nothing_else(app: Flask, grace: User,
         entry = audit.trail(f"request:{reference}")[-1]
         assert (entry.action, entry.actor_id, entry.actor_name) == ("request.closed", None, "the portal")
     for act in ROOM_ACTS:
-        if act is not acts.CLOSE:
+        if act not in (acts.CLOSE, planning.WAKE):
             with pytest.raises(Forbidden), work(app) as request:
                 do(act, request, PORTAL, request.version, **GIVEN.get(act.word, {}))
 

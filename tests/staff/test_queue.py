@@ -149,7 +149,9 @@ def test_a_filter_in_the_address_narrows_the_list(
 
     page = signed_in("desk").open(f"/staff/requests?{query}")
 
-    assert [words(row.select_one("td")).split(",")[0] for row in page.soup.select("tbody tr")] == expected
+    assert [
+        words(row.select_one("td[data-label=From]")).split(",")[0] for row in page.soup.select("tbody tr")
+    ] == expected
 
 
 def test_a_reference_is_found_in_any_spelling(ask: Ask, signed_in: SignedIn) -> None:

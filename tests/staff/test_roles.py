@@ -31,6 +31,8 @@ MAY = {
     "case": ALL,
     "gallery": ALL,
     "queue": ALL,
+    "bulk": ALL,
+    "away": ALL,
     "editions": {"pharmacist", "manager"},
     "edition_sending": {"manager"},
     "subscribers": ALL,
@@ -46,9 +48,9 @@ SIGNING_IN = {"security", "signin", "accounts"}
 ANSWERING = {"answer", "call-answered", "fax-answered", "posted", "ask", "undo", "resend"}
 # The acts that a role may not do with a request that just came, though it be theirs. The rest is for `tests/desk`.
 MAY_NOT = {
-    ("consultation", "desk"): {"take-over", *ANSWERING, "close", "reopen", "part", "license"},
+    ("consultation", "desk"): {"take-over", "assign", *ANSWERING, "close", "reopen", "part", "license"},
     ("consultation", "manager"): ANSWERING,
-    ("resource", "desk"): {"take-over", "close", "reopen", "part", "license"},
+    ("resource", "desk"): {"take-over", "assign", "close", "reopen", "part", "license"},
 }
 # What nobody has, by the name of the hole in an address.
 NOBODYS = {
@@ -165,7 +167,7 @@ def test_a_role_reaches_what_the_table_says(
 def test_an_act_is_refused_to_whom_its_line_does_not_name(
     kind: str, role: str, ask: Callable[..., str], signed_in: Callable[..., Colleague], trail: Trail
 ) -> None:
-    colleague = signed_in(role)
+    colleague, other = signed_in(role), signed_in("pharmacist")
     refused = set()
 
     for act in ACTS:
@@ -178,7 +180,8 @@ def test_an_act_is_refused_to_whom_its_line_does_not_name(
             )
             version += 1
         answer = colleague.post(
-            f"/staff/requests/{reference}/{act.word}", whole(colleague, act, version, reference)
+            f"/staff/requests/{reference}/{act.word}",
+            whole(colleague, act, version, reference, other.user_id),
         )
         assert answer.status_code in (303, 403, 409), f"{act.word}: {answer.status_code}"
         if answer.status_code == 403:
@@ -188,7 +191,9 @@ def test_an_act_is_refused_to_whom_its_line_does_not_name(
     assert refused == MAY_NOT.get((kind, role), set())
 
 
-def whole(colleague: Colleague, act: Act, version: int = 1, ask_for: str = "") -> dict[str, str]:
+def whole(
+    colleague: Colleague, act: Act, version: int = 1, ask_for: str = "", other: int = 0
+) -> dict[str, str]:
     """A post of that act with nothing at fault in it, whether or not the page offers it to them."""
     own = {"call-back": "CallForm", "resend": "AddressForm"} | {
         box: form.__name__ for box, form in FORMS.items()
@@ -202,6 +207,8 @@ def whole(colleague: Colleague, act: Act, version: int = 1, ask_for: str = "") -
         "reason": "withdrawn" if act.word == "close" else str(next(iter(act.reasons), "")),
         "address": "ana@clinic.example",
         "target": ask_for,
+        "to": str(other),
+        "until": "2026-01-20",
         "form_token": tokens.stamp(keys[0], purpose, at=colleague.clock().timestamp() - 10),
     }
     return {f"{act.box}-{name}" if purpose else name: value for name, value in sent.items()}

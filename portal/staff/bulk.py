@@ -1,0 +1,61 @@
+"""One act with several requests of a list: each by itself, so that one that cannot does not stop the others."""
+
+from __future__ import annotations
+
+from flask import redirect, request
+from flask.typing import ResponseReturnValue
+
+from portal import addresses, web
+from portal.clock import now
+from portal.db import transaction
+from portal.desk import perform
+from portal.desk.acts import Act
+from portal.desk.search import Filters
+from portal.errors import PortalError
+from portal.people.models import Role, User
+from portal.signin.gate import current, guarded, keeps_text
+from portal.staff import queue
+from portal.staff.bulk_forms import BULK_ACTS, CHOOSE, NOT_AN_ACT, BulkForm, Outcome
+
+bp = guarded("bulk", Role.DESK, Role.PHARMACIST, Role.MANAGER)
+
+
+@bp.get(f"{addresses.STAFF_REQUESTS}/bulk")
+def back() -> ResponseReturnValue:
+    """Whoever comes here by GET (after signing in again, say) lands on the list."""
+    return redirect(queue.list_address({}), 303)
+
+
+@bp.post(f"{addresses.STAFF_REQUESTS}/bulk")
+@keeps_text
+def act() -> ResponseReturnValue:
+    """Do it with each that was ticked; the same list again, with what became of each."""
+    form = BulkForm()
+    filters, after = Filters.parse(form.here), form.here.get("after")
+    chosen = next((one for one in BULK_ACTS if one.word == request.form.get("act")), None)
+    outcomes: list[Outcome] = []
+    if form.validate() and chosen is not None:
+        value = form[form.field_of(chosen)].data
+        if not form.references:
+            form.refuse("chosen", CHOOSE)
+        elif not value:
+            form.refuse(form.field_of(chosen), chosen.missing)
+        else:
+            outcomes = [_do(chosen, *each, value, current()) for each in form.references]
+    elif chosen is None and not form.errors:
+        form.refuse("chosen", NOT_AN_ACT)
+    again = form if form.errors else None
+    shown = queue.the_list(filters, after, bulk=again, outcomes=outcomes)
+    if not shown["lines"] and after:
+        shown = queue.the_list(filters, bulk=again, outcomes=outcomes)
+    return web.private(web.page(queue.PAGE, form=again, done="", **shown))
+
+
+def _do(act: Act, reference: str, version: int, value: object, by: User) -> Outcome:
+    try:
+        with transaction():
+            found = perform.get(reference)
+            perform.perform(act, found, by=by, at=now(), version=version, **{act.asks: value})
+    except PortalError as refused:
+        return Outcome(reference, False, refused.message)
+    return Outcome(found.reference, True, act.told)

@@ -1,0 +1,108 @@
+"""The lists that everybody comes back to, and the words of what they are narrowed by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from portal.desk.search import (
+    ALL_WORD,
+    CALL_WORD,
+    LATE_WORD,
+    OPEN_WORD,
+    REFUSED_WORD,
+    SNOOZED_WORD,
+    SORT_ANSWER_BY,
+    SORT_NEWEST,
+    TODAY_WORD,
+    Filters,
+)
+from portal.intake.models import STATUS_LABELS, Status
+
+
+@dataclass(frozen=True)
+class View:
+    """A list that staff come back to."""
+
+    tab: str
+    heading: str
+    filters: Filters
+    count: str = ""  # which of queue.Counts, if any
+    when_empty: str = ""
+
+
+VIEWS = (
+    View(
+        "Unassigned",
+        "Unassigned requests",
+        Filters(status=Status.NEW, owner="none"),
+        "unassigned",
+        "No unassigned requests.",
+    ),
+    View("Mine", "My requests", Filters(owner="me"), "mine", "You have no open requests."),
+    View("Late", "Late requests", Filters(status=LATE_WORD), "late", "Nothing is late."),
+    View(
+        "Due today",
+        "Requests promised for today",
+        Filters(status=TODAY_WORD),
+        "today",
+        "Nothing more is promised for today.",
+    ),
+    View(
+        "To call", "Requests that want a call", Filters(status=CALL_WORD), "call", "Nobody waits for a call."
+    ),
+    View(
+        "Waiting",
+        "Requests that wait for the prescriber",
+        Filters(status=Status.WAITING),
+        "waiting",
+        "Nothing waits for a prescriber.",
+    ),
+    View(
+        "Snoozed",
+        "Requests that are set aside",
+        Filters(status=SNOOZED_WORD),
+        "snoozed",
+        "Nothing is set aside.",
+    ),
+    View(
+        "Mail refused",
+        "Requests whose mail did not arrive",
+        Filters(status=REFUSED_WORD),
+        "refused",
+        "No mail to a prescriber was given up.",
+    ),
+    View("All open", "Open requests", Filters(), "open", "Nothing is open."),
+    View(
+        "Answered",
+        "Answered requests",
+        Filters(status=Status.ANSWERED, sort=SORT_NEWEST),
+        "",
+        "Nothing is answered and still open to a reply.",
+    ),
+    View(
+        "Closed",
+        "Closed requests",
+        Filters(status=Status.CLOSED, sort=SORT_NEWEST),
+        "",
+        "Nothing is closed yet.",
+    ),
+    View("Spam", "Spam", Filters(status=Status.SPAM, sort=SORT_NEWEST), "spam", "No spam."),
+)
+STATUS_CHOICES = {
+    "": "All open, or all while searching",
+    OPEN_WORD: "All open",
+    LATE_WORD: "Late",
+    TODAY_WORD: "Due today",
+    CALL_WORD: "To call",
+    SNOOZED_WORD: "Snoozed",
+    REFUSED_WORD: "Mail refused",
+    **{status.value: label for status, label in STATUS_LABELS.items()},
+    ALL_WORD: "All",
+}
+SORT_CHOICES = {SORT_ANSWER_BY: "Soonest first", SORT_NEWEST: "Newest first"}
+
+
+def view_of(filters: Filters) -> View | None:
+    """Which of them these filters are, whatever the order."""
+    wanted = replace(filters, sort="", ignored=())
+    return next((view for view in VIEWS if wanted == replace(view.filters, sort="")), None)
