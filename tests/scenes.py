@@ -807,6 +807,7 @@ def sent_edition(stage: Stage) -> None:
     reader(stage)
     values: dict[str, object] = {
         "slug": "november-2026", "topics": ["news"], "only_english": False, "is_public": True,
+        "paid": "no", "paid_by": "",
         "subject_en": "Later on Thursdays", "preview_en": "New opening hours from December",
         "source_en": EDITION_TEXT, "subject_es": "Los jueves, más tarde",
         "preview_es": "Nuevo horario desde diciembre", "source_es": EDITION_TEXT_ES,

@@ -65,18 +65,28 @@ def newsletter_export() -> None:
 @click.argument("file", type=click.File("rb"))
 @click.option("--words", default="", help="What these people agreed to, in the words they saw.")
 @click.option("--source", required=True, help="Where the file comes from.")
+@click.option(
+    "--reason", required=True, type=click.Choice(list(importing.REASONS)), help="Why they are taken in."
+)
 @click.option("--topic", "topics", multiple=True, type=click.Choice(list(Topic)), default=[Topic.NEWS])
 @click.option("--language", type=click.Choice(list(Language)), default=Language.EN)
 @click.option("--proved", is_flag=True, help="Rows with consent_at and confirmed_at go on the list at once.")
 @click.option("--dry-run", is_flag=True, help="Only say what would become of each row.")
 @refusals
 def newsletter_import(
-    file: BinaryIO, words: str, source: str, topics: list[str], language: str, proved: bool, dry_run: bool
+    file: BinaryIO,
+    words: str,
+    source: str,
+    reason: str,
+    topics: list[str],
+    language: str,
+    proved: bool,
+    dry_run: bool,
 ) -> None:
     """Ask the people of a file (ours, listmonk's, Ghost's, Mailchimp's) whether they want the newsletter."""
     rows = importing.read(importing.decode(file.read()))
     terms = importing.Terms(
-        words=words, source=source, topics=list(topics), language=language, has_proof=proved
+        words=words, source=source, topics=list(topics), language=language, reason=reason, has_proof=proved
     )
     with transaction():
         report = importing.apply(rows, terms, keys=settings().keys, by=None, at=now(), dry_run=dry_run)

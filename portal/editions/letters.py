@@ -13,13 +13,14 @@ from portal.editions import rendering
 from portal.editions.models import Edition, EditionText, State
 from portal.mail.letters import Letter, NotToBeSent, Own, Wait
 from portal.newsletter import bounces
-from portal.newsletter.letters import list_headers, secret
+from portal.newsletter.letters import LIST_NAME, list_headers, secret
 from portal.newsletter.models import Language, Subscriber, Subscription, TopicState
 from portal.newsletter.models import State as Person
 from portal.settings import settings
 
 MESSAGE = "editions/edition"
 TEST = "editions/test"
+PAUSED = "editions/paused"
 # What stands in the body where each one's own secrets go: as long as they are, so that no line of it moves.
 LEAVE, CHOOSE = secret("leave", "in every body"), secret("preferences", "in every body")
 PICTURE = {Language.EN: "Picture", Language.ES: "Imagen"}  # before its words, in plain text
@@ -55,6 +56,7 @@ def said(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "subject": text.subject,
         "preview": text.preview,
+        "paid_by": edition.paid_by,
         "html": rendering.html(text.source, settings().BASE_URL),
         "plain": rendering.plain(text.source, PICTURE[text.language]),
         "read_path": addresses.EDITION.speaking(text.language, slug=edition.slug)
@@ -62,6 +64,24 @@ def said(facts: Mapping[str, Any]) -> dict[str, Any]:
         else "",
         "leave_path": addresses.UNSUBSCRIBE.of(token=LEAVE),
         "preferences_path": addresses.PREFERENCES.of(token=CHOOSE),
+    }
+
+
+def _edition(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The same, with the headers that name the edition to whoever counts complaints, and no person."""
+    told = said(facts)
+    slug = db.session.get_one(Edition, db.session.get_one(EditionText, facts["text"]).edition_id).slug
+    told["headers"] = {"Feedback-ID": f"{slug}:edition:{LIST_NAME}", "Precedence": "bulk"}
+    return told
+
+
+def _paused(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Which one, and why."""
+    edition = db.session.get_one(Edition, facts["edition"])
+    return {
+        "slug": edition.slug,
+        "why": edition.reason,
+        "edition_path": f"{addresses.STAFF_EDITIONS}/{edition.id}",
     }
 
 
@@ -87,7 +107,7 @@ def of_person(cause: str, recipient_key: str, language: str) -> Own:
 
 def links_of(handle: str, person_id: int, frame: Mapping[str, Any]) -> Own:
     """A person's own links, and the header by which their mail program lets them leave (RFC 8058)."""
-    frame = frame or frame_now()
+    frame = frame if "base" in frame else frame_now()
     leave, choose = secret("leave", handle), secret("preferences", handle)
     mailbox = bounces.stop_address(person_id, handle, frame["bounces"])
     by_mail = f", <mailto:{mailbox}?subject=unsubscribe>" if mailbox else ""
@@ -108,7 +128,8 @@ def frame_now() -> dict[str, Any]:
 
 LETTERS = (
     Letter(
-        message=MESSAGE, label="Newsletter: an edition", context=said, headers=list_headers, own=of_person
+        message=MESSAGE, label="Newsletter: an edition", context=_edition, headers=list_headers, own=of_person
     ),
     Letter(message=TEST, label="Newsletter: test of an edition", context=said),
+    Letter(message=PAUSED, label="Newsletter: an edition was paused", context=_paused),
 )

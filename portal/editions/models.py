@@ -62,7 +62,8 @@ class Edition(Base):
     began_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # frozen; also the mails' Date
     over_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     reason: Mapped[str] = mapped_column(String(200), default="")  # why it is held or paused
-    # Of our settings what stands in every mail's headers, as it was when frozen: `base`, `bounces`.
+    # Who pays: `paid` (no, yes; nothing until it is said) and `paid_by`. Of our settings what stands in every mail's
+    # headers, as it was when frozen: `base`, `bounces`.
     frame: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     excused: Mapped[int] = mapped_column(default=0)  # failures that a person saw and let it go on
     left_out: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # how many by reason, when frozen
@@ -76,6 +77,16 @@ class Edition(Base):
     def cause(self) -> str:
         """What its mails are promised for."""
         return f"edition:{self.id}"
+
+    @property
+    def paid(self) -> str:
+        """Whether a third party pays for it: `yes`, `no`, or nothing while nobody has said."""
+        return str(self.frame.get("paid") or "")
+
+    @property
+    def paid_by(self) -> str:
+        """Who that is."""
+        return str(self.frame.get("paid_by") or "")
 
     @property
     def wanted(self) -> list[Topic]:

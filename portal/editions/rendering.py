@@ -10,7 +10,7 @@ import re
 import textwrap
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
@@ -163,6 +163,8 @@ def _link(words: str, url: str, line: int) -> Iterator[Finding]:
         return
     if parts.hostname.removeprefix("www.") in SHORTENERS:
         yield Finding(line, f"The link “{words.strip()}” is shortened: give the real address")
+    if word := ILLNESSES.search(re.sub(r"[-_+]", " ", unquote(parts.path))):
+        yield Finding(line, f"The address of the link “{words.strip()}” names an illness: “{word[0]}”")
     if any(TRACKING.match(name) for name, _ in parse_qsl(parts.query, keep_blank_values=True)):
         yield Finding(line, f"The link “{words.strip()}” follows its readers: take the tracking out")
 

@@ -26,6 +26,7 @@ from portal.mail.compose import compose
 from portal.mail.models import Body, Lane
 from portal.newsletter.models import Language, Subscriber, Subscription, TopicState
 from portal.newsletter.models import State as Person
+from portal.people.models import Role, User
 from portal.settings import settings
 
 SEND_NOW_IN = timedelta(minutes=10)
@@ -76,12 +77,15 @@ def write(
     if other is not None and (edition is None or other != edition.id):
         raise Refused("Another edition has this address", field="slug")
     if edition is None:
-        edition = Edition(created_at=at, version=1, state=State.DRAFT, left_out={}, reason="", due_at=None)
+        edition = Edition(
+            created_at=at, version=1, state=State.DRAFT, left_out={}, reason="", due_at=None, frame={}
+        )
         edition.texts = [EditionText(language=language, tested="") for language in Language]
     else:
         _claim(edition, version, {State.DRAFT})
     edition.slug, edition.topics = slug, ",".join(values["topics"])
     edition.only_english, edition.is_public = values["only_english"], values["is_public"]
+    _say_who_pays(edition, values)
     for text in edition.texts:
         for name in ("subject", "preview", "source"):
             setattr(text, name, values[f"{name}_{text.language}"] or "")
@@ -94,9 +98,22 @@ def write(
     return edition
 
 
+def _say_who_pays(edition: Edition, values: Mapping[str, Any]) -> None:
+    paid = values["paid"] or ""
+    told = {"paid": paid, "paid_by": (values["paid_by"] or "").strip() if paid == "yes" else ""}
+    if edition.paid_by != told["paid_by"]:
+        for text in edition.texts:
+            text.tested = ""  # the mail says it
+    edition.frame = told
+
+
 def obstacles(edition: Edition) -> list[str]:
     """Why it cannot be scheduled yet, in words; nothing when it can."""
     found = [] if edition.wanted else ["Choose at least one topic."]
+    if not edition.paid:
+        found.append("Say whether a third party pays for this edition.")
+    elif edition.paid == "yes" and not edition.paid_by:
+        found.append("Name who pays for this edition.")
     if not settings().ORG.address:
         found.append("The pharmacy's postal address is not set (ORG_ADDRESS): a newsletter must show it.")
     for language in edition.languages:
@@ -150,8 +167,22 @@ def pause(edition: Edition, *, by: Actor | None, at: datetime, reason: str = "")
     """Send no further mail until a person lets it go on; what a worker has begun is finished."""
     _move(edition, {State.SENDING}, State.PAUSED)
     edition.reason = reason
+    if by is None:
+        tell_managers(edition, at=at)
     mail.hold(edition.cause, at=at)
     audit.record(by, "edition.paused", edition.cause, at=at)
+
+
+def tell_managers(edition: Edition, *, at: datetime) -> None:
+    """Mail those who can look at it that the portal paused it."""
+    managers = select(User.email).where(User.role == Role.MANAGER, User.active).order_by(User.id)
+    mail.promise(
+        letters.PAUSED,
+        to=db.session.scalars(managers).all(),
+        facts={"edition": edition.id},
+        cause=f"edition-paused:{edition.id}",
+        at=at,
+    )
 
 
 def resume(edition: Edition, *, by: Actor, at: datetime) -> None:
@@ -210,7 +241,7 @@ def written(edition: Edition, at: datetime) -> dict[Language, bytes]:
 def begin(edition: Edition, contents: Mapping[Language, bytes], *, version: int, at: datetime) -> Audience:
     """Freeze it: its bytes, who gets it, and who does not; all in the caller's transaction, once."""
     _claim(edition, version, {State.SCHEDULED}, to=State.SENDING)
-    edition.began_at, edition.frame = at, letters.frame_now()
+    edition.began_at, edition.frame = at, {**edition.frame, **letters.frame_now()}
     found = audience(edition)
     edition.left_out = dict(found.left_out)
     for language, content in contents.items():

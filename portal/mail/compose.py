@@ -47,6 +47,6 @@ def compose(promised: Body) -> bytes:
             language=language,
             text=render_template(f"{template}.txt", **values).strip() + "\n",
             html=render_template(f"{template}.html", **values),
-            headers=letter.headers(),
+            headers={**letter.headers(), **context.get("headers", {})},
             automatic=not letter.is_personal,
         )

@@ -37,7 +37,8 @@ class Letter:
     """One kind of mail. `message` names its templates, as `room/name`; `label` names it to staff.
 
     `context` makes of the facts what the templates need, read when the mail is written: a text that somebody typed
-    is never a fact. `headers` are the same for everybody who gets it. What `is_personal` a person wrote.
+    is never a fact; its `headers` are those of this mail. `headers` are the same for every mail of the kind. What
+    `is_personal` a person wrote.
     """
 
     message: str

@@ -68,6 +68,12 @@ NOT_SUBSCRIBERS = (
 )
 NO_WORDS = "Say what these people agreed to, in the words that they saw, or give each row its own."
 
+NO_REASON = "Say why these people are taken in."
+REASONS = {
+    "moved": "They are on our list in another program",
+    "paper": "They signed up on paper, or by telephone",
+    "event": "They signed up at an event",
+}
 MAIL, ADDED = "gets a confirmation mail", "is on the list at once"
 NONE, TWICE = "no email address", "twice in this file"
 THERE, WAITING = "on the list already", "was asked already"
@@ -112,6 +118,7 @@ class Terms:
     source: str
     topics: Sequence[str]
     language: str
+    reason: str = ""  # why they are taken in, one of REASONS
     has_proof: bool = False  # whoever imports says that the file proves what people agreed to
 
 
@@ -178,10 +185,12 @@ def apply(
     dry_run: bool = False,
 ) -> Report:
     """Take a file in, in the caller's transaction, or only say what would become of it. Raises Refused when it is
-    not said what people agreed to."""
+    not said what people agreed to, or why they are taken in."""
     rows = list(rows)
     if not terms.words.strip() and not all(row.words for row in rows):
         raise Refused(NO_WORDS, field="words")
+    if terms.reason not in REASONS:
+        raise Refused(NO_REASON, field="reason")
     report, signups = Report(), list[dict[str, Any]]()
     for row, verdict in judge(rows, terms, keys=keys, at=at):
         report.add(row.number, verdict)
@@ -196,9 +205,8 @@ def apply(
         if signups:
             service.sign_up(*signups)
         added, mailed = report.counts[ADDED], report.counts[MAIL]
-        audit.record(
-            by, "newsletter.imported", "newsletter", at=at, detail=f"{mailed} to ask, {added} at once"
-        )
+        told = f"{terms.reason}: {mailed} to ask, {added} at once"
+        audit.record(by, "newsletter.imported", "newsletter", at=at, detail=told)
     return report
 
 

@@ -12,7 +12,7 @@ from wtforms.validators import DataRequired, Optional
 from wtforms.widgets import HiddenInput
 
 from portal.editions.archive import NOTE_MAX
-from portal.forms import BaseForm, ChoicesField, LongTextField, TextField
+from portal.forms import BaseForm, ChoiceField, ChoicesField, LongTextField, TextField
 from portal.newsletter.models import Topic
 from portal.settings import settings
 
@@ -50,6 +50,12 @@ class EditionForm(BaseForm):
     )
     only_english = BooleanField("In English only: whoever reads Spanish does not get it")
     is_public = BooleanField("Let everybody read it on our site, from when it is sent", default=True)
+    paid = ChoiceField(
+        "Does a third party pay for this edition?",
+        [Optional()],
+        choices=[SelectChoice("no", "No"), SelectChoice("yes", "Yes")],
+    )
+    paid_by = TextField("Who pays", max_length=100, description="The edition tells its readers")
     subject_en = _subject("English")
     preview_en = _preview("English")
     source_en = _source("English")

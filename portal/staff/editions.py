@@ -51,6 +51,7 @@ DONE = {
     "published": "Everybody can read it now.",
 }
 FORM = "staff/edition_form.html"
+STATE_OF = {reason: state.value for state, reason in letters.SKIPPED.items()}
 # A mail's styles stand in the mail itself: its picture is a page of its own, that may do nothing else.
 PREVIEW_POLICY = "default-src 'none'; img-src %s; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox"
 LARGEST_PICTURE = 8_000_000
@@ -223,6 +224,7 @@ def _fill(form: EditionForm, edition: Edition) -> None:
     form.version.data = edition.version
     form.slug.data, form.only_english.data = edition.slug, edition.only_english
     form.is_public.data = edition.is_public
+    form.paid.data, form.paid_by.data = edition.paid or None, edition.paid_by
     form.topics.data = [topic.value for topic in edition.wanted]
     for text in edition.texts:
         for name in ("subject", "preview", "source"):
@@ -263,7 +265,10 @@ def _about(edition: Edition) -> dict[str, Any]:
             for language in edition.languages
             if archive.is_in(edition)
         ],
-        "left_out": audience.left_out if audience else edition.left_out,
+        "left_out": [
+            (reason, count, STATE_OF.get(reason))
+            for reason, count in sorted((audience.left_out if audience else edition.left_out).items())
+        ],
         "progress": found,
         **(_pace(edition, found) if found else {"rate": "", "limit": ""}),
     }

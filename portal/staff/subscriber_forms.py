@@ -11,6 +11,7 @@ from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  #
 from wtforms.validators import DataRequired
 
 from portal.forms import BaseForm, ChoiceField, ChoicesField, LongTextField, TextField
+from portal.newsletter.importing import REASONS as IMPORT_REASONS
 from portal.newsletter.importing import Terms
 from portal.newsletter.models import Language, State, Topic
 from portal.staff.edition_forms import TOPICS
@@ -79,6 +80,11 @@ class ImportForm(BaseForm):
         max_length=SOURCE_MAX,
         description="Such as: the sign-up sheet at our counter, 2025",
     )
+    reason = ChoiceField(
+        "Why they are taken in",
+        [DataRequired("Say why these people are taken in")],
+        choices=[SelectChoice(word, label) for word, label in IMPORT_REASONS.items()],
+    )
     topics = ChoicesField(
         "Topics",
         [DataRequired("Choose at least one topic")],
@@ -115,5 +121,6 @@ class ImportForm(BaseForm):
             source=self.source.data or "",
             topics=[topic.value for topic in Topic if topic.value in (self.topics.data or [])],
             language=self.language.data,
+            reason=self.reason.data or "",
             has_proof=bool(self.has_proof.data),
         )

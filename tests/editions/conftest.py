@@ -23,6 +23,8 @@ DRAFT = {
     "topics": ["news"],
     "only_english": False,
     "is_public": True,
+    "paid": "no",
+    "paid_by": "",
     "subject_en": "Later on Thursdays",
     "preview_en": "New opening hours",
     "source_en": SOURCE,

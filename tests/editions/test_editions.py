@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from portal import jobs
 from portal.db import db, transaction
-from portal.editions import proof, rendering, service
+from portal.editions import archive, proof, rendering, service
 from portal.editions.models import Edition, State
 from portal.editions.progress import progress, what_limits
 from portal.errors import Conflict, Refused
@@ -91,6 +91,8 @@ def test_each_mail_holds_its_readers_own_links_in_both_parts(
         assert {links["leave"], links["preferences"]} <= set(LINK.findall(part.get_content()))
     assert mail["List-Unsubscribe"] == f"<http://localhost:8000{links['leave']}>"
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert mail["Feedback-ID"] == "march-2026:edition:newsletter"
+    assert mail["Precedence"] == "bulk"
     assert (
         max(map(len, sink.sent[0].split(b"\r\n"))) <= 120
     )  # the headers with addresses, which are not folded
@@ -329,6 +331,10 @@ def test_a_test_is_of_the_very_text_and_a_time_in_the_past_is_refused(
             "Line 3: Show one of our pictures: copy its line",
         ),
         ("[click here](https://a.example)", "Line 1: The link “click here” does not say where it leads"),
+        (
+            "[our hours](https://a.example/help-for-chronic-pain)",
+            "Line 1: The address of the link “our hours” names an illness: “pain”",
+        ),
         ("[our hours](http://a.example)", "Line 1: The link “our hours” must begin with https://"),
         ("[our hours](https://bit.ly/x)", "Line 1: The link “our hours” is shortened: give the real address"),
         (
@@ -429,3 +435,64 @@ def test_the_page_says_how_fast_it_goes_and_what_limits_it(
     with transaction():
         service.pause(made, by=manager(), at=clock.at)
     assert said() == "It is paused."
+
+
+def test_who_pays_is_said_before_it_is_sent_and_to_its_readers(
+    context: Flask, edition: Callable[..., Edition], clock: Clock
+) -> None:
+    with transaction():
+        by = manager("Lou Reed")
+        made = service.write(None, {**DRAFT, "slug": "x", "paid": None}, version=0, by=by, at=START)
+        service.send_test(made, to=by.email, by=by, at=START)
+    assert service.obstacles(made) == ["Say whether a third party pays for this edition."]
+    with transaction():
+        nobody = {**DRAFT, "slug": "x", "paid": "yes", "paid_by": " "}
+        service.write(made, nobody, version=made.version, by=by, at=START)
+    assert service.obstacles(made) == ["Name who pays for this edition."]
+    with transaction():
+        paid = {**DRAFT, "slug": "x", "paid": "yes", "paid_by": "Acme, Inc."}
+        service.write(made, paid, version=made.version, by=by, at=START)
+    assert "English: send yourself a test of the text as it is now." in service.obstacles(made)
+
+    make_subscriber(context, address="en@mail.example")
+    make_subscriber(context, address="es@mail.example", language=Language.ES)
+    edition(paid="yes", paid_by="Acme, Inc.")
+    clock.tick(minutes=10)
+    step()
+    sink = Sink()
+    send(sink)
+    for raw, words in zip(
+        sink.sent,
+        ("This edition was paid for by Acme, Inc.", "Esta edición fue pagada por Acme, Inc."),
+        strict=True,
+    ):
+        mail = message_from_bytes(raw, policy=policy.default)
+        for kind in ("plain", "html"):
+            part = mail.get_body(preferencelist=(kind,))
+            assert part is not None and words in part.get_content()
+    assert "paid for by Acme" in archive.page("march-2026", Language.EN).html
+
+
+def test_the_managers_are_told_when_the_portal_pauses_it(
+    app: Flask, edition: Callable[..., Edition], clock: Clock
+) -> None:
+    people(app, 60)
+    made = edition()
+    with transaction():
+        lou, _ada = manager("Lou Reed"), world.employ("Ada Moss", "pharmacist")
+    clock.tick(minutes=10)
+    step()
+    asked = iter(range(1, 51))
+    hand_over(Sink(*[Rejected("refused with 550")] * 10), Lane.BULK, wait=lambda _seconds: next(asked) == 50)
+    step()
+    sink = Sink()
+    while hand_over(sink, Lane.NOW):
+        pass
+
+    told = {to: raw for to, raw in zip(sink.recipients, sink.sent, strict=True) if b"was paused" in raw}
+    assert set(told) == {"grace.hall@pharmacy.example", lou.email}
+    assert b"10 of the first 50 were refused" in told[lou.email].replace(b"=\r\n", b"")
+    with transaction():
+        service.resume(made, by=lou, at=clock.at)
+        service.pause(made, by=lou, at=clock.at)
+    assert not hand_over(Sink(), Lane.NOW), "who pressed it knows it"

@@ -266,6 +266,7 @@ def test_every_kind_of_mail_is_valid_html(
         for_both = edition.version
         editions.send_test(edition, to=grace.email, by=grace, at=clock.now())
         editions.schedule(edition, due_at=None, version=for_both, by=grace, at=clock.now())
+        editions.tell_managers(edition, at=clock.now())
     played.open("/newsletter/unsubscribe").fill(email="newsletter@mail.example").press(
         "Send me the link to stop"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from portal.audit import AuditEntry
 from portal.db import db, transaction
 from portal.errors import Refused
 from portal.newsletter import erasure, importing, proof, roster, service, subscriptions
@@ -29,7 +31,9 @@ from portal.newsletter.models import Language, Signup, State, Subscriber
 from tests.conftest import START, Clock
 from tests.newsletter.people import Outbox, make_subscriber
 
-TERMS = Terms(words="Yes, send me news.", source="our counter", topics=["news"], language="en")
+TERMS = Terms(
+    words="Yes, send me news.", source="our counter", topics=["news"], language="en", reason="moved"
+)
 OURS = "email,language,topics,consent_at,confirmed_at,consent_words,consent_source\n"
 LISTMONK = "uuid,email,name,attributes,status,created_at,updated_at\n"
 GHOST = (
@@ -151,7 +155,7 @@ def test_only_full_proof_and_somebodys_word_put_people_on_the_list_at_once(
         + "b@b.example,,,2024-05-01T10:00:00Z,,I agree.,\n"
     )
     assert run(app, text, dry_run=True).counts == Counter({MAIL: 2})
-    terms = Terms(words="", source="old list", topics=["news"], language="en", has_proof=True)
+    terms = Terms(words="", source="old list", topics=["news"], language="en", reason="moved", has_proof=True)
     assert run(app, text, terms).counts == Counter({ADDED: 1, MAIL: 1})
 
     with app.app_context():
@@ -168,7 +172,11 @@ def test_only_full_proof_and_somebodys_word_put_people_on_the_list_at_once(
 
 def test_without_words_nobody_is_taken_in(app: Flask) -> None:
     with pytest.raises(Refused):
-        run(app, "email\na@b.example\n", Terms(words=" ", source="x", topics=["news"], language="en"))
+        run(
+            app,
+            "email\na@b.example\n",
+            Terms(words=" ", source="x", topics=["news"], language="en", reason="moved"),
+        )
 
 
 def test_the_commands_take_in_and_give_out(app: Flask, tmp_path: Path) -> None:
@@ -176,7 +184,17 @@ def test_the_commands_take_in_and_give_out(app: Flask, tmp_path: Path) -> None:
     file = tmp_path / "list.csv"
     file.write_text("email\n=cmd@mail.example\nnew@mail.example\nleft@mail.example\n", encoding="utf-8-sig")
     runner = app.test_cli_runner()
-    options = ["newsletter", "import", str(file), "--words", "Yes.", "--source", "counter"]
+    options = [
+        "newsletter",
+        "import",
+        str(file),
+        "--words",
+        "Yes.",
+        "--reason",
+        "paper",
+        "--source",
+        "counter",
+    ]
 
     dry = runner.invoke(args=[*options, "--dry-run"])
     done = runner.invoke(args=options)
@@ -188,3 +206,16 @@ def test_the_commands_take_in_and_give_out(app: Flask, tmp_path: Path) -> None:
     file.write_bytes("email\nx@y.example\n".encode("utf-16"))
     refused = runner.invoke(args=options)
     assert (refused.exit_code, refused.stderr) == (2, f"{importing.NO_TEXT}\n")
+
+
+def test_it_is_kept_why_people_were_taken_in(app: Flask) -> None:
+    with pytest.raises(Refused, match="Say why these people are taken in"):
+        run(app, "email\na@b.example\n", replace(TERMS, reason=""))
+
+    run(app, "email\na@b.example\n", replace(TERMS, reason="event"))
+
+    with app.app_context():
+        [detail] = db.session.scalars(
+            select(AuditEntry.detail).where(AuditEntry.action == "newsletter.imported")
+        )
+    assert detail == "event: 1 to ask, 0 at once"

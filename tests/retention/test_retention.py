@@ -49,6 +49,8 @@ EDITION = {
     "topics": ["news"],
     "only_english": True,
     "is_public": True,
+    "paid": "no",
+    "paid_by": "",
     "subject_en": "Later on Thursdays",
     "preview_en": "New opening hours",
     "source_en": "## Hours\n\nWe are open later on Thursdays.",

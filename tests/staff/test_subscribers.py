@@ -119,7 +119,7 @@ def test_a_file_is_tried_and_then_taken_in(app: Flask, signed_in: SignedIn) -> N
     page = manager.open(f"{LIST}/import")
     fields = {
         **{one["name"]: one["value"] for one in page.soup.select("form input[type=hidden]")},
-        "words": "Yes.", "source": "our counter", "topics": "news", "language": "en",
+        "words": "Yes.", "source": "our counter", "reason": "paper", "topics": "news", "language": "en",
     }  # fmt: skip
 
     def send(do: str, content: bytes = b"email\nAnna@mail.example\nnew@mail.example\n") -> str:
