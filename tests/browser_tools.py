@@ -1,4 +1,4 @@
-"""Finds, and where it may installs, what the browser tests need: Debian's Chromium, axe-core, the Nu HTML checker.
+"""Finds, and where it may installs, what the browser tests need: Debian's Chromium and Firefox, axe-core, the Nu HTML checker.
 
 `python -m tests.browser_tools` says in one line what is there and never fails: where something cannot be had, the
 browser tests are skipped with that line. The versions, with their hashes, are in `tests/tools/package-lock.json`.
@@ -51,6 +51,7 @@ def main() -> None:
     """Install what is missing and may be installed."""
     packages = [] if chromium() else ["chromium", "fonts-liberation"]
     packages += [] if shutil.which("java") else ["default-jre-headless"]
+    packages += [] if shutil.which("firefox-esr") else ["firefox-esr"]
     if packages and os.geteuid() == 0 and shutil.which("apt-get"):
         _try("apt-get", "update", "-qq")
         _try("apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages)
@@ -59,7 +60,7 @@ def main() -> None:
         for file in WANTED.glob("*.json"):
             shutil.copy(file, TOOLS)
         _try("npm", "ci", "--prefix", str(TOOLS), "--ignore-scripts", "--no-audit", "--no-fund")
-    found = {"chromium": chromium(), "axe-core": AXE.exists(), "Nu HTML checker": nu()}
+    found = {"chromium": chromium(), "firefox": shutil.which("firefox-esr"), "axe-core": AXE.exists(), "Nu HTML checker": nu()}
     words = ", ".join(f"{name} {'found' if there else 'not found'}" for name, there in found.items())
     sys.stdout.write(f"browser tests: {words}\n")
 
