@@ -60,7 +60,8 @@ def main() -> None:
         for file in WANTED.glob("*.json"):
             shutil.copy(file, TOOLS)
         _try("npm", "ci", "--prefix", str(TOOLS), "--ignore-scripts", "--no-audit", "--no-fund")
-    found = {"chromium": chromium(), "firefox": shutil.which("firefox-esr"), "axe-core": AXE.exists(), "Nu HTML checker": nu()}
+    found = {"chromium": chromium(), "firefox": shutil.which("firefox-esr")}
+    found |= {"axe-core": AXE.exists(), "Nu HTML checker": nu()}
     words = ", ".join(f"{name} {'found' if there else 'not found'}" for name, there in found.items())
     sys.stdout.write(f"browser tests: {words}\n")
 
