@@ -1,4 +1,4 @@
-"""Finds, and where it may installs, what the browser tests need: Debian's Chromium and Firefox, axe-core, the Nu HTML checker.
+"""Finds, and where it may installs, what the browser tests need: two browsers, axe-core, the Nu HTML checker.
 
 `python -m tests.browser_tools` says in one line what is there and never fails: where something cannot be had, the
 browser tests are skipped with that line. The versions, with their hashes, are in `tests/tools/package-lock.json`.
@@ -60,7 +60,7 @@ def main() -> None:
         for file in WANTED.glob("*.json"):
             shutil.copy(file, TOOLS)
         _try("npm", "ci", "--prefix", str(TOOLS), "--ignore-scripts", "--no-audit", "--no-fund")
-    found = {"chromium": chromium(), "firefox": shutil.which("firefox-esr")}
+    found: dict[str, object] = {"chromium": chromium(), "firefox": shutil.which("firefox-esr")}
     found |= {"axe-core": AXE.exists(), "Nu HTML checker": nu()}
     words = ", ".join(f"{name} {'found' if there else 'not found'}" for name, there in found.items())
     sys.stdout.write(f"browser tests: {words}\n")

@@ -67,7 +67,7 @@ def test_a_faulty_change_is_told_in_the_log_with_its_file_and_reason(
 ) -> None:
     (tmp_path / "page.md").write_text("No front matter.\n", "utf-8")
     told: list[str] = []
-    monkeypatch.setattr(wiring, "CONTENT", tmp_path)
+    monkeypatch.setattr(app.extensions["shelf"], "_folder", tmp_path)
     monkeypatch.setattr(wiring.logger, "error", lambda words, extra: told.append(extra["reason"]))
     layer = app.extensions["ready"]
     monkeypatch.setattr(layer, "_seen", "another")
