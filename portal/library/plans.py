@@ -22,6 +22,8 @@ LEVELS = {
     "study": "Steps of a study without a control group",
     "practice": "Usual practice; no trial has tested it",
 }
+TABLE = "step-table"  # the anchor of the schedules' table
+REVIEW_WEEK = 12  # the end of a first trial
 # A dose is printed in figures and in words, so that a lost point is seen.
 IN_WORDS = {
     "0.5 mg": _("half a milligram"),
@@ -160,7 +162,7 @@ def next_monday(today: date) -> date:
 def grid(schedules: tuple[Schedule, ...]) -> tables.Grid:
     """The table of the dosing chapter."""
     return tables.Grid(
-        id="step-table",
+        id=TABLE,
         caption="Schedules, step by step",
         columns=("When", "Dose once a day"),
         groups=tuple(

@@ -7,14 +7,14 @@ that names the text it came from, for the press's complaints.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from markdown_it.tree import SyntaxTreeNode
 
-from portal.library import pictures
+from portal.library import pictures, plans
 from portal.library.pages import Library, Page
 from portal.library.references import Reference
 from portal.organisation import Organisation
@@ -33,6 +33,7 @@ OFF_LABEL = "Every use of low dose naltrexone is off-label. Compounded medicines
 DECISION = ("start", "dose", "write", "watch")
 ON_THE_WEB = ("chapters", "print", "ask")
 
+WEEKS_OF = {"week": 1.0, "month": 365.25 / 12 / 7, "": 0.0}  # the last step goes on to the review
 _MANY = 10  # sections that make a chapter one of questions
 
 
@@ -45,7 +46,7 @@ def source(library: Library, org: Organisation, base_url: str) -> str:
         [
             BASE.read_text("utf-8"),
             LOOK.read_text("utf-8"),
-            *_Manuscript(chapters, library.pictures.values(), org, base_url).lines(),
+            *_Manuscript(library, chapters, org, base_url).lines(),
             "",
         ]
     )
@@ -69,11 +70,9 @@ def review(chapters: Sequence[Page]) -> str:
 
 
 class _Manuscript:
-    def __init__(
-        self, chapters: Sequence[Page], drawn: Iterable[pictures.Picture], org: Organisation, base_url: str
-    ) -> None:
+    def __init__(self, library: Library, chapters: Sequence[Page], org: Organisation, base_url: str) -> None:
         self.chapters, self.org, self.base_url = chapters, org, base_url
-        self.pictures = tuple(drawn)
+        self.pictures, self.schedules = tuple(library.pictures.values()), library.schedules
         self.review = review(chapters)
         self.is_draft = self.review.startswith(DRAFT)
         cited = {cited.work.id: cited.work for chapter in chapters for cited in chapter.references}
@@ -152,12 +151,24 @@ class _Manuscript:
         for node in tree:
             if node.attrs.get("id") == "studies":
                 yield from self._pictures()
+            if _caption(node) == plans.TABLE and self.schedules:
+                yield _line(self._timeline(), "schedules.yaml")
             yield _line(self.writer.wide(node), chapter.source, node.map)
 
     def _pictures(self) -> Iterator[str]:
         for one in self.pictures:
             drawn = one.svg.replace(pictures.FONT, "Libertinus Serif")
             yield _line(call("picture", quoted(drawn), quoted(one.title), quoted(one.description)))
+
+    def _timeline(self) -> str:
+        """The steps of each schedule on one scale of weeks, above the table that has them in words."""
+        rows = []
+        for one in self.schedules:
+            weeks = [str(round(WEEKS_OF[step.unit] * step.count, 2)) for step in one.steps]
+            rows.append(
+                array((words(one.name), array(map(quoted, (step.dose for step in one.steps))), array(weeks)))
+            )
+        return call("timeline", str(plans.REVIEW_WEEK), *rows)
 
     def _bibliography(self) -> str:
         items = []
@@ -185,17 +196,20 @@ class _Manuscript:
         yield _line(call("small-print", call("list", *items)))
 
     def _changes(self) -> Iterator[str]:
-        changes = [(on, chapter.short, what) for chapter in self.chapters for on, what in chapter.changes]
-        if changes:
-            yield _line(_section("changes", "What changed"))
-        for on in sorted({on for on, _, _ in changes}, reverse=True):
-            yield _line(call("measured", call("par", call("strong", quoted(_day(on))))))
-            items = (
-                block((call("emph", words(name)), quoted(": "), words(what)))
-                for then, name, what in changes
-                if then == on
-            )
-            yield _line(call("small-print", call("list", *items)))
+        """What changed on the newest day; what changed before is told by the web pages."""
+        days = [on for chapter in self.chapters for on, _ in chapter.changes]
+        if not days:
+            return
+        newest = max(days)
+        yield _line(_section("changes", "What changed"))
+        yield _line(call("measured", call("par", call("strong", quoted(_day(newest))))))
+        items = (
+            block((call("emph", words(chapter.short)), quoted(": "), words(what)))
+            for chapter in self.chapters
+            for on, what in chapter.changes
+            if on == newest
+        )
+        yield _line(call("small-print", call("list", *items)))
 
     def _facts(self) -> str:
         """The pharmacy's facts; one that is not known is left out."""
@@ -244,6 +258,11 @@ def _place(work: Reference) -> str:
     return call(
         "out", quoted(work.address), quoted(work.address.removeprefix("https://") if is_site else work.place)
     )
+
+
+def _caption(node: SyntaxTreeNode) -> str:
+    """The id of a table's caption; nothing for what is no table."""
+    return str(node.children[0].children[0].attrs["id"]) if node.type == "region" else ""
 
 
 def _is_questions(tree: Sequence[SyntaxTreeNode]) -> bool:
