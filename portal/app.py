@@ -84,6 +84,7 @@ from portal.staff import (
     prescribers,
     queue,
     replies,
+    saved,
     subscribers,
     texts,
     trail,
@@ -143,7 +144,7 @@ COMMANDS = (
 LEAVING = (perform.hand_back,)
 STAFF = (
     signin_views.bp,
-    *(queue.bp, bulk.bp, away.bp, case.bp),
+    *(queue.bp, bulk.bp, saved.bp, away.bp, case.bp),
     oversight.mail_bp,
     trail.bp,
     *(people.bp, people.account_bp),

@@ -683,6 +683,24 @@ def _(stage: Stage) -> None:
     stage.fill(**{"snooze-until": "2026-11-27"}).press("Snooze")
 
 
+@scene("staff queue, a view of one's own", "queue.requests")
+def _(stage: Stage) -> None:
+    queue(stage, query="?kind=resource&status=new")
+    stage.page.get_by_text("Save these filters as a view").click()
+    stage.fill(**{"saved-name": "New materials"}).press("Save the view")
+
+
+scene("staff queue, view without a name", "saved.save", status=422)(
+    lambda stage: unfold(queue(stage, query="?kind=resource")).press("Save the view")
+)
+
+
+def unfold(stage: Stage) -> Stage:
+    """Show the box for a view's name."""
+    stage.page.get_by_text("Save these filters as a view").click()
+    return stage
+
+
 scene("staff queue, mine to hand over", "queue.requests")(lambda stage: queue(stage, query="?owner=me"))
 scene("staff queue, mail refused", "queue.requests")(lambda stage: queue(stage, query="?status=refused"))
 scene("staff request of nobody", "case.show", status=403)(
@@ -757,6 +775,13 @@ def _(stage: Stage) -> None:
     object_to_one(stage, "/staff/texts/links").tick("verdict=change")
     stage.fill(note="Say when it was last looked at.").press("Keep this").press("Agree")
     stage.press("Agree to all", exact=False)
+
+
+@scene("staff reply, its earlier texts", "replies.versions")
+def _(stage: Stage) -> None:
+    stage.as_staff("Ada").open("/staff/replies/new").fill(title="Hours", text="Nine to six, {{name}}.")
+    stage.press("Save the reply").follow("Hours").fill(text="Nine to five, {{name}}.").press("Save the reply")
+    stage.follow("Hours").follow("Earlier texts (2 in all)")
 
 
 scene("staff editions", "editions.editions")(lambda stage: stage.as_staff("Grace").open("/staff/editions"))
@@ -1004,6 +1029,7 @@ NO_PAGE = {
     "account.root": "redirects to the queue",
     "queue.home": "redirects to the queue",
     "bulk.back": "redirects to the queue",
+    "saved.back": "redirects to the queue",
     "signin.picture": "a picture",
     "editions.preview": "a mail, in a sandbox",
     "archive.picture": "a picture",
@@ -1016,6 +1042,7 @@ BUTTONS = {
     "audit.verify",
     "queue.hand_over",
     "away.back",
+    "saved.forget",
     "case.insert",
     "prescribers.contact",
     "prescribers.no_contact",

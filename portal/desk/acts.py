@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from sqlalchemy import select
 
 from portal.db import db
+from portal.desk.holes import no_holes
 from portal.errors import Conflict, Refused
 from portal.intake.models import (
     CLOSE_REASON_LABELS,
@@ -249,6 +250,7 @@ ANSWER = Act(
     asks="text",
     missing=WRITE_ANSWER,
     change=lambda _by, at: {"answered_at": at},
+    limit=no_holes,
     then=_answer,
 )
 CLOSE = Act(

@@ -22,6 +22,7 @@ from portal.desk.acts import (
     send_words,
     written,
 )
+from portal.desk.holes import no_holes
 from portal.desk.models import CALL_OUTCOME_LABELS, CallOutcome, Contact, ContactKind
 from portal.errors import Conflict
 from portal.intake.models import OPEN, Delivery, Kind, Message, MessageKind, Request, Status
@@ -215,6 +216,7 @@ ASK = Act(
     writes=True,
     missing=WRITE_ANSWER,
     change=_rests,
+    limit=no_holes,
     then=_asked,
 )
 WAIT = Act(

@@ -123,6 +123,34 @@ class Reply(Base):
     review_by: Mapped[date | None]
 
 
+class ReplyVersion(Base):
+    """A stored reply as it was saved once: what went out then can be read later."""
+
+    __tablename__ = "stored_reply_version"
+    __table_args__ = (Index("uq_stored_reply_version_number", "reply_id", "version", unique=True),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    reply_id: Mapped[int] = mapped_column(ForeignKey("stored_reply.id", ondelete="CASCADE"))
+    version: Mapped[int]
+    title: Mapped[str] = mapped_column(String(100))
+    text: Mapped[str] = mapped_column(Text)
+    is_clinical: Mapped[bool]
+    changed_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    changed_by: Mapped[str] = mapped_column(String(200))
+
+
+class SavedView(Base):
+    """A list that one person comes back to: the filters as they stand in its address."""
+
+    __tablename__ = "saved_view"
+    __table_args__ = (Index("uq_saved_view_name", "user_id", "name", unique=True),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(40))
+    query: Mapped[str] = mapped_column(String(500))
+
+
 KEPT = (
     Kept(
         table="desk_habit",
@@ -135,6 +163,19 @@ KEPT = (
         personal=("text", "changed_by"),
         rule="until somebody deletes it; a text of the pharmacy's",
         hidden="the pharmacy's own words, and who saved them last",
+    ),
+    Kept(
+        table="stored_reply_version",
+        personal=("text", "changed_by"),
+        rule="as long as the stored reply",
+        hidden="the pharmacy's own words, and who saved them",
+    ),
+    Kept(
+        table="saved_view",
+        personal=("name", "query"),
+        rule="until its owner forgets it, as long as the account",
+        of=("user_id", "user"),
+        exported=("name", "query"),
     ),
     Kept(
         table="request_contact",

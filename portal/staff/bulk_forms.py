@@ -1,4 +1,4 @@
-"""What is done with several requests at once, and the forms of who is out of office."""
+"""The forms beside the list: several requests at once, a view of one's own, who is out of office."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from urllib.parse import parse_qsl
 
 from flask import request
 from wtforms import HiddenField, SelectField, StringField
+from wtforms.validators import DataRequired
 
 from portal.desk.acts import CLOSE, SPAM, Act
 from portal.desk.planning import ASSIGN, SNOOZE
+from portal.desk.saved import GIVE_NAME
 from portal.desk.search import LIMIT
-from portal.forms import BaseForm
+from portal.forms import BaseForm, TextField
 from portal.intake.models import CLOSE_REASON_LABELS, SPAM_REASON_LABELS
 from portal.staff.forms import DayField, choices, people_here
 
@@ -73,6 +75,22 @@ class BulkForm(BaseForm):
 
 FIELDS = {ASSIGN.word: "to", CLOSE.word: "close_reason", SPAM.word: "spam_reason", SNOOZE.word: "until"}
 BULK_ACTS: Sequence[Act] = (ASSIGN, SNOOZE, CLOSE, SPAM)
+
+
+class ViewForm(BaseForm):
+    """A name for the filters that are set."""
+
+    honeypot = None  # type: ignore[assignment]
+    view = HiddenField()
+    name = TextField("Name of the view", [DataRequired(GIVE_NAME)], max_length=40)
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(prefix="saved", **more)
+
+    @property
+    def here(self) -> Mapping[str, str]:
+        """The query string of the list that it was sent from."""
+        return dict(parse_qsl((self.view.data or "")[:2_000]))
 
 
 class AwayForm(BaseForm):

@@ -24,7 +24,7 @@ from portal.people.models import Role, User
 from portal.settings import settings
 from portal.signin.gate import current, guarded, keeps_text, rescues
 from portal.staff.casefile import PASS_FOR, CaseFile, pass_purpose
-from portal.staff.forms import ActForm, DeskForm, InsertForm, form_of
+from portal.staff.forms import LINK, ActForm, DeskForm, InsertForm, form_of
 
 bp = guarded("case", Role.DESK, Role.PHARMACIST, Role.MANAGER)
 
@@ -101,7 +101,7 @@ def insert(reference: str) -> ResponseReturnValue:
     if form.validate():
         chosen, typed = form.reply.data or "", _typed()
         try:
-            words = replies.filled(replies.get(int(chosen) if is_id(chosen) else 0), case.request, case.by)
+            words = _inserted(chosen, case)
         except Refused as refusal:
             form.refuse("reply", refusal.message)
         else:
@@ -147,6 +147,13 @@ def do(reference: str, act: str) -> ResponseReturnValue:
     return web.private(web.page(PAGE, form=form, case=case, done=""))
 
 
+def _inserted(chosen: str, case: CaseFile) -> str:
+    """The words of what was chosen: a link, or a stored reply with its holes filled."""
+    if chosen.startswith(LINK):
+        return replies.linked(chosen.removeprefix(LINK))
+    return replies.filled(replies.get(int(chosen) if is_id(chosen) else 0), case.request, case.by)
+
+
 def _given(form: ActForm | DeskForm) -> dict[str, Any]:
     """What the verb is given: the version, and what the form asked."""
     if isinstance(form, ActForm):
@@ -172,7 +179,7 @@ def _done(word: str) -> str:
     if word == DRAFT:
         return "Your draft is kept. Only you see it."
     if word == INSERTED:
-        return "The stored reply stands in the answer. Read it before you send it."
+        return "It stands in the answer. Read it before you send it."
     if word == ANSWERED_AND_CLOSED:
         return "The answer is on its way, and the request is closed."
     act = ACTS.get(word)

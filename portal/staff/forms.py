@@ -257,10 +257,13 @@ class HandOverForm(BaseForm):
     to = SelectField("To", validate_choice=False)
 
 
-class InsertForm(DeskForm):
-    """Which stored reply to put into the answer."""
+LINK = "link-"  # before the word of what is a link rather than a stored reply
 
-    reply = SelectField("Stored reply", validate_choice=False, render_kw=WORK)
+
+class InsertForm(DeskForm):
+    """Which stored reply, or link to a page of ours, to put into the answer."""
+
+    reply = SelectField("Stored reply or link", validate_choice=False, render_kw=WORK)
 
     def __init__(self, **more: Any) -> None:
         super().__init__(**more)
@@ -270,6 +273,7 @@ class InsertForm(DeskForm):
                 reply.id: reply.title + (" (to be read again first)" if replies.is_overdue(reply, on) else "")
                 for reply in replies.stored()
             }
+            | {f"{LINK}{word}": f"Link: {label}" for word, (label, _) in replies.LINKS.items()}
         )
 
 

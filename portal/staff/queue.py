@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 from portal import addresses, web
 from portal.clock import now
 from portal.db import transaction
-from portal.desk import away, drafts, perform
+from portal.desk import away, drafts, perform, saved
 from portal.desk import search as queue
 from portal.desk.cursor import is_id
 from portal.desk.search import SORT_ANSWER_BY, SORT_NEWEST, Filters
@@ -22,7 +22,7 @@ from portal.intake.models import KIND_LABELS, Kind, Request
 from portal.people import accounts
 from portal.people.models import Role, User
 from portal.signin.gate import current, guarded, keeps_text
-from portal.staff.bulk_forms import BulkForm, Outcome
+from portal.staff.bulk_forms import BulkForm, Outcome, ViewForm
 from portal.staff.forms import VERDICT_CHOICES, FilterForm, HandOverForm, choices
 from portal.staff.lines import line
 from portal.staff.tabs import SORT_CHOICES, STATUS_CHOICES, VIEWS, View, view_of
@@ -72,12 +72,15 @@ def the_list(
     after: str | None = None,
     *,
     bulk: BulkForm | None = None,
+    naming: ViewForm | None = None,
     outcomes: Sequence[Outcome] = (),
 ) -> dict[str, Any]:
     """All that the page of a list shows; `outcomes` is what became of those that were chosen in it."""
     by, at = current(), now()
     found = queue.listing(filters, by=by, at=at, after=after)
     view = view_of(filters)
+    own = {one: saved.filters_of(one) for one in saved.mine(by.id)}
+    mine = next((one for one, kept in own.items() if kept.args() == filters.args()), None)
     writing = drafts.writers([row.request.id for row in found.rows], but=by.id, at=at)
     absent = away.who(at)
     lines = [line(row, by, writing.get(row.request.id, ()), absent) for row in found.rows]
@@ -85,8 +88,16 @@ def the_list(
     if bulk is None:
         here = filters.args() | ({"after": after} if after else {})
         bulk = BulkForm(formdata=None, data={"view": urlencode(here)})
+    if naming is None and not view and not mine and filters.args():
+        naming = ViewForm(formdata=None, data={"view": urlencode(filters.args())})
     return {
-        "heading": view.heading if view else "Requests",
+        "heading": view.heading if view else mine.name if mine else "Requests",
+        "own_views": [
+            {"href": list_address(kept.args()), "text": one.name, "current": one is mine}
+            for one, kept in own.items()
+        ],
+        "my_view": mine,
+        "naming": naming,
         "view": view,
         "tabs": [_tab(each, each is view, found.counts) for each in VIEWS],
         "filters": filters,

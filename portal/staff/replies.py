@@ -63,6 +63,13 @@ def reply(reply_id: int) -> ResponseReturnValue:
     return _write(replies.get(reply_id))
 
 
+@bp.get(f"{addresses.STAFF_REPLIES}/<int:reply_id>/versions")
+def versions(reply_id: int) -> ResponseReturnValue:
+    """Its texts as they were saved, the newest first."""
+    found = replies.get(reply_id)
+    return web.page("staff/reply_versions.html", reply=found, versions=replies.versions(found))
+
+
 @bp.post(f"{addresses.STAFF_REPLIES}/<int:reply_id>/delete")
 def delete(reply_id: int) -> ResponseReturnValue:
     """Offer it no more."""

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from portal.db import db
-from portal.desk.models import Reply
+from portal.desk.models import Reply, ReplyVersion
 from portal.mail.models import Delivery
 from tests.conftest import Clock
 from tests.pages import Page, words
@@ -37,7 +37,11 @@ def test_a_stored_reply_is_filled_and_put_into_the_answer_and_nothing_is_sent(
         "Dear {{ name }} of {{practice}}, about {{reference}} ({{topics}}): {{me}}, {{phone}}.",
     )
     reference = ask()
-    page = claimed(pharmacist, reference).fill("Answer", "First of all:").fill("Stored reply", "Which forms")
+    page = (
+        claimed(pharmacist, reference)
+        .fill("Answer", "First of all:")
+        .fill("Stored reply or link", "Which forms")
+    )
     mails = rows(app, Delivery)
 
     page = page.press("Insert it below", status=303)
@@ -54,7 +58,9 @@ def test_a_hole_that_would_stay_empty_is_refused_and_the_words_stay(ask: Ask, si
     pharmacist = signed_in("pharmacist")
     write(pharmacist, "To the practice", "To {{practice}}.")
     page = (
-        claimed(pharmacist, ask(practice="")).fill("Answer", "Mine.").fill("Stored reply", "To the practice")
+        claimed(pharmacist, ask(practice=""))
+        .fill("Answer", "Mine.")
+        .fill("Stored reply or link", "To the practice")
     )
 
     failed = page.press("Insert it below", status=422)
@@ -106,7 +112,7 @@ def test_a_clinical_reply_is_a_pharmacists_and_is_read_again_each_year(
     pharmacist = signed_in("pharmacist", "Tom Oneill")
     pharmacist.open("/staff/replies").sees("Read it again")
     options = claimed(pharmacist, ask()).soup.select("#insert-reply option")
-    assert [words(option) for option in options] == ["Start (to be read again first)"]
+    assert words(options[0]) == "Start (to be read again first)"
     pharmacist.open("/staff/replies").follow("Start").press("Save the reply", status=303).lacks(
         "Read it again"
     )
@@ -133,9 +139,77 @@ def test_the_desk_inserts_and_does_not_write(ask: Ask, signed_in: SignedIn) -> N
     desk: Any = signed_in("desk")
     assert desk.get("/staff/replies").status_code == 403
 
-    page = claimed(desk, ask("resource")).fill("Stored reply", "Sent").press("Insert it below", status=303)
+    page = (
+        claimed(desk, ask("resource"))
+        .fill("Stored reply or link", "Sent")
+        .press("Insert it below", status=303)
+    )
 
     assert words(page.soup.find(id="answer-text")) == "It is on its way, Lee Park."
     assert desk.open(address(ask("resource"))).soup.find(id="insert-reply") is None, (
         "only with the answer's box"
     )
+
+
+def test_each_text_that_was_saved_can_be_read_later(signed_in: SignedIn) -> None:
+    manager, pharmacist = signed_in("manager", "Lou Manager"), signed_in("pharmacist", "Grace Hall")
+    write(manager, "Hours", "Nine to six.")
+    page = pharmacist.open("/staff/replies").follow("Hours").fill("Text", "Nine to five.")
+    page.set(is_clinical="y").press("Save the reply", status=303).sees("by January 15, 2027")
+
+    page = (
+        pharmacist.open("/staff/replies")
+        .follow("Hours")
+        .sees("Grace Hall answers for it", "Earlier texts (2 in all)")
+    )
+    page = page.follow("Earlier texts (2 in all)")
+
+    shown = [words(one) for one in page.soup.select(".message")]
+    assert [("Grace Hall" in shown[0], "Nine to five." in shown[0])] == [(True, True)]
+    assert [("Lou Manager" in shown[1], "Nine to six." in shown[1])] == [(True, True)]
+    page.sees("Version 2, the one in use", "Clinical", "Not clinical")
+
+
+def test_what_is_deleted_leaves_no_text(app: Flask, signed_in: SignedIn) -> None:
+    manager = signed_in("manager")
+    write(manager, "Hours", "Nine to six.")
+
+    manager.open("/staff/replies").follow("Hours").press("Delete this reply", status=303)
+
+    assert (rows(app, Reply), rows(app, ReplyVersion)) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "says"),
+    [
+        ("Link: Prescriber guide", "Prescriber guide: http://localhost:8000/prescribers/guide.pdf"),
+        (
+            "Link: Patient leaflet in Spanish",
+            "Patient leaflet in Spanish: http://localhost:8000/es/pacientes/hoja.pdf",
+        ),
+        ("All", "http://localhost:8000/prescribers/summary http://localhost:8000/prescribers/dose-plan"),
+    ],
+)
+def test_a_link_to_what_we_print_is_put_into_the_answer(
+    ask: Ask, signed_in: SignedIn, chosen: str, says: str
+) -> None:
+    pharmacist = signed_in("pharmacist")
+    write(pharmacist, "All", "{{summary}} {{dose_plan}}")
+
+    page = claimed(pharmacist, ask()).fill("Stored reply or link", chosen)
+
+    assert words(page.press("Insert it below", status=303).soup.find(id="answer-text")) == says
+
+
+@pytest.mark.parametrize("button", ["Send answer to ana@clinic.example", "Send as a question and wait"])
+def test_nothing_goes_out_with_an_empty_place_in_it(
+    app: Flask, ask: Ask, signed_in: SignedIn, button: str
+) -> None:
+    page = claimed(signed_in("pharmacist"), ask()).fill("Answer", "Dear {{ name }}, yes.")
+    mails = rows(app, Delivery)
+
+    failed = page.press(button, status=422)
+
+    assert failed.errors["answer-text"].startswith("{{ name }} is empty.")
+    assert words(failed.soup.find(id="answer-text")) == "Dear {{ name }}, yes."
+    assert rows(app, Delivery) == mails

@@ -32,6 +32,7 @@ MAY = {
     "gallery": ALL,
     "queue": ALL,
     "bulk": ALL,
+    "saved": ALL,
     "away": ALL,
     "editions": {"pharmacist", "manager"},
     "edition_sending": {"manager"},
