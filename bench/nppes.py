@@ -71,7 +71,7 @@ CODES = (
 STATES = ["CA", "TX", "NY", "FL", "PA", "IL", "OH", "MI", "NC", "GA"]
 CITIES = ("SAN RAMON", "HOUSTON", "NEW YORK", "MIAMI BEACH")
 INSIDE = "npidata_pfile_20050523-20261108.csv"
-STEP, SPAN = 611_953, 899_999_999  # one after the other they meet every number of the span once
+STEP, SPAN = 556_230_591, 899_999_999  # in no order, and each number of the span comes once
 
 
 def npi(row: int) -> str:

@@ -30,23 +30,21 @@ ANA, LEE, SAMIRA, TOM, MEI, BJORN, PRIYA, WALTER, NOOR, DIEGO, HANA = PRESCRIBER
 ADVERTISER = ("Rank Partners", "", "", "", "offers@rank.example", "176543219")
 
 
-def _person(last: str, first: str, credential: str, taxonomy: str, phone: str, gone: str = "") -> str:
-    """What the registry's index keeps of somebody (`npi.nppes.FACTS`)."""
-    return "\t".join(
-        ["1", "", gone, *[""] * 3, last, first, *[""] * 3, credential, "CA", phone, taxonomy, "", "Y"]
-    )
+def _person(last: str, first: str, credential: str, taxonomy: str, phone: str, gone: str = "") -> list[str]:
+    """What the registry's index keeps of somebody, behind the number (`npi.facts.FACTS`)."""
+    return ["1", "", gone, *[""] * 3, last, first, *[""] * 3, credential, "CA", phone, taxonomy, "", "Y"]
 
 
 # What a made-up registry has of them, so that every verdict is seen. Who is not here is not found.
 REGISTRY_NAME = "made-up registry of the demo"
-REGISTERED: dict[tuple[str, ...], str] = {
+REGISTERED: dict[tuple[str, ...], list[str]] = {
     ANA: _person("RUIZ", "ANA", "N.P.", "363LF0000X", "9255550142"),
     LEE: _person("PARK", "LEE", "M.D.", "207RR0500X", "9255550143"),
     SAMIRA: _person("HADDAD", "SAMIRA", "M.D.", "208VP0000X", "9255550144"),
     TOM: _person("ONEILL", "THOMAS", "PA-C", "363AM0700X", "9255550145"),
     MEI: _person("ZHAO", "MEI-LING", "MD", "2084N0400X", "9255550146"),
     BJORN: _person("AKESSON", "BJORN", "M.D.", "207RG0100X", "9255550148"),
-    PRIYA: "\t".join(["2", *[""] * 4, "DOUGHERTY VALLEY CLINIC"]),
+    PRIYA: ["2", *[""] * 4, "DOUGHERTY VALLEY CLINIC"],
     WALTER: _person("OSEI", "WALTER", "D.D.S.", "1223G0001X", "9255550149"),
     NOOR: _person("RAHMAN", "NOOR", "NP", "363LP0200X", "9255550150", "01/12/2026"),
     DIEGO: _person("CASTELLAN", "MARIO", "M.D.", "207Q00000X", "9255550151"),

@@ -31,6 +31,7 @@ from portal.newsletter.models import Means, Signup, Source
 from portal.newsletter.models import State as SubscriberState
 from portal.npi import importing, number
 from portal.npi import index as registry
+from portal.npi.facts import line
 from portal.npi.verdicts import NOBODY_ASKED
 from portal.people import accounts, invitations
 from portal.people.models import User
@@ -192,9 +193,9 @@ def _check(at: datetime) -> None:
     folder = settings().INSTANCE_DIR
     if not (folder / registry.NAME).exists():
         name, day = demo.REGISTRY_NAME, at.date() - timedelta(days=10)
-        rows = ((int(_npi(who)), facts) for who, facts in demo.REGISTERED.items())
+        lines = (line([_npi(who), *facts]) for who, facts in demo.REGISTERED.items())
         source = registry.Source(name, name, "full", day, len(demo.REGISTERED), 0, at.isoformat())
-        importing.make(folder, rows, source)
+        importing.make(folder, lines, source)
     before = (Request.name == demo.UNCHECKED[0], Request.status.not_in(OPEN))
     checks.check_new(lambda _npi, _again: NOBODY_ASKED, at, *before)
     made = registry.Index(folder / registry.NAME)

@@ -11,7 +11,6 @@ import re
 import shutil
 import sqlite3
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
@@ -19,19 +18,21 @@ from pathlib import Path
 from typing import IO
 
 from portal import disk
-from portal.errors import Conflict, Refused
+from portal.errors import Conflict, Refused, Unavailable
 from portal.npi import nppes
-from portal.npi.index import INDEXED, NAME, SCHEMA, Index, Source
+from portal.npi.cutting import Cut
+from portal.npi.facts import updated
+from portal.npi.index import NAME, SCHEMA, Index, Source, count, find
+from portal.npi.storing import Store
 
 LEAST_SHARE = 0.95
+WEEKLY_TOGETHER = 50_000
 
 Progress = Callable[[int, int, int], None]
 """Told the bytes read, the bytes in all, and the rows so far."""
 
-UPSERT = "INSERT OR REPLACE INTO provider VALUES (?, ?)"
 BROKEN = (
     zipfile.BadZipFile,
-    zlib.error,
     EOFError,
     NotImplementedError,
     RuntimeError,
@@ -51,7 +52,7 @@ def take(path: Path, folder: Path, *, at: datetime, progress: Progress = lambda 
         aside.unlink(missing_ok=True)
         try:
             sha256 = _digest(path)
-            if any(source.sha256 == sha256 for source in Index(target).sources()):
+            if any(source.sha256 == sha256 for source in _sources(target)):
                 return None
             done = _build(path, sha256, target, aside, at, progress)
             disk.sync(aside)
@@ -67,15 +68,16 @@ def take(path: Path, folder: Path, *, at: datetime, progress: Progress = lambda 
                 aside.unlink(missing_ok=True)
 
 
-def make(folder: Path, rows: Iterable[nppes.Row], source: Source) -> None:
-    """An index of these rows alone, where there is none: for the demo."""
+def make(folder: Path, lines: Iterable[bytes], source: Source) -> None:
+    """An index of these lines alone (`facts.line`), where there is none: for the demo."""
     target, aside = folder / NAME, folder / "registry.new.db"
     with _alone(folder):
         aside.unlink(missing_ok=True)
         with closing(_open(aside)) as new:
             new.executescript(SCHEMA)
-            new.executemany(UPSERT, rows)
-            new.execute(INDEXED)
+            store = Store(new)
+            store.add_lines(lines)
+            store.finish()
             _record(new, source)
         disk.sync(aside)
         aside.replace(target)
@@ -89,8 +91,9 @@ def _build(path: Path, sha256: str, target: Path, aside: Path, at: datetime, pro
         if book := nppes.workbook(archive):
             return _deactivated(path, book, sha256, target, aside, at)
         data = nppes.DataFile(archive)
-        old = _rows(target)
-        newest = Index(target).as_of() if old else None
+        before = _sources(target)
+        old = _rows(target) if before else 0
+        newest = max((source.as_of for source in before if source.kind != "deactivated"), default=None)
         if not old and not data.is_full:
             raise Refused("A weekly file needs a monthly one before it: import that first.")
         if newest and data.is_full and data.as_of < newest:
@@ -100,9 +103,10 @@ def _build(path: Path, sha256: str, target: Path, aside: Path, at: datetime, pro
         with closing(_open(aside)) as new:
             if data.is_full:
                 new.executescript(SCHEMA)
-                _keep_deactivated(new, target)
+                if before:
+                    _keep_deactivated(new, target)
             rows = _fill(new, data, progress)
-            kept = new.execute("SELECT count(*) FROM provider").fetchone()[0]
+            kept = count(new)
             if kept < old * LEAST_SHARE:
                 raise Refused(
                     f"The file has {kept:,} providers, the index {old:,}: not imported (less than 95 %)."
@@ -114,28 +118,30 @@ def _build(path: Path, sha256: str, target: Path, aside: Path, at: datetime, pro
 
 
 def _fill(new: sqlite3.Connection, data: nppes.DataFile, progress: Progress) -> int:
-    rows = 0
-    for batch in data.rows():
-        new.executemany(UPSERT, batch if data.is_full else _newer(new, batch))
-        rows += len(batch)
+    rows, store, newer = 0, Store(new), dict[int, bytes]()
+    for cut in data.rows():
+        rows += len(cut)
+        if data.is_full:
+            store.add(cut)
+        else:
+            _take_newer(new, cut, newer)
+            if len(newer) >= WEEKLY_TOGETHER:
+                store.add_lines(newer.values())
+                store.finish()
+                newer.clear()
         progress(data.done, data.info.file_size, rows)
-    if data.is_full:
-        try:
-            new.execute(INDEXED)
-        except sqlite3.IntegrityError as error:
-            raise Refused("The data file has two rows of one NPI: not imported.") from error
+    store.add_lines(newer.values())
+    store.finish()
     return rows
 
 
-def _newer(new: sqlite3.Connection, batch: list[nppes.Row]) -> list[nppes.Row]:
-    """Those that are not older than what is stored: weeks may come in whatever order."""
-    newer = []
-    for npi, facts in batch:
-        found = new.execute("SELECT facts FROM provider WHERE npi = ?", (npi,)).fetchone()
+def _take_newer(new: sqlite3.Connection, cut: Cut, newer: dict[int, bytes]) -> None:
+    """Add those that are not older than what is stored: weeks may come in whatever order."""
+    for number, line in zip(cut.numbers.tolist(), cut.lines.split(b"\n")[1:], strict=True):
+        found = newer.get(number) or find(new, number)[0]
         # What has no day of its own, a withdrawn number, comes after what has one.
-        if found is None or not (day := nppes.updated(facts)) or day >= nppes.updated(found[0]):
-            newer.append((npi, facts))
-    return newer
+        if found is None or not (day := updated(line)) or day >= updated(found):
+            newer[number] = line
 
 
 def _deactivated(
@@ -146,10 +152,11 @@ def _deactivated(
         as_of = datetime.strptime(day[1], "%m%d%y").date() if day else at.date()  # noqa: DTZ007
     except ValueError as error:
         raise Refused(f"The date in the name {path.name} is no date.") from error
-    before = [source for source in Index(target).sources() if source.kind == "deactivated"]
+    sources = _sources(target)
+    before = [source for source in sources if source.kind == "deactivated"]
     if before and as_of < before[0].as_of:
         raise Refused(f"The list tells of {as_of}, the index already of {before[0].as_of}: not imported.")
-    if not target.exists():
+    if not sources:
         raise Refused("The list of deactivated numbers needs a monthly file before it: import that first.")
     shutil.copyfile(target, aside)
     with closing(_open(aside)) as new:
@@ -163,12 +170,11 @@ def _deactivated(
 
 
 def _keep_deactivated(new: sqlite3.Connection, target: Path) -> None:
-    if target.exists():
-        new.execute("ATTACH ? AS old", (str(target),))
-        new.execute("INSERT INTO deactivated SELECT * FROM old.deactivated")
-        new.execute("INSERT INTO source SELECT * FROM old.source WHERE kind = 'deactivated'")
-        new.commit()
-        new.execute("DETACH old")
+    new.execute("ATTACH ? AS old", (str(target),))
+    new.execute("INSERT INTO deactivated SELECT * FROM old.deactivated")
+    new.execute("INSERT INTO source SELECT * FROM old.source WHERE kind = 'deactivated'")
+    new.commit()
+    new.execute("DETACH old")
 
 
 def _record(new: sqlite3.Connection, source: Source) -> Source:
@@ -184,19 +190,28 @@ def _record(new: sqlite3.Connection, source: Source) -> Source:
 def _open(path: Path) -> sqlite3.Connection:
     # Built aside and thrown away at any fault: no journal is needed, and nothing waits for the disk before the end.
     new = sqlite3.connect(path)
+    # First the size of a page (some twenty pieces): the cache's bound in pages is worked out by the size it has then.
     new.executescript(
-        "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE;"
-        "PRAGMA cache_size = -8000;"
+        "PRAGMA page_size = 65536; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
+        "PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_size = -8000;"
     )
     return new
+
+
+def _sources(target: Path) -> list[Source]:
+    """The files of the index that is there; none where it cannot be read, so that a monthly file mends it."""
+    try:
+        _rows(target)
+        return Index(target).sources()
+    except (sqlite3.Error, Unavailable):
+        return []
 
 
 def _rows(target: Path) -> int:
     if not target.exists():
         return 0
     with closing(sqlite3.connect(f"{target.absolute().as_uri()}?mode=ro", uri=True)) as old:
-        count: int = old.execute("SELECT count(*) FROM provider").fetchone()[0]
-        return count
+        return count(old)
 
 
 def _digest(path: Path) -> str:

@@ -8,33 +8,36 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from contextlib import suppress
+from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import BinaryIO
 
 from portal.errors import Unavailable
+from portal.npi.facts import values
 from portal.npi.names import Registered
-from portal.npi.nppes import FACTS
 from portal.npi.verdicts import NOBODY_ASKED, Answer, Provider
 
 NAME = "registry.db"
 
+# A piece is some providers' lines (`facts`), each behind a newline. A number's place is the number and its piece's in
+# eight bytes; the places of one range of numbers stand together, in order.
 SCHEMA = """
-CREATE TABLE provider (npi INTEGER NOT NULL, facts TEXT NOT NULL);
+CREATE TABLE piece (id INTEGER PRIMARY KEY, lines BLOB NOT NULL);
+CREATE TABLE number (range INTEGER PRIMARY KEY, places BLOB NOT NULL);
 CREATE TABLE deactivated (npi INTEGER PRIMARY KEY, day TEXT NOT NULL);
 CREATE TABLE source (
     sha256 TEXT PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL, as_of TEXT NOT NULL, rows INTEGER NOT NULL,
     replaced INTEGER NOT NULL, imported TEXT NOT NULL
 );
 """
-# Made when all rows are there: sorting all numbers once is quicker than finding each its place.
-INDEXED = "CREATE UNIQUE INDEX provider_npi ON provider (npi)"
+PLACE_BITS, RANGE_BITS = 32, 18  # a range has some 2,400 of 9.2 million
+PIECE = (1 << PLACE_BITS) - 1
 
 MAPPED_MOST = 4 << 30
-WIDTH = len(FACTS) - 1  # without the number
 FIND = """
-SELECT (SELECT facts FROM provider WHERE npi = ?1), (SELECT day FROM deactivated WHERE npi = ?1)
+SELECT (SELECT places FROM number WHERE range = ?), (SELECT day FROM deactivated WHERE npi = ?)
 """
 
 
@@ -58,19 +61,19 @@ class Index:
     """The index at a path, which may not be there yet. Any thread may ask; each has a connection of its own."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self._file = path, os.fspath(path)
-        self._local = threading.local()
+        self.path = path
+        self._mine = threading.local()
 
     def find(self, npi: str) -> Provider | None:
         """What is known of a well-formed number, or None; raises Unavailable when the index cannot be read."""
-        connection = self._connection()
-        if connection is None:
+        cursor = self._cursor()
+        if cursor is None:
             return None
         try:
-            facts, day = connection.execute(FIND, (int(npi),)).fetchone()
+            line, day = find(cursor, int(npi))
         except sqlite3.Error as error:
             raise Unavailable("The registry index cannot be read. Import the registry again.") from error
-        return None if facts is None and day is None else _provider(npi, facts or "", day or "")
+        return _provider(npi, line or b"", day or "") if line or day else None
 
     def ask(self, npi: str) -> Answer:
         """The same with its day and the name of the last file; raises Unavailable."""
@@ -79,11 +82,11 @@ class Index:
 
     def sources(self) -> list[Source]:
         """The files it was made of, the last one first; none when there is no index. Raises Unavailable."""
-        connection = self._connection()
-        if connection is None:
+        cursor = self._cursor()
+        if cursor is None:
             return []
         try:
-            rows = connection.execute("SELECT * FROM source ORDER BY imported DESC, rowid DESC").fetchall()
+            rows = cursor.execute("SELECT * FROM source ORDER BY imported DESC, rowid DESC").fetchall()
             return [
                 Source(**{**dict(zip(FIELDS, row, strict=True)), "as_of": date.fromisoformat(row[3])})
                 for row in rows
@@ -95,35 +98,71 @@ class Index:
         """The last day that any of its provider files tells of; None without an index."""
         return max((source.as_of for source in self.sources() if source.kind != "deactivated"), default=None)
 
-    def _connection(self) -> sqlite3.Connection | None:
-        try:
-            now = os.stat(self._file)  # noqa: PTH116 - a third of a look-up's time by Path
-        except FileNotFoundError:
-            return None
-        which = (now.st_ino, now.st_mtime_ns)
-        if getattr(self._local, "which", None) != which:
-            with suppress(AttributeError):
-                self._local.connection.close()
-            self._local.connection = sqlite3.connect(
-                f"{self.path.absolute().as_uri()}?mode=ro&immutable=1", uri=True
-            )
-            self._local.connection.execute(f"PRAGMA mmap_size = {MAPPED_MOST}")
-            self._local.which = which
-        connection: sqlite3.Connection = self._local.connection
-        return connection
+    def _cursor(self) -> sqlite3.Cursor | None:
+        mine: _Opened | None = getattr(self._mine, "opened", None)
+        if mine is None or not mine.is_current():
+            self._mine.opened = None
+            try:
+                file = self.path.open("rb")
+            except FileNotFoundError:
+                return None
+            self._mine.opened = mine = _Opened(self.path, file)
+        return mine.cursor
 
 
-def _provider(npi: str, facts: str, day: str) -> Provider:
-    """What stands in `nppes.FACTS`' order, without the number itself; `day` is the deactivated list's."""
-    values = facts.split("\t")
-    values += [""] * (WIDTH - len(values))
-    entity, _, gone, back, replacement, organisation, last, first, middle, other_last, other_first = values[
-        :11
-    ]
+class _Opened:
+    """The file at a path, which was opened just now."""
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self.file, self.state = file, _state(file)
+        self.connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+        self.connection.execute(f"PRAGMA mmap_size = {MAPPED_MOST}")
+        self.cursor = self.connection.cursor()
+
+    def is_current(self) -> bool:
+        """Whether the path still leads to it: asked of the file, which is much quicker than looking its name up."""
+        return _state(self.file) == self.state
+
+    def __del__(self) -> None:
+        self.connection.close()
+        self.file.close()
+
+
+def _state(file: BinaryIO) -> tuple[int, int]:
+    """What changes when a file loses a name, or when somebody writes into it."""
+    now = os.fstat(file.fileno())
+    return now.st_nlink, now.st_ctime_ns
+
+
+def find(asked: sqlite3.Connection | sqlite3.Cursor, number: int) -> tuple[bytes | None, str | None]:
+    """A number's line, and its day in the list of deactivated ones; raises sqlite3.Error."""
+    places, day = asked.execute(FIND, (number >> RANGE_BITS, number)).fetchone()
+    if places is None:
+        return None, day
+    order = memoryview(places).cast("Q")
+    at = bisect_left(order, number << PLACE_BITS)
+    if at == len(order) or order[at] >> PLACE_BITS != number:
+        return None, day
+    (lines,) = asked.execute("SELECT lines FROM piece WHERE id = ?", (order[at] & PIECE,)).fetchone()
+    begin = lines.index(b"\n%d" % number) + 1
+    end = lines.find(b"\n", begin)
+    return lines[begin:end] if end > 0 else lines[begin:], day
+
+
+def count(connection: sqlite3.Connection) -> int:
+    """How many providers there are; raises sqlite3.Error."""
+    found: int = connection.execute("SELECT coalesce(sum(length(places)), 0) / 8 FROM number").fetchone()[0]
+    return found
+
+
+def _provider(npi: str, line: bytes, day: str) -> Provider:
+    """What a line says; `day` is the deactivated list's."""
+    said = values(line)
+    _, entity, _, gone, back, replacement, organisation = said[:7]
     codes: list[str] = []
-    states = [values[12]] if values[12] else []
-    for n in range(14, len(values), 3):
-        code, state, primary = (*values[n : n + 3], "", "")[:3]
+    states = [said[13]] if said[13] else []
+    for n in range(15, len(said), 3):
+        code, state, primary = said[n : n + 3]
         if code:
             codes.insert(0 if primary == "Y" else len(codes), code)
         if state and state not in states:
@@ -131,11 +170,11 @@ def _provider(npi: str, facts: str, day: str) -> Provider:
     return Provider(
         npi=npi,
         organisation=(organisation or "?") if entity == "2" else "",
-        names=Registered(last, first, middle, other_last, other_first),
-        credential=values[11],
+        names=Registered(*said[7:12]),
+        credential=said[12],
         taxonomies=tuple(codes),
         states=tuple(states),
-        phone=values[13],
+        phone=said[14],
         deactivated=day or _iso(gone),
         reactivated=_iso(back),
         replacement=replacement,

@@ -1,66 +1,31 @@
-"""The files of the National Plan and Provider Enumeration System (CMS, NPPES dissemination, version 2), as rows.
+"""The files of the National Plan and Provider Enumeration System (CMS, NPPES dissemination, version 2), as providers.
 
-The data file has 330 columns, every value in double quotes and none inside a value, so a row is cut at `","`, only as
-far as it tells something. Any other row is refused by its number and never guessed at.
+The data file has 330 columns, every value in double quotes and none inside a value (`cutting`). A row that is written
+in another way goes by `csv.reader`; one that is no row of NPPES' is refused by its number and never guessed at.
 """
 
 from __future__ import annotations
 
+import csv
 import io
 import re
 import zipfile
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from itertools import chain
-from operator import itemgetter
 from pathlib import Path
 from typing import IO
 
 from portal.errors import Refused
+from portal.npi.cutting import Cut, Cutter
+from portal.npi.facts import NEEDED
+from portal.npi.zipped import inflated
 
-CHUNK = 1 << 15  # of what is zipped: it inflates to about ten times as much
 ROW_MOST = 1 << 16  # bytes; a real row has about 1,100
 UNZIPPED_MOST = 40 << 30
 WORKBOOK_MOST = 200 << 20
 DATA_FILE = re.compile(r"(?:.*/)?npidata_pfile_(\d{8})-(\d{8})\.csv", re.IGNORECASE)
 WEEKLY_DAYS = 45
-
-PRACTICE = "Provider Business Practice Location Address "
-CODES = tuple(f"Healthcare Provider Taxonomy Code_{n}" for n in range(1, 16))
-LICENSED = tuple(f"Provider License Number State Code_{n}" for n in range(1, 16))
-PRIMARY = tuple(f"Healthcare Provider Primary Taxonomy Switch_{n}" for n in range(1, 16))
-
-Row = tuple[int, str]
-"""A number, and what the index keeps of it: values between tabs, without the empty ones at the end."""
-
-# The order of the values. Behind them, for a person who is several kinds of provider, three for each other one.
-FACTS = (
-    "NPI",
-    "Entity Type Code",
-    "Last Update Date",
-    "NPI Deactivation Date",
-    "NPI Reactivation Date",
-    "Replacement NPI",
-    "Provider Organization Name (Legal Business Name)",
-    "Provider Last Name (Legal Name)",
-    "Provider First Name",
-    "Provider Middle Name",
-    "Provider Other Last Name",
-    "Provider Other First Name",
-    "Provider Credential Text",
-    f"{PRACTICE}State Name",
-    f"{PRACTICE}Telephone Number",
-    CODES[0],
-    LICENSED[0],
-    PRIMARY[0],
-)
-ORGANISATION = 7  # of these are kept of one
-OTHERS = tuple(name for three in zip(CODES[1:], LICENSED[1:], PRIMARY[1:], strict=True) for name in three)
-NEEDED = (*FACTS, *OTHERS)
-TAB, BETWEEN, QUOTE = b"\t", b'","', ord('"')
-_DAY = "(?:(?:0[1-9]|1[0-2])/(?:0[1-9]|[12][0-9]|3[01])/[12][0-9]{3})?"
-_BEGINS = re.compile(rf'"[0-9]{{10}}\t[12]?\t{_DAY}\t{_DAY}\t{_DAY}\t(?:[0-9]{{10}})?(?:\t|$)'.encode()).match
 
 
 class DataFile:
@@ -88,8 +53,8 @@ class DataFile:
         self.archive = archive
         self.replaced = self.done = 0
 
-    def rows(self) -> Iterator[list[Row]]:
-        """The providers, in batches as large as what was read at once."""
+    def rows(self) -> Iterator[Cut]:
+        """The providers, as many at once as were inflated at once."""
         pieces = self._pieces()
         header, _, rest = next(pieces, b"").partition(b"\n")
         if not header:
@@ -97,36 +62,31 @@ class DataFile:
         columns = header.decode("utf-8", "replace").strip('"\ufeff').split('","')
         if missing := [name for name in NEEDED if name not in columns]:
             raise Refused(f"The data file has no column {missing[0]!r}: not imported.")
-        cutter, seen = _Cutter(columns), 1
+        cutter, seen = Cutter(columns), 1
         for piece in chain([rest] if rest else [], pieces):
-            lines = piece.split(b"\n")
             try:
-                yield cutter.rows(lines)
-            except (ValueError, IndexError) as error:
-                bad = next(n for n, line in enumerate(lines, seen + 1) if not cutter.is_row(line))
-                raise Refused(
-                    f"Row {bad} of the data file is not as NPPES writes it: not imported."
-                ) from error
-            seen += len(lines)
+                found = cutter.cut(piece)
+            except ValueError:
+                found = cutter.cut(b"".join(_written(piece, cutter, seen + 1)))
+            yield from found
+            seen += sum(map(len, found))
 
     def _pieces(self) -> Iterator[bytes]:
-        """Whole lines, as many as were inflated at once, without the newline behind the last one."""
+        """Whole lines with their newlines, as many as were inflated at once."""
         rest = b""
         for piece in chain(inflated(self.archive, self.info), [None]):
             if piece is None:
-                whole, rest = rest, b""
+                whole, rest = rest + b"\n" if rest else b"", b""
             else:
                 self.done += len(piece)
-                whole, newline, tail = piece.rpartition(b"\n")
-                whole, rest = (rest + whole, tail) if newline else (b"", rest + tail)
+                end = piece.rfind(b"\n") + 1
+                whole = b"".join((rest, memoryview(piece)[:end])) if end else b""
+                rest = piece[end:] if end else rest + piece
             if len(rest) > ROW_MOST:
                 raise Refused("A row of the data file is longer than 64 kB: not imported.")
             if whole:
-                yield (
-                    whole
-                    if whole.isascii() and TAB not in whole and b"\r" not in whole
-                    else self._mended(whole)
-                )
+                is_plain = whole.isascii() and b"\t" not in whole and b"\r" not in whole
+                yield whole if is_plain else self._mended(whole)
 
     def _mended(self, piece: bytes) -> bytes:
         """The same in UTF-8, whatever it was, and with blanks where tabs were."""
@@ -135,85 +95,21 @@ class DataFile:
         return text.replace("\r", "").replace("\t", " ").encode()
 
 
-def inflated(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
-    """A member's bytes in pieces, as zipfile gives them, at half the cost: it copies what it has not inflated yet.
-
-    Raises BadZipFile when they are not those that were zipped.
-    """
-    with archive.open(info):  # which reads the member's own header, and refuses what it cannot read
-        pass
-    file = archive.fp
-    assert file is not None  # noqa: S101 - told to the type checker
-    file.seek(info.header_offset + 26)
-    lengths = file.read(4)
-    start = info.header_offset + 30
-    file.seek(start + int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little"))
-    if info.compress_type not in (zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED):
-        raise zipfile.BadZipFile("compressed in another way than Deflate")
-    engine = zlib.decompressobj(-15) if info.compress_type == zipfile.ZIP_DEFLATED else None
-    left, size, check = info.compress_size, 0, 0
-    while left and (packed := file.read(min(CHUNK, left))):
-        left -= len(packed)
-        chunk = engine.decompress(packed) if engine else packed
-        size, check = size + len(chunk), zlib.crc32(chunk, check)
-        if size > info.file_size:
-            break
-        if chunk:
-            yield chunk
-    if left or size != info.file_size or check != info.CRC or (engine and not engine.eof):
-        raise zipfile.BadZipFile("its bytes are not those that were zipped")
-
-
-class _Cutter:
-    """Cuts rows with the columns where this file has them."""
-
-    def __init__(self, columns: list[str]) -> None:
-        at = {name: n for n, name in enumerate(columns)}
-        where = [at[name] for name in (*FACTS, *OTHERS)]
-        # Usual: the number, more that is kept of all, other kinds of provider, and what is not wanted.
-        facts, others = where[: len(FACTS)], where[len(FACTS) :]
-        self.turn: Callable[[list[bytes]], tuple[bytes, ...]] | None = None
-        if facts[0] or max(facts) > min(others) or max(others) == len(columns) - 1:
-            self.turn = itemgetter(*where)
-            facts, others = list(range(len(FACTS))), list(range(len(FACTS), len(where)))
-        self.facts, self.organisation, self.entity = (
-            itemgetter(*facts),
-            itemgetter(*facts[:ORGANISATION]),
-            facts[1],
-        )
-        # Cutting is most of the work, and few are several kinds of provider.
-        self.head, self.tail = max(facts) + 1, max(others) - max(facts)
-        self.others = itemgetter(*(n - self.head for n in others))
-        self.blank = BETWEEN * self.tail
-
-    def is_row(self, line: bytes) -> bool:
+def _written(piece: bytes, cutter: Cutter, number: int) -> Iterator[bytes]:
+    """Each row of a piece as NPPES would write it; raises Refused at one that is none, by its number."""
+    for n, line in enumerate(piece.splitlines(keepends=True), number):
         try:
-            self.rows([line])
-        except (ValueError, IndexError):
-            return False
-        return True
-
-    def rows(self, lines: list[bytes]) -> list[Row]:
-        """The rows; raises ValueError or IndexError where one is not as NPPES writes it."""
-        if self.turn is not None:
-            lines = [b'"%s",""' % BETWEEN.join(self.turn(line[1:-1].split(BETWEEN))) for line in lines]
-        head, entity, blank, found = self.head, self.entity, self.blank, []
-        for line in lines:
-            cells = line.split(BETWEEN, head)
-            is_organisation = cells[entity] == b"2"
-            facts = TAB.join((self.organisation if is_organisation else self.facts)(cells))
-            if _BEGINS(facts) is None or line[-1] != QUOTE:
-                raise ValueError("no NPI, no date, or no end")
-            if not (is_organisation or cells[-1].startswith(blank)):
-                facts = TAB.join((facts, *self.others(cells[-1].split(BETWEEN, self.tail))))
-            found.append((int(facts[1:11]), facts[12:].rstrip(TAB).decode()))
-        return found
-
-
-def updated(facts: str) -> str:
-    """The day of a row's last update, so that it sorts; empty where there is none."""
-    day = facts[facts.find("\t") + 1 :][:10]
-    return day[6:] + day[:5] if day[:1].isdigit() else ""
+            try:
+                cutter.cut(line)
+            except ValueError:
+                (cells,) = csv.reader([line.decode()], strict=True)
+                # A comma alone looks like what stands between two values.
+                cells = [" ," if cell == "," else cell.replace('"', "'") for cell in cells]
+                line = ('"' + '","'.join(cells) + '"\n').encode()
+                cutter.cut(line)
+        except (ValueError, csv.Error) as error:
+            raise Refused(f"Row {n} of the data file is not as NPPES writes it: not imported.") from error
+        yield line
 
 
 def iso(day: str) -> str:

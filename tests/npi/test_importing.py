@@ -15,7 +15,8 @@ import pytest
 
 from config import ROOT
 from portal.errors import Conflict, PortalError, Refused, Unavailable
-from portal.npi import importing, nppes
+from portal.npi import facts, importing, nppes
+from portal.npi import zipped as zip_member
 from portal.npi.index import NAME, Index
 
 AT = datetime(2026, 11, 9, tzinfo=UTC)
@@ -23,9 +24,9 @@ FULL, WEEK = "20050523-20261108", "20261109-20261115"
 COLUMNS = list(
     dict.fromkeys(
         [
-            *nppes.FACTS,
+            *facts.FACTS,
             "Provider Sex Code",
-            *nppes.OTHERS,
+            *facts.OTHERS,
             "Certification Date",
         ]
     )
@@ -35,13 +36,13 @@ JANE = {
     "Provider First Name": "JANE",
     "Healthcare Provider Taxonomy Code_1": "111N00000X", "Healthcare Provider Taxonomy Code_2": "207Q00000X",
     "Healthcare Provider Primary Taxonomy Switch_1": "N", "Healthcare Provider Primary Taxonomy Switch_2": "Y",
-    "Provider License Number State Code_2": "NV", f"{nppes.PRACTICE}State Name": "CA",
+    "Provider License Number State Code_2": "NV", f"{facts.PRACTICE}State Name": "CA",
     "Last Update Date": "11/01/2026",
 }  # fmt: skip
 CLINIC = {
     "NPI": "1993999998",
     "Entity Type Code": "2",
-    nppes.FACTS[6]: "EXAMPLE CLINIC",
+    facts.FACTS[6]: "EXAMPLE CLINIC",
     "Last Update Date": "01/02/2020",
 }
 GONE = {"NPI": "1234567000", "NPI Deactivation Date": "01/02/2024"}
@@ -163,7 +164,7 @@ def test_how_it_may_be_zipped(tmp_path: Path, how: int) -> None:
 
 
 def test_rows_over_many_pieces_are_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nppes, "CHUNK", 7)
+    monkeypatch.setattr(zip_member, "PIECE", 7)
     rows = [{**JANE, "NPI": str(1_000_000_000 + n), "Provider First Name": f"N{n}\tO"} for n in range(300)]
     importing.take(zipped(tmp_path / "full.zip", text(*rows).replace("\n", "\r\n")), tmp_path, at=AT)
     found = [Index(tmp_path / NAME).find(row["NPI"]) for row in rows]
@@ -171,7 +172,7 @@ def test_rows_over_many_pieces_are_whole(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 ROWS = text(JANE, CLINIC, GONE)
-BAD = {
+BAD: dict[str, tuple[str | bytes, str, str]] = {
     "a column less": (text(JANE, columns=COLUMNS[1:]), FULL, "no column 'NPI'"),
     "a row less": (text(JANE, CLINIC), FULL, "less than 95 %"),
     "an older file": (ROWS, "20050523-20261008", "already of 2026-11-08"),
