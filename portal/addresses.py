@@ -146,6 +146,7 @@ STAFF_TEXTS = Address("/staff/texts")
 STAFF_EDITIONS = Address("/staff/editions")
 STAFF_SUBSCRIBERS = Address("/staff/subscribers")
 STAFF_MAIL = Address("/staff/mail")
+STAFF_REPORTS = Address("/staff/reports")
 STAFF_AUDIT = Address("/staff/audit")
 STAFF_PEOPLE = Address("/staff/people")
 

@@ -51,6 +51,32 @@ def worked(begin: datetime, end: datetime, org: Organisation) -> timedelta:
     return total
 
 
+class Clock:
+    """`worked` for many rows: each day's hours are looked up once."""
+
+    def __init__(self, org: Organisation) -> None:
+        self._org, self._first = working(org), date.max
+        self._open: list[tuple[float, float, float]] = []  # opens, closes (UTC seconds), worked before it
+
+    def worked(self, begin: datetime, end: datetime) -> float:
+        """For how many seconds the pharmacy was open between two moments."""
+        first, last = begin.astimezone(self._org.timezone).date(), end.astimezone(self._org.timezone).date()
+        return max(0.0, self._until(end, last, first) - self._until(begin, first, first))
+
+    def _until(self, at: datetime, day: date, first: date) -> float:
+        """The seconds of opening before a moment, counted from a day that is the same for all."""
+        if first < self._first:
+            self._first, self._open = first - 400 * _A_DAY, []
+        while len(self._open) <= (number := (day - self._first).days):
+            before = self._open[-1] if self._open else (0.0, 0.0, 0.0)
+            worked_before = before[2] + before[1] - before[0]
+            found = _open(self._first + len(self._open) * _A_DAY, self._org)
+            opens, closes = (found[0][0].timestamp(), found[0][1].timestamp()) if found else (0.0, 0.0)
+            self._open.append((opens, closes, worked_before))
+        opens, closes, total = self._open[number]
+        return total + min(max(at.timestamp() - opens, 0.0), closes - opens)
+
+
 def after(begin: datetime, work: timedelta, org: Organisation) -> datetime:
     """The moment when the pharmacy has been open so long, counted from another."""
     org, day = working(org), begin.astimezone(org.timezone).date()

@@ -36,6 +36,9 @@ _BLANKS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 # No character is composed of more than four, so a text of over four times the limit can't come under it.
 _MOST_COMPOSED = 4
 
+# What a spreadsheet begins a formula with, and the wide forms that some read as the same.
+_FORMULA = frozenset("=+-@\t\r\n＝＋－＠")
+
 ADDRESS_FORMAT = "must be in the correct format, like name@example.com"
 
 
@@ -117,4 +120,4 @@ def _is_visible(char: str) -> bool:
 
 def as_cell(value: str) -> str:
     """What a spreadsheet would take for a formula, as text (OWASP, CSV Injection)."""
-    return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+    return f"'{value}" if value[:1] in _FORMULA else value

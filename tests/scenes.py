@@ -986,6 +986,27 @@ def _(stage: Stage) -> None:
     stage.open("/staff/mail")
 
 
+scene("staff reports", "reports.reports")(lambda stage: stage.as_staff("Grace").open("/staff/reports"))
+scene("staff reports, one's own", "reports.reports")(
+    lambda stage: stage.as_staff("Dee").open("/staff/reports?weeks=4")
+)
+scene("staff reports, nothing", "reports.reports")(
+    lambda stage: stage.as_staff("Grace").open("/staff/reports?until=2020-01-05")
+)
+scene("staff report of a week", "reports.week")(
+    lambda stage: stage.as_staff("Grace").open("/staff/reports/week")
+)
+scene("staff reports, requests as CSV", "report_rows.export")(
+    lambda stage: stage.as_staff("Grace").open("/staff/reports/rows?status=real&since=2026-11-01")
+)
+scene("staff reports, requests as CSV, with a fault", "report_rows.export", status=422)(
+    lambda stage: (
+        stage.as_staff("Grace")
+        .open("/staff/reports/rows?status=real&since=2026-11-01")
+        .tick("with_text=y")
+        .press("Download")
+    )
+)
 scene("staff audit", "audit.audit")(lambda stage: stage.as_staff("Grace").open("/staff/audit"))
 scene("staff audit, next page", "audit.audit")(
     lambda stage: stage.as_staff("Grace").open("/staff/audit?after=40")
@@ -1010,6 +1031,7 @@ scene("staff components with faults", "gallery.components", status=422)(
 
 # Addresses that show no page of their own, and why.
 NO_PAGE = {
+    "reports.as_csv": "a file",
     "resource.gate": "a post that redirects",
     "site.robots": "for robots",
     "site.sitemap": "for robots",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from portal.db import db
 from portal.desk.holes import no_holes
@@ -122,6 +122,11 @@ class Act:
     def box(self) -> str:
         """Before the names of its fields."""
         return self.shares or self.word
+
+
+def answered(at: datetime) -> dict[str, Any]:
+    """The columns of an answer: the first one's moment stays."""
+    return {"answered_at": at, "first_answered_at": func.coalesce(Request.first_answered_at, at)}
 
 
 def written(request: Request, kind: MessageKind, by: Staff, at: datetime, given: Given) -> Message:
@@ -249,7 +254,7 @@ ANSWER = Act(
     writes=True,
     asks="text",
     missing=WRITE_ANSWER,
-    change=lambda _by, at: {"answered_at": at},
+    change=lambda _by, at: answered(at),
     limit=no_holes,
     then=_answer,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from portal import hours, tokens
 from portal.clock import now
@@ -19,6 +19,7 @@ from portal.desk.acts import (
     Act,
     Given,
     Staff,
+    answered,
     send_words,
     written,
 )
@@ -44,7 +45,7 @@ WAIT_REASON_LABELS = {
 
 
 def _answers(by: Staff, at: datetime) -> dict[str, Any]:
-    return {"owner_id": by.id, "claimed_at": at, "answered_at": at}
+    return {"owner_id": by.id, "claimed_at": at, **answered(at)}
 
 
 def _log(kind: ContactKind, request: Request, by: Staff, at: datetime, given: Given) -> None:
@@ -258,7 +259,12 @@ UNDO = Act(
     owner="mine",
     not_mine=NOT_YOURS,
     fits=_is_fresh,
-    change=lambda _by, _at: {"answered_at": None, "closed_at": None, "waiting_since": None},
+    change=lambda _by, _at: {
+        "answered_at": None,
+        "first_answered_at": func.nullif(Request.first_answered_at, Request.answered_at),
+        "closed_at": None,
+        "waiting_since": None,
+    },
     then=_take_back,
     button="",
 )

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, false, func, literal, 
 
 from portal import text
 from portal.db import UTCDateTime, db
+from portal.desk import narrowing
 from portal.desk.cursor import Cursor, is_id
 from portal.desk.models import Habit
 from portal.intake import terms
@@ -35,8 +36,10 @@ TODAY_WORD = "today"  # promised for today
 CALL_WORD = "call"  # a call is wanted
 SNOOZED_WORD = "snoozed"  # set aside until a day
 REFUSED_WORD = "refused"  # a mail to whoever asked was given up
+REAL_WORD = "real"  # everything that is no spam
 ALL_WORD = "all"
-WORDS = (OPEN_WORD, LATE_WORD, TODAY_WORD, CALL_WORD, SNOOZED_WORD, REFUSED_WORD, ALL_WORD)
+WORDS = (OPEN_WORD, LATE_WORD, TODAY_WORD, CALL_WORD, SNOOZED_WORD, REFUSED_WORD, REAL_WORD, ALL_WORD)
+NAMES = ("status", "kind", "verdict", "owner", "q", *narrowing.RULES, "sort")
 COUNTED_TO = 1000  # the exact number of a longer list helps nobody, and costs a walk over all of it
 
 
@@ -49,6 +52,11 @@ class Filters:
     verdict: str = ""  # "", or one Verdict on the NPI
     owner: str = ""  # "", me, none, away (whoever is out of office), or the id of an account
     q: str = ""
+    since: str = ""  # a day on which it was received, or later
+    until: str = ""
+    topic: str = ""  # "", or one Topic
+    promise: str = ""  # "", kept, missed
+    call: str = ""  # "", any, or one CallOutcome
     sort: str = SORT_ANSWER_BY
     ignored: tuple[str, ...] = ()
 
@@ -57,7 +65,7 @@ class Filters:
         """From a query string; never raises."""
         known: dict[str, str] = {}
         ignored = []
-        for name, is_good in _RULES.items():
+        for name, is_good in (_RULES | narrowing.RULES).items():
             value = args.get(name, "").strip()
             if not value:
                 continue
@@ -80,9 +88,8 @@ class Filters:
     def args(self, **changes: str) -> dict[str, str]:
         """The query string of this list, with changes; what is the default is left out."""
         changed = replace(self, **changes)  # type: ignore[arg-type]
-        names = ("status", "kind", "verdict", "owner", "q", "sort")
         return {
-            name: getattr(changed, name) for name in names if getattr(changed, name) != getattr(Filters, name)
+            name: getattr(changed, name) for name in NAMES if getattr(changed, name) != getattr(Filters, name)
         }
 
 
@@ -184,22 +191,27 @@ def _total(query: Select[Request, str | None]) -> int:
 
 def _filtered(filters: Filters, me: int, at: datetime) -> Select[Request, str | None]:
     query: Any = select(Request, User.name).outerjoin(User, User.id == Request.owner_id)
-    query = query.where(*_shown(filters.shows, at))
+    found: Select[Request, str | None] = query.where(*conditions(filters, me, at))
+    return found
+
+
+def conditions(filters: Filters, me: int, at: datetime) -> list[ColumnElement[bool]]:
+    """What the rows of the list have to meet."""
+    found = _shown(filters.shows, at) + narrowing.conditions(filters, at)
     if filters.kind:
-        query = query.where(Request.kind == filters.kind)
+        found.append(Request.kind == filters.kind)
     if filters.verdict:
-        query = query.where(Request.verdict == filters.verdict)
+        found.append(Request.verdict == filters.verdict)
     if filters.owner == "me":
-        query = query.where(Request.owner_id == me)
+        found.append(Request.owner_id == me)
     elif filters.owner == "none":
-        query = query.where(Request.owner_id.is_(None))
+        found.append(Request.owner_id.is_(None))
     elif filters.owner == "away":
-        query = query.where(Request.owner_id.in_(_away(at)))
+        found.append(Request.owner_id.in_(_away(at)))
     elif filters.owner:
-        query = query.where(Request.owner_id == int(filters.owner))
+        found.append(Request.owner_id == int(filters.owner))
     if filters.q:
-        query = query.where(_matches(filters.q))
-    found: Select[Request, str | None] = query
+        found.append(_matches(filters.q))
     return found
 
 
@@ -213,6 +225,7 @@ def _shown(word: str, at: datetime) -> list[ColumnElement[bool]]:
         CALL_WORD: [due, Request.contact_method == ContactMethod.PHONE, awake],
         SNOOZED_WORD: [Request.status.in_(OPEN), Request.snoozed_until > at],
         REFUSED_WORD: [_is_refused()],
+        REAL_WORD: [Request.status != Status.SPAM],
         ALL_WORD: [],
     }
     return named.get(word, [Request.status == word, *([awake] if word in OPEN else [])])

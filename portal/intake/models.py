@@ -206,7 +206,8 @@ class Request(Base):
     received_at: Mapped[datetime] = mapped_column(UTCDateTime)
     answer_by: Mapped[datetime] = mapped_column(UTCDateTime)  # the promise; also the queue's order
     changed_at: Mapped[datetime] = mapped_column(UTCDateTime)
-    answered_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    answered_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # the latest time
+    first_answered_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     closed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     owner_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"), index=True)
     claimed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

@@ -67,6 +67,7 @@ ACTIONS = {
     "edition.sent": "Edition sent",
     "audit.opened": "Trail read",
     "audit.exported": "Trail exported",
+    "requests.exported": "Requests exported",
     "mail.released": "Held mail sent",
     "mail.withdrawn": "Held mail withdrawn",
     "backup.restored": "Backup restored",
@@ -88,6 +89,7 @@ SUBJECTS = {
     "consent_event": "Evidence of consent",
     "edition": "A newsletter edition",
     "text": "A text of the site",
+    "requests": "Requests",
     "picture": "A picture of an edition",
     "edition-test": "A test of a newsletter edition",
 }

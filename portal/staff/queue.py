@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 from portal import addresses, web
 from portal.clock import now
 from portal.db import transaction
-from portal.desk import away, drafts, perform, saved
+from portal.desk import away, drafts, narrowing, perform, saved
 from portal.desk import search as queue
 from portal.desk.cursor import is_id
 from portal.desk.search import SORT_ANSWER_BY, SORT_NEWEST, Filters
@@ -102,6 +102,7 @@ def the_list(
         "tabs": [_tab(each, each is view, found.counts) for each in VIEWS],
         "filters": filters,
         "filter_form": _filter_form(filters, by),
+        "narrowed": [(name, getattr(filters, name)) for name in narrowing.RULES if getattr(filters, name)],
         "active": [] if view else _active(filters, by),
         "found": found,
         "lines": lines,
@@ -144,8 +145,7 @@ def _page(filters: Filters, cursor: str | None) -> str | None:
 
 def list_address(args: Mapping[str, str]) -> str:
     """The address of a list; only parameters it knows."""
-    names = ("status", "kind", "verdict", "owner", "q", "sort", "after")
-    known: dict[str, Any] = {name: args[name] for name in names if name in args}
+    known: dict[str, Any] = {name: args[name] for name in (*queue.NAMES, "after") if name in args}
     return url_for("queue.requests", **known)
 
 
@@ -196,7 +196,7 @@ def _active(filters: Filters, by: User) -> list[tuple[str, str]]:
         "verdict": f"Registry: {VERDICT_CHOICES[filters.verdict]}",
         "owner": f"Owner: {_owner_choices(by, filters.owner).get(filters.owner, 'Nobody we know')}",
         "q": f"Search: {filters.q}",
-    }
+    } | narrowing.told(filters)
     return [
         (word, list_address({key: value for key, value in args.items() if key != name}))
         for name, word in words.items()

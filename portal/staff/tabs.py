@@ -9,6 +9,7 @@ from portal.desk.search import (
     CALL_WORD,
     LATE_WORD,
     OPEN_WORD,
+    REAL_WORD,
     REFUSED_WORD,
     SNOOZED_WORD,
     SORT_ANSWER_BY,
@@ -96,6 +97,7 @@ STATUS_CHOICES = {
     CALL_WORD: "To call",
     SNOOZED_WORD: "Snoozed",
     REFUSED_WORD: "Mail refused",
+    REAL_WORD: "All but spam",
     **{status.value: label for status, label in STATUS_LABELS.items()},
     ALL_WORD: "All",
 }

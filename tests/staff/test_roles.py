@@ -43,6 +43,8 @@ MAY = {
     "prescribers": ALL,
     "audit": {"manager"},
     "texts": {"pharmacist", "manager"},
+    "reports": ALL,
+    "report_rows": {"pharmacist", "manager"},
     "people": {"manager"},
 }
 # Who reads there may not act: what a pharmacist signs, a manager only sees.
