@@ -70,6 +70,7 @@ format: $(VENV)/ready-dev ## Put the code in its usual form
 
 bench: $(VENV)/ready-dev ## Measure: a table of medians and ratios (python -m bench.lighthouse for the public pages)
 	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench.editions
 	@$(BIN)/python -m bench.registry --web
 
 screenshots: $(VENV)/ready-dev ## Photograph the pages into screenshots/ (--docs renews those in docs)

@@ -209,7 +209,8 @@ def audience(edition: Edition) -> Audience:
     query = select(Subscriber.address, Subscriber.language, Subscriber.state, Subscriber.id.in_(chosen))
     people: dict[Language, list[str]] = {language: [] for language in edition.languages}
     left_out: dict[str, int] = {}
-    for address, language, state, wants in db.session.execute(query.order_by(Subscriber.id)):
+    query = query.order_by(Subscriber.id).execution_options(yield_per=2000)
+    for address, language, state, wants in db.session.execute(query):
         if state != Person.ACTIVE:
             reason = letters.SKIPPED[Person(state)]
         elif not wants:

@@ -37,6 +37,7 @@ KEPT_DEAD = timedelta(days=90)
 KEPT_ADDRESS = timedelta(days=730)
 HASHED = "hashed"  # stands where the address stood
 RETIRED_AT_ONCE = 500
+PROMISED_AT_ONCE = 2000  # rows in memory
 _BODIES = cast(Table, Body.__table__)
 _INTO_BODIES = insert(_BODIES).returning(_BODIES.c.id)
 _INTO_DELIVERIES = insert(cast(Table, Delivery.__table__))
@@ -86,16 +87,18 @@ def promise(
         "attempts": 0,
         "last_error": "",
     }
-    rows = [
-        {
-            **same,
-            "message_id": message_id or wire.new_message_id(settings().MAIL_FROM),
-            "recipient": recipient,
-            "recipient_key": _key(recipient),
-        }
-        for recipient in recipients
-    ]
-    db.session.execute(_INTO_DELIVERIES, rows)
+    mail_from = settings().MAIL_FROM
+    for start in range(0, len(recipients), PROMISED_AT_ONCE):
+        rows = [
+            {
+                **same,
+                "message_id": message_id or wire.new_message_id(mail_from),
+                "recipient": recipient,
+                "recipient_key": _key(recipient),
+            }
+            for recipient in recipients[start : start + PROMISED_AT_ONCE]
+        ]
+        db.session.execute(_INTO_DELIVERIES, rows)
 
 
 def withdraw(cause: str, *, at: datetime) -> int:
