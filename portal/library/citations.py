@@ -7,6 +7,7 @@ from typing import Any
 
 from portal.library.references import Reference
 
+_VOLUME = re.compile(r"(?P<volume>[^()]*)(?:\((?P<issue>[^()]*)\))?")
 _PERSON = re.compile(r"(?P<family>[^\W\d].*) (?P<initials>[A-Z]{1,4})")
 _TEX = {char: f"\\{char}" for char in "{}&%$#_"} | {
     "\\": r"\textbackslash{}",
@@ -21,17 +22,19 @@ def ris(works: Iterable[Reference]) -> str:
     lines: list[str] = []
     for work in works:
         first, _, last = work.known("pages").partition("-")
+        volume, issue = _volume(work)
         fields = [
-            ("TY", "JOUR" if work.known("journal") else "GEN"),
+            ("TY", "JOUR" if _is_article(work) else "GEN"),
             ("ID", work.id),
             *(
                 ("AU", f"{family}, {'. '.join(given)}." if given else family)
                 for family, given in _authors(work)
             ),
             ("TI", work.title),
-            ("JO", work.known("journal")),
+            ("JO" if _is_article(work) else "PB", work.known("journal")),
             ("PY", work.known("year")),
-            ("VL", work.known("volume")),
+            ("VL", volume),
+            ("IS", issue),
             ("SP", first),
             ("EP", last),
             ("DO", work.known("doi")),
@@ -51,18 +54,20 @@ def bibtex(works: Iterable[Reference]) -> str:
         names = (
             f"{family}, {' '.join(given)}" if given else f"{{{family}}}" for family, given in _authors(work)
         )
+        volume, issue = _volume(work)
         fields = {
             "author": " and ".join(name.translate(_ESCAPE) if "," in name else name for name in names),
             "title": f"{{{work.title.translate(_ESCAPE)}}}",
-            "journal": work.known("journal").translate(_ESCAPE),
+            "journal" if _is_article(work) else "howpublished": work.known("journal").translate(_ESCAPE),
             "year": work.known("year"),
-            "volume": work.known("volume"),
+            "volume": volume,
+            "number": issue,
             "pages": work.known("pages").replace("-", "--"),
             "doi": work.known("doi"),
             "note": work.known("registration").translate(_ESCAPE),
             "url": work.address,
         }
-        kind = "article" if work.known("journal") else "misc"
+        kind = "article" if _is_article(work) else "misc"
         body = ",\n".join(f"  {name} = {{{value}}}" for name, value in fields.items() if value)
         entries.append(f"@{kind}{{{work.id},\n{body}\n}}\n")
     return "\n".join(entries)
@@ -74,18 +79,19 @@ def csl(works: Iterable[Reference]) -> str:
 
 
 def _item(work: Reference) -> dict[str, Any]:
-    year = work.known("year")
+    year, (volume, issue) = work.known("year"), _volume(work)
     found = {
         "id": work.id,
-        "type": "article-journal" if work.known("journal") else "document",
+        "type": "article-journal" if _is_article(work) else "document",
         "title": work.title,
         "author": [
             {"family": family, "given": ". ".join(given) + "."} if given else {"literal": family}
             for family, given in _authors(work)
         ],
-        "container-title": work.known("journal"),
+        "container-title" if _is_article(work) else "publisher": work.known("journal"),
         "issued": {"date-parts": [[int(year)]]} if year else None,
-        "volume": work.known("volume"),
+        "volume": volume,
+        "issue": issue,
         "page": work.known("pages"),
         "DOI": work.known("doi"),
         "PMID": work.known("pmid"),
@@ -93,6 +99,19 @@ def _item(work: Reference) -> dict[str, Any]:
         "URL": work.address,
     }
     return {name: value for name, value in found.items() if value}
+
+
+def _is_article(work: Reference) -> bool:
+    """Whether it is in a journal: the entry of a trial is not, though its register stands in the journal's place."""
+    return bool(work.known("journal")) and bool(
+        work.known("volume") or work.known("doi") or work.known("pmid") or not work.known("registration")
+    )
+
+
+def _volume(work: Reference) -> tuple[str, str]:
+    """Volume and issue of "10(4)"."""
+    found = _VOLUME.fullmatch(work.known("volume"))
+    return (found["volume"], found["issue"] or "") if found else (work.known("volume"), "")
 
 
 def _authors(work: Reference) -> list[tuple[str, str]]:

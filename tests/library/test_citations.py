@@ -55,6 +55,40 @@ def test_a_work_without_a_journal_is_a_document_and_initials_are_apart() -> None
     assert json.loads(citations.csl([bare]))[0]["type"] == "document"
 
 
+@pytest.mark.parametrize(
+    ("printed", "volume", "issue"),
+    [
+        ("153(10)", "153", "10"),
+        ("45(9 Pt 2)", "45", "9 Pt 2"),
+        ("124(Pt B)", "124", "Pt B"),
+        ("518", "518", ""),
+    ],
+)
+def test_the_issue_has_a_field_of_its_own(printed: str, volume: str, issue: str) -> None:
+    work = replace(WORK, volume=printed, unconfirmed=())
+    lines = citations.ris([work]).split("\r\n")
+    entry = citations.bibtex([work])
+    (item,) = json.loads(citations.csl([work]))
+
+    assert [line for line in lines if line[:2] in ("VL", "IS")] == [
+        f"VL  - {volume}",
+        *([f"IS  - {issue}"] if issue else []),
+    ]
+    assert f"  volume = {{{volume}}}" in entry and (f"  number = {{{issue}}}" in entry) is bool(issue)
+    assert (item["volume"], item.get("issue", "")) == (volume, issue)
+
+
+def test_a_trials_entry_in_a_register_is_no_article() -> None:
+    entry = replace(
+        WORK, journal="ClinicalTrials.gov", registration="NCT01", volume="", doi="", pages="", unconfirmed=()
+    )
+    (item,) = json.loads(citations.csl([entry]))
+
+    assert "PB  - ClinicalTrials.gov" in citations.ris([entry])
+    assert "  howpublished = {ClinicalTrials.gov}" in citations.bibtex([entry])
+    assert (item["type"], item["publisher"], item["number"]) == ("document", "ClinicalTrials.gov", "NCT01")
+
+
 def test_every_work_goes_through_every_format(library: Library) -> None:
     works = library.references.values()
     written = citations.ris(works)
