@@ -36,7 +36,11 @@ FAULTS: dict[str, tuple[str, tuple[str, ...], str]] = {
     ),
     "F-04": (
         "kill -9 of the worker in the middle of sending",
-        ("mail/test_delivery.py::a_worker_that_dies_repeats_at_most_its_batch_with_the_same_bytes", KILL),
+        (
+            "mail/test_delivery.py::a_worker_that_dies_repeats_at_most_its_batch_with_the_same_bytes",
+            "journeys/test_edition_kills.py::an_edition_outlives_its_workers",
+            KILL,
+        ),
         "",
     ),
     "F-05": (

@@ -54,6 +54,15 @@ FORM = "staff/edition_form.html"
 STATE_OF = {reason: state.value for state, reason in letters.SKIPPED.items()}
 # A mail's styles stand in the mail itself: its picture is a page of its own, that may do nothing else.
 PREVIEW_POLICY = "default-src 'none'; img-src %s; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox"
+# What its styles keep for the dark and for narrow screens, obeyed on this one.
+VARIANTS = {
+    "": (),
+    "dark": (("@media (prefers-color-scheme: dark)", "@media all"),),
+    "narrow": (
+        ("@media (max-width: 480px)", "@media all"),
+        ('<body style="', '<body style="max-width:320px;'),
+    ),
+}
 LARGEST_PICTURE = 8_000_000
 PICTURES = "staff/edition_pictures.html"
 
@@ -108,10 +117,14 @@ def show(edition_id: int) -> ResponseReturnValue:
 
 @bp.get("/staff/editions/<int:edition_id>/preview/<language>")
 def preview(edition_id: int, language: str) -> ResponseReturnValue:
-    """The HTML of its mail, as it will arrive."""
-    if language not in set(Language):
+    """The HTML of its mail, as it will arrive; with `as`, in the dark or on a phone."""
+    shown = request.args.get("as", "")
+    if language not in set(Language) or shown not in VARIANTS:
         abort(404)
-    response = make_response(_rendered(service.get(edition_id), Language(language), "html"))
+    html = _rendered(service.get(edition_id), Language(language), "html")
+    for plain, wanted in VARIANTS[shown]:
+        html = html.replace(plain, wanted)
+    response = make_response(html)
     response.headers["Content-Security-Policy"] = PREVIEW_POLICY % web.base_url()
     return web.private(response)
 

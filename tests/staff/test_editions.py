@@ -93,3 +93,18 @@ def test_the_preview_is_the_mail_and_may_do_nothing_else(app: Flask, signed_in: 
     assert "script-src" not in answer.headers["Content-Security-Policy"]
     assert "sandbox" in answer.headers["Content-Security-Policy"]
     assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+
+
+def test_the_mail_is_shown_in_the_light_in_the_dark_and_on_a_phone(app: Flask, signed_in: SignedIn) -> None:
+    ada = signed_in("pharmacist")
+    page = write(ada)
+    paths = [tag["href"] for tag in page.soup.select("main a") if "/preview/en" in tag["href"]]
+
+    light, dark, narrow = (ada.get(path) for path in paths)
+
+    assert [answer.status_code for answer in (light, dark, narrow)] == [200] * 3
+    assert "@media (prefers-color-scheme: dark)" in light.text and "@media (max-width: 480px)" in light.text
+    assert "@media (prefers-color-scheme: dark)" not in dark.text
+    assert "@media (max-width: 480px)" not in narrow.text and "max-width:320px;" in narrow.text
+    assert "sandbox" in dark.headers["Content-Security-Policy"]
+    assert ada.get(paths[0] + "?as=else").status_code == 404
