@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+from sqlalchemy import ColumnElement, literal, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
+from portal.db import UTCDateTime
 from portal.intake.models import Request
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -22,9 +25,9 @@ class Cursor:
     backwards: bool
 
     @classmethod
-    def of(cls, request: Request, key: InstrumentedAttribute[datetime], *, backwards: bool = False) -> Cursor:
-        """The place of a row; `backwards`: what stands before it is wanted."""
-        return cls(getattr(request, key.key), request.id, backwards)
+    def of(cls, request: Request, key: InstrumentedAttribute[datetime]) -> Cursor:
+        """The place of a row in the order of that column."""
+        return cls(getattr(request, key.key), request.id, backwards=False)
 
     @classmethod
     def parse(cls, value: str | None) -> Cursor | None:
@@ -36,6 +39,11 @@ class Cursor:
         if int(number) > _LARGEST_ID:
             return None
         return cls(_EPOCH + timedelta(microseconds=int(moment)), int(number), way == "b")
+
+    @property
+    def bound(self) -> ColumnElement[Any]:
+        """What a row's place is held against."""
+        return tuple_(literal(self.at, UTCDateTime), literal(self.id))
 
     def text(self) -> str:
         """As an address holds it."""

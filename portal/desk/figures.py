@@ -17,8 +17,8 @@ from sqlalchemy import and_, case, func, select
 from portal import hours
 from portal.db import db
 from portal.desk import search
+from portal.desk.filters import ALL_WORD, LATE_WORD, OPEN_WORD, REAL_WORD, SNOOZED_WORD, SORT_NEWEST, Filters
 from portal.desk.narrowing import ANY, CALLS, KEPT, MISSED
-from portal.desk.search import ALL_WORD, OPEN_WORD, REAL_WORD, SORT_NEWEST, Filters
 from portal.intake.models import KIND_LABELS, STATUS_LABELS, TOPIC_LABELS, Kind, Request
 from portal.npi.verdicts import WORDS as VERDICT_LABELS
 from portal.organisation import Organisation
@@ -175,7 +175,7 @@ def became(since: date, until: date, *, me: int, owner: str, at: datetime) -> li
     """What became of what was received on these days: each stands in one of these."""
     base = Filters(status=ALL_WORD, owner=owner, since=f"{since}", until=f"{until}", sort=SORT_NEWEST)
     found = [Count(label, replace(base, status=status.value)) for status, label in STATUS_LABELS.items()]
-    snoozed = Count("Open, and set aside until a day", replace(base, status=search.SNOOZED_WORD))
+    snoozed = Count("Open, and set aside until a day", replace(base, status=SNOOZED_WORD))
     return _counted([Count("Received, with spam", base), *found, snoozed], base, me, at)
 
 
@@ -187,7 +187,7 @@ def called(since: date, until: date, *, me: int, owner: str, at: datetime) -> Co
 
 def late(*, me: int, owner: str, at: datetime) -> Count:
     """What is late now."""
-    filters = Filters(status=search.LATE_WORD, owner=owner)
+    filters = Filters(status=LATE_WORD, owner=owner)
     return _counted([Count("Late now", filters)], filters, me, at)[0]
 
 

@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl, urlencode
 from sqlalchemy import delete, func, select
 
 from portal.db import db
+from portal.desk.filters import Filters
 from portal.desk.models import SavedView
-from portal.desk.search import Filters
 from portal.errors import Refused
 
 MOST = 20

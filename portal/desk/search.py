@@ -1,96 +1,44 @@
-"""The list of requests that staff work through: filters from the query string, cut by key, never by page number.
+"""The list of requests that staff work through, cut by key, never by page number.
 
-A filter that is not on the list, or has a value that is none, is left out and named in `Filters.ignored`. No free
-text of a consultation stands in the list: not everybody who sees the list may read it.
+No free text of a consultation stands in the list: not everybody who sees the list may read it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, false, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, case, false, func, or_, select, tuple_
 
-from portal import text
-from portal.db import UTCDateTime, db
+from portal.db import db
 from portal.desk import narrowing
-from portal.desk.cursor import Cursor, is_id
+from portal.desk.cursor import Cursor
+from portal.desk.filters import (
+    ALL_WORD,
+    AWAY_WORD,
+    CALL_WORD,
+    LATE_WORD,
+    OPEN_WORD,
+    REAL_WORD,
+    REFUSED_WORD,
+    SHORT,
+    SNOOZED_WORD,
+    TODAY_WORD,
+    Filters,
+)
 from portal.desk.models import Habit
 from portal.intake import terms
-from portal.intake.models import DUE, OPEN, ContactMethod, Kind, Request, Status
+from portal.intake.models import DUE, OPEN, ContactMethod, Request, Status
 from portal.intake.reference import normalise
 from portal.mail import lanes
-from portal.npi.verdicts import Verdict
 from portal.people.models import User
 from portal.settings import settings
 
 LIMIT = 25
-SEARCH_MAX = 100
-SORT_ANSWER_BY = "answer_by"
-SORT_NEWEST = "-received_at"
-OPEN_WORD = "open"  # everything somebody still has to do something about
-LATE_WORD = "late"  # open, and past its promise
-TODAY_WORD = "today"  # promised for today
-CALL_WORD = "call"  # a call is wanted
-SNOOZED_WORD = "snoozed"  # set aside until a day
-REFUSED_WORD = "refused"  # a mail to whoever asked was given up
-REAL_WORD = "real"  # everything that is no spam
-ALL_WORD = "all"
-WORDS = (OPEN_WORD, LATE_WORD, TODAY_WORD, CALL_WORD, SNOOZED_WORD, REFUSED_WORD, REAL_WORD, ALL_WORD)
-NAMES = ("status", "kind", "verdict", "owner", "q", *narrowing.RULES, "sort")
-COUNTED_TO = 1000  # the exact number of a longer list helps nobody, and costs a walk over all of it
-
-
-@dataclass(frozen=True, kw_only=True)
-class Filters:
-    """What to show; every part of it stands in the address of the page."""
-
-    status: str = ""  # open, late, all, or one Status; "": open, and while searching all
-    kind: str = ""  # "", or one Kind
-    verdict: str = ""  # "", or one Verdict on the NPI
-    owner: str = ""  # "", me, none, away (whoever is out of office), or the id of an account
-    q: str = ""
-    since: str = ""  # a day on which it was received, or later
-    until: str = ""
-    topic: str = ""  # "", or one Topic
-    promise: str = ""  # "", kept, missed
-    call: str = ""  # "", any, or one CallOutcome
-    sort: str = SORT_ANSWER_BY
-    ignored: tuple[str, ...] = ()
-
-    @classmethod
-    def parse(cls, args: Mapping[str, str]) -> Filters:
-        """From a query string; never raises."""
-        known: dict[str, str] = {}
-        ignored = []
-        for name, is_good in (_RULES | narrowing.RULES).items():
-            value = args.get(name, "").strip()
-            if not value:
-                continue
-            if is_good(value):
-                known[name] = value
-            else:
-                ignored.append(name)
-        if search := args.get("q", ""):
-            try:
-                known["q"] = text.check(search, max_length=SEARCH_MAX)
-            except ValueError:
-                ignored.append("q")
-        return cls(**known, ignored=tuple(ignored))
-
-    @property
-    def shows(self) -> str:
-        """Which of them the list shows: whoever searches looks for somebody, wherever they stand."""
-        return self.status or (ALL_WORD if self.q else OPEN_WORD)
-
-    def args(self, **changes: str) -> dict[str, str]:
-        """The query string of this list, with changes; what is the default is left out."""
-        changed = replace(self, **changes)  # type: ignore[arg-type]
-        return {
-            name: getattr(changed, name) for name in NAMES if getattr(changed, name) != getattr(Filters, name)
-        }
+COUNTED_TO = 200  # the exact number of a longer list helps nobody, and costs a walk over all of it
+LOOKED_AT = 2000  # at most so many requests on one page, where each word of a search is in very many
 
 
 @dataclass(frozen=True)
@@ -109,7 +57,9 @@ class Listing:
     rows: list[Row]
     next: str | None
     previous: str | None
-    total: int  # of the whole list, counted no further than COUNTED_TO
+    total: (
+        int | None
+    )  # of the whole list, counted no further than COUNTED_TO; None where that would take long
     over: int  # how many of them are open no more
     counts: Counts
 
@@ -125,42 +75,51 @@ class Counts:
     today: int
     call: int
     waiting: int
-    spam: int
     snoozed: int
-    refused: int
     away: int  # of people who are out of office
+    spam: int
+    refused: int
 
 
 def listing(
     filters: Filters, *, by: Any, at: datetime, after: str | None = None, limit: int = LIMIT
 ) -> Listing:
     """One page of the list; `by` (an account) is who "me" is. A cursor that is none gives the first page."""
-    key = Request.received_at if filters.sort == SORT_NEWEST else Request.answer_by
-    newest_first = filters.sort == SORT_NEWEST
+    newest_first = filters.is_newest_first
+    key = Request.received_at if newest_first else Request.answer_by
     cursor = Cursor.parse(after)
     backwards = cursor is not None and cursor.backwards
-    query = _filtered(filters, by.id, at)
-    base, total = query, _total(query)
+    place, downwards = tuple_(key, Request.id), newest_first != backwards
+    order = [key.desc(), Request.id.desc()] if downwards else [key, Request.id]
+    wanted, is_wide = _conditions(filters, by.id, at)
+    query: Any = select(Request, User.name).outerjoin(User, User.id == Request.owner_id).where(*wanted)
+    total, over = (None, 0) if is_wide else _totals(query, filters)
+    edge = None
     if cursor is not None:
-        place = tuple_(key, Request.id)
-        bound = tuple_(literal(cursor.at, UTCDateTime), literal(cursor.id))
-        query = query.where(place < bound if newest_first != backwards else place > bound)
-    order = [key, Request.id] if newest_first == backwards else [key.desc(), Request.id.desc()]
+        query = query.where(place < cursor.bound if downwards else place > cursor.bound)
+    if is_wide and (edge := _edge(key, order, place, cursor, downwards)) is not None:
+        query = query.where(place >= edge.bound if downwards else place <= edge.bound)
     found = db.session.execute(query.order_by(*order).limit(limit + 1)).all()
     more, found = len(found) > limit, found[:limit]
-    rows = [Row(request, owner or "", request.is_late(at)) for request, owner in found]
+    ends = [Cursor.of(row[0], key) for row in (*found[:1], *found[-1:])]
+    onward = ends[-1] if more else edge
+    back = (ends[0] if ends else cursor if is_wide else None) if cursor is not None else None
     if backwards:
-        rows.reverse()
-    has_next = bool(rows) and (more if not backwards else True)
-    has_previous = bool(rows) and (more if backwards else cursor is not None)
+        found, onward, back = found[::-1], back, onward
     return Listing(
-        rows=rows,
-        next=Cursor.of(rows[-1].request, key).text() if has_next else None,
-        previous=Cursor.of(rows[0].request, key, backwards=True).text() if has_previous else None,
+        rows=[Row(request, owner or "", request.is_late(at)) for request, owner in found],
+        next=onward.text() if onward else None,
+        previous=replace(back, backwards=True).text() if back else None,
         total=total,
-        over=_total(base.where(Request.status.not_in(OPEN))) if filters.shows == ALL_WORD else 0,
+        over=over,
         counts=_counts(by.id, at),
     )
+
+
+def soonest() -> Request | None:
+    """The open request whose promise comes first."""
+    query = select(Request).where(Request.status.in_(OPEN)).order_by(Request.answer_by, Request.id)
+    return db.session.scalars(query.limit(1)).first()
 
 
 def is_empty() -> bool:
@@ -184,51 +143,89 @@ def repeats_of(request: Request) -> Sequence[Request]:
     return db.session.scalars(query.order_by(Request.id)).all() if request.npi else []
 
 
-def _total(query: Select[Request, str | None]) -> int:
+def _totals(query: Any, filters: Filters) -> tuple[int, int]:
+    """How many there are, and of them open no more, each counted to COUNTED_TO."""
+    over = _total(query.where(Request.status.not_in(OPEN))) if filters.shows == ALL_WORD else 0
+    return over if over == COUNTED_TO else _total(query), over
+
+
+def _total(query: Any) -> int:
     found = query.with_only_columns(Request.id).limit(COUNTED_TO).subquery()
     return db.session.scalar(select(func.count()).select_from(found)) or 0
 
 
-def _filtered(filters: Filters, me: int, at: datetime) -> Select[Request, str | None]:
-    query: Any = select(Request, User.name).outerjoin(User, User.id == Request.owner_id)
-    found: Select[Request, str | None] = query.where(*conditions(filters, me, at))
-    return found
+def _edge(key: Any, order: list[Any], place: Any, cursor: Cursor | None, downwards: bool) -> Cursor | None:
+    """How far a page looks that may find little, from where it begins; None: to the end."""
+    query = select(key, Request.id).order_by(*order).offset(LOOKED_AT - 1).limit(1)
+    if cursor is not None:
+        query = query.where(place < cursor.bound if downwards else place > cursor.bound)
+    row = db.session.execute(query).first()
+    return Cursor(row[0], row[1], backwards=False) if row else None
 
 
 def conditions(filters: Filters, me: int, at: datetime) -> list[ColumnElement[bool]]:
     """What the rows of the list have to meet."""
-    found = _shown(filters.shows, at) + narrowing.conditions(filters, at)
+    return _conditions(filters, me, at)[0]
+
+
+def _conditions(filters: Filters, me: int, at: datetime) -> tuple[list[ColumnElement[bool]], bool]:
+    """The same; and whether its words are all in so many requests that they are to be looked at in pieces.
+
+    SQLite keeps no statistics of ours, and might walk all that is closed to find somebody's two. So one column, the
+    one that keeps the list shortest, leads into its index; the others are put aside, to be looked at there.
+    """
+    words = [] if normalise(_bare(filters.q)) else terms.wanted(filters.q)
+    is_short = filters.shows in SHORT
+    rare = terms.rare(words) if words and not is_short else None
+    is_wide = bool(words) and not is_short and rare is None
+    if filters.shows == REFUSED_WORD or (filters.q and not is_short):
+        lead = ""  # mails or words do
+    elif is_short:
+        lead = "status"
+    else:
+        lead = "owner" if filters.owner not in ("", AWAY_WORD) else "verdict" if filters.verdict else "status"
+    status = Request.status if lead == "status" else Request.status.concat("")
+    owner = Request.owner_id if lead == "owner" else Request.owner_id + 0
+    found = _shown(filters.shows, at, status) + narrowing.conditions(filters, at)
     if filters.kind:
-        found.append(Request.kind == filters.kind)
+        found.append(Request.kind.concat("") == filters.kind)
     if filters.verdict:
-        found.append(Request.verdict == filters.verdict)
-    if filters.owner == "me":
-        found.append(Request.owner_id == me)
-    elif filters.owner == "none":
-        found.append(Request.owner_id.is_(None))
-    elif filters.owner == "away":
-        found.append(Request.owner_id.in_(_away(at)))
-    elif filters.owner:
-        found.append(Request.owner_id == int(filters.owner))
-    if filters.q:
-        found.append(_matches(filters.q))
-    return found
+        verdict = Request.verdict if lead == "verdict" else Request.verdict.concat("")
+        found.append(verdict == filters.verdict)
+    if filters.owner:
+        found.append(_is_of(filters.owner, owner, me, at))
+    if filters.q and not words:
+        found.append(_has_reference(filters.q))
+    found += [terms.among(word) if word == rare else terms.has(word) for word in words]
+    return found, is_wide
 
 
-def _shown(word: str, at: datetime) -> list[ColumnElement[bool]]:
+def _is_of(whose: str, owner: Any, me: int, at: datetime) -> ColumnElement[bool]:
+    """What one word of the list's owner asks for."""
+    if whose == AWAY_WORD:
+        found = owner.in_(_away(at))
+    elif whose == "none":
+        found = owner.is_(None)
+    else:
+        found = owner == (me if whose == "me" else int(whose))
+    is_theirs: ColumnElement[bool] = found
+    return is_theirs
+
+
+def _shown(word: str, at: datetime, status: Any) -> list[ColumnElement[bool]]:
     """What one word of the list's status asks for."""
-    due, awake = Request.status.in_(DUE), _is_awake(at)
+    due, awake = status.in_(DUE), _is_awake(at)
     named: dict[str, list[ColumnElement[bool]]] = {
-        OPEN_WORD: [Request.status.in_(OPEN), awake],
+        OPEN_WORD: [status.in_(OPEN), awake],
         LATE_WORD: [due, Request.answer_by < at],  # snoozed or not: the promise does not rest
         TODAY_WORD: [due, Request.answer_by >= at, Request.answer_by < _tomorrow(at), awake],
         CALL_WORD: [due, Request.contact_method == ContactMethod.PHONE, awake],
-        SNOOZED_WORD: [Request.status.in_(OPEN), Request.snoozed_until > at],
+        SNOOZED_WORD: [status.in_(OPEN), Request.snoozed_until > at],
         REFUSED_WORD: [_is_refused()],
-        REAL_WORD: [Request.status != Status.SPAM],
+        REAL_WORD: [status != Status.SPAM],
         ALL_WORD: [],
     }
-    return named.get(word, [Request.status == word, *([awake] if word in OPEN else [])])
+    return named.get(word, [status == word, *([awake] if word in OPEN else [])])
 
 
 def _is_awake(at: datetime) -> ColumnElement[bool]:
@@ -255,11 +252,14 @@ def _is_refused() -> ColumnElement[bool]:
     return Request.reference.in_(lanes.refused_of("request"))
 
 
-def _matches(typed: str) -> ColumnElement[bool]:
-    """A reference in any spelling, or words of who asked: names, practice, addresses, numbers, half a reference."""
-    if reference := normalise(typed.strip("#()[]<>.,;: ")):
-        return Request.reference == reference
-    return false() if terms.is_empty(typed) else terms.matches(typed)
+def _bare(typed: str) -> str:
+    return typed.strip("#()[]<>.,;: ")
+
+
+def _has_reference(typed: str) -> ColumnElement[bool]:
+    """A reference in any spelling; what holds neither that nor a word finds nothing."""
+    reference = normalise(_bare(typed))
+    return Request.reference == reference if reference else false()
 
 
 def _counts(me: int, at: datetime) -> Counts:
@@ -268,30 +268,18 @@ def _counts(me: int, at: datetime) -> Counts:
     def how_many(*conditions: ColumnElement[bool]) -> ColumnElement[int]:
         return func.coalesce(func.sum(case((and_(*conditions), 1), else_=0)), 0)
 
-    is_open, awake = Request.status.in_(OPEN), _is_awake(at)
+    status, awake = Request.status, _is_awake(at)
     row = db.session.execute(
         select(
-            how_many(is_open, awake),
-            how_many(Request.status == Status.NEW, Request.owner_id.is_(None), awake),
-            how_many(is_open, Request.owner_id == me, awake),
-            how_many(Request.status.in_(DUE), Request.answer_by < at),
-            how_many(*_shown(TODAY_WORD, at)),
-            how_many(*_shown(CALL_WORD, at)),
-            how_many(Request.status == Status.WAITING, awake),
-            how_many(Request.status == Status.SPAM),
-            how_many(*_shown(SNOOZED_WORD, at)),
-            how_many(is_open, awake, Request.owner_id.in_(_away(at))),
-        ).where(Request.status.in_([*OPEN, Status.SPAM]))
+            how_many(awake),
+            how_many(status == Status.NEW, Request.owner_id.is_(None), awake),
+            how_many(Request.owner_id == me, awake),
+            *(how_many(*_shown(word, at, status)) for word in (LATE_WORD, TODAY_WORD, CALL_WORD)),
+            how_many(status == Status.WAITING, awake),
+            how_many(*_shown(SNOOZED_WORD, at, status)),
+            how_many(awake, Request.owner_id.in_(_away(at))),
+        ).where(status.in_(OPEN))
     ).one()
-    refused = db.session.scalar(select(func.count(Request.id)).where(_is_refused())) or 0
-    *numbers, away = row
-    return Counts(*map(int, (*numbers, refused, away)))
-
-
-_RULES: dict[str, Callable[[str], bool]] = {
-    "status": lambda value: value in (*WORDS, *Status),
-    "kind": lambda value: value in set(Kind),
-    "verdict": lambda value: value in set(Verdict),
-    "owner": lambda value: value in ("me", "none", "away") or is_id(value),
-    "sort": lambda value: value in (SORT_ANSWER_BY, SORT_NEWEST),
-}
+    spam = _total(select(Request).where(status == Status.SPAM))
+    refused = lanes.count_refused("request", COUNTED_TO)
+    return Counts(*map(int, (*row, spam, refused)))

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Table, and_, insert, select
+from sqlalchemy import ColumnElement, Select, Table, func, insert, select
 
 from portal.db import db
 from portal.intake.models import Request, RequestTerm
@@ -28,6 +28,7 @@ SEARCHED = (
     "phone",
 )
 TERM_MAX = 60
+FEW = 1000
 LEAST_DIGITS = 7  # of a telephone number or NPI that was written in groups
 
 # Letters that no decomposition takes apart (Unicode, UAX 15), as people here type them.
@@ -63,10 +64,9 @@ def index(request_id: int, answers: Mapping[str, Any]) -> None:
         db.session.execute(_INTO, [{"request_id": request_id, "term": word} for word in words])
 
 
-def matches(typed: str) -> ColumnElement[bool]:
-    """Whether a request holds all these words, in any order, each perhaps unfinished."""
-    wanted = _wanted(typed)
-    return and_(*(Request.id.in_(_with(word)) for word in wanted))
+def has(word: str) -> ColumnElement[bool]:
+    """Whether a request holds this word, perhaps unfinished: one look into the index for each request."""
+    return _with(word).where(RequestTerm.request_id == Request.id).exists()
 
 
 def holds(*whole: str) -> ColumnElement[bool]:
@@ -80,12 +80,21 @@ def numbers_of(text: str) -> set[str]:
     return set(_numbers(text))
 
 
-def is_empty(typed: str) -> bool:
-    """Whether there is no word in it to look for."""
-    return not _wanted(typed)
+def among(word: str) -> ColumnElement[bool]:
+    """The same, found from the word's side: for one that few requests hold."""
+    return Request.id.in_(_with(word))
 
 
-def _wanted(typed: str) -> list[str]:
+def rare(words: Sequence[str]) -> str | None:
+    """One of these words that no more than FEW requests hold, if there is one; the longest is asked first."""
+    for word in sorted(words, key=len, reverse=True):
+        found = _with(word).limit(FEW + 1).subquery()
+        if (db.session.scalar(select(func.count()).select_from(found)) or 0) <= FEW:
+            return word
+    return None
+
+
+def wanted(typed: str) -> list[str]:
     """The words to look for: numbers in one piece, whatever stands in or before them."""
     numbers = _numbers(typed)
     rest = _DIGITS.sub(lambda run: " " if _numbers(run.group()) else run.group(), typed)
@@ -106,7 +115,7 @@ def _numbers(text: str) -> list[str]:
     return [run[1:] if len(run) == 11 and run[0] == "1" else run for run in runs if len(run) >= LEAST_DIGITS]
 
 
-def _with(word: str) -> Any:
+def _with(word: str) -> Select[int]:
     # A range, not LIKE: only that is looked up in the index on every database.
     end = f"{word}\U0010ffff"
     return select(RequestTerm.request_id).where(RequestTerm.term >= word, RequestTerm.term < end)

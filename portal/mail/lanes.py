@@ -61,21 +61,10 @@ def take(lane: Lane, ids: Collection[int], *, worker: str, at: datetime) -> list
 def in_hand(ids: Collection[int]) -> Sequence[Any]:
     """What is to be sent of each, in order."""
     query = select(
-        Delivery.id,
-        Delivery.created_at,
-        Delivery.recipient,
-        Delivery.message_id,
-        Delivery.headers,
-        Delivery.envelope_sender,
-        Delivery.attempts,
-        Delivery.due_at,
-        Delivery.last_error,
-        Delivery.cause,
-        Delivery.recipient_key,
-        Body.message,
-        Body.language,
-        Body.content,
-    ).join(Body)
+        Delivery.id, Delivery.created_at, Delivery.recipient, Delivery.message_id, Delivery.headers,
+        Delivery.envelope_sender, Delivery.attempts, Delivery.due_at, Delivery.last_error, Delivery.cause,
+        Delivery.recipient_key, Body.message, Body.language, Body.content,
+    ).join(Body)  # fmt: skip
     return db.session.execute(query.where(Delivery.id.in_(ids)).order_by(*_ORDER)).all()
 
 
@@ -146,10 +135,11 @@ def set_right(at: datetime) -> None:
     db.session.execute(bodies.where(~tried.exists()).values(created_at=at, content=None))
 
 
-def counts() -> dict[str, int]:
-    """How many deliveries stand in each state."""
-    found = dict(db.session.execute(select(Delivery.state, func.count()).group_by(Delivery.state)).all())
-    return {state.value: found.get(state, 0) for state in State}
+def counts(states: Collection[State] = tuple(State)) -> dict[str, int]:
+    """How many deliveries stand in each of these states; all that were sent are many to count."""
+    query = select(Delivery.state, func.count()).where(Delivery.state.in_(states)).group_by(Delivery.state)
+    found = dict(db.session.execute(query).all())
+    return {state.value: found.get(state, 0) for state in states}
 
 
 def oldest_due(at: datetime) -> datetime | None:
@@ -265,14 +255,9 @@ def fates(cause: str, messages: Collection[str]) -> Sequence[Any]:
     """Each such mail that this promised, oldest first: `facts` (gone after a while), `recipient`, `state`, `due_at`,
     `over_at`, `attempts`, `last_error`."""
     query = select(
-        Body.facts,
-        Delivery.recipient,
-        Delivery.state,
-        Delivery.due_at,
-        Delivery.over_at,
-        Delivery.attempts,
+        Body.facts, Delivery.recipient, Delivery.state, Delivery.due_at, Delivery.over_at, Delivery.attempts,
         Delivery.last_error,
-    ).join(Body)
+    ).join(Body)  # fmt: skip
     return db.session.execute(
         query.where(Delivery.cause == cause, Body.message.in_(messages)).order_by(Delivery.id)
     ).all()
@@ -280,8 +265,16 @@ def fates(cause: str, messages: Collection[str]) -> Sequence[Any]:
 
 def refused_of(kind: str) -> Select[tuple[str]]:
     """What is named behind `kind:` in the causes of mails that were given up."""
-    name = func.substr(Delivery.cause, len(kind) + 2)
-    return select(name).where(Delivery.state == State.DEAD, Delivery.cause.startswith(f"{kind}:"))
+    name = func.substr(Delivery.cause, len(kind) + 2)  # ";" is what comes after ":"
+    return select(name).where(
+        Delivery.state == State.DEAD, Delivery.cause >= f"{kind}:", Delivery.cause < f"{kind};"
+    )
+
+
+def count_refused(kind: str, most: int) -> int:
+    """How many these are, counted no further than `most`."""
+    found = refused_of(kind).distinct().limit(most).subquery()
+    return db.session.scalar(select(func.count()).select_from(found)) or 0
 
 
 _TOLD = select(

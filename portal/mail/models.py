@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, String
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.db import Base, UTCDateTime
@@ -32,6 +32,7 @@ class Lane(StrEnum):
 
 
 WAITING = (State.QUEUED, State.HELD)
+_IN_HAND, _DEAD = text("lease_by IS NOT NULL"), text("state = 'dead'")
 
 
 class Body(Base):
@@ -59,6 +60,11 @@ class Delivery(Base):
         CheckConstraint("state IN ('queued', 'held', 'sent', 'dead', 'withdrawn')", name="state"),
         CheckConstraint("lane IN ('now', 'soon', 'bulk')", name="lane"),
         Index("ix_mail_delivery_next", "state", "lane", "due_at", "id"),
+        Index("ix_mail_delivery_over", "over_at"),
+        # Of few rows whatever was sent: what a worker has in hand, and what was given up.
+        Index("ix_mail_delivery_leased", "id", sqlite_where=_IN_HAND, postgresql_where=_IN_HAND),
+        Index("ix_mail_delivery_dead", "state", "id", sqlite_where=_DEAD, postgresql_where=_DEAD),
+        Index("ix_mail_delivery_refused", "state", "cause", sqlite_where=_DEAD, postgresql_where=_DEAD),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -23,6 +23,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.orm import aliased
 
 from portal import tokens
 from portal.db import db
@@ -193,10 +194,14 @@ def retire(at: datetime) -> int:
     return _forget_bodies(db.session.scalars(old.order_by(Body.created_at).limit(RETIRED_AT_ONCE)).all(), at)
 
 
-def hash_recipients(keys: Sequence[str], at: datetime) -> int:
-    """24 months after a mail was over a keyed hash takes the place of its address; returns how many, 500 at most."""
+def to_hash(at: datetime) -> Sequence[Any]:
+    """Mails that were over 24 months ago and still have their address, some of them: the reading is for no lock."""
     old = select(Delivery.id, Delivery.recipient_key).where(*_to_hash(at))
-    rows = db.session.execute(old.order_by(Delivery.over_at).limit(RETIRED_AT_ONCE)).all()
+    return db.session.execute(old.order_by(Delivery.over_at).limit(RETIRED_AT_ONCE)).all()
+
+
+def hash_recipients(rows: Sequence[Any], keys: Sequence[str], at: datetime) -> None:
+    """Put a keyed hash in the place of the addresses of these."""
     table = cast(Table, Delivery.__table__)
     if rows:
         changed = table.update().where(table.c.id == bindparam("row"))
@@ -205,7 +210,6 @@ def hash_recipients(keys: Sequence[str], at: datetime) -> int:
         db.session.execute(changed.values(**values), told)
     lost = ~select(Delivery.id).where(Delivery.body_id == Body.id).exists()
     db.session.execute(delete(Body).where(Body.forgotten_at <= at - KEPT_ADDRESS, lost))
-    return len(rows)
 
 
 def count_to_hash(at: datetime) -> int:
@@ -227,8 +231,11 @@ def settle(at: datetime) -> None:
 
 def to_recipient(recipient: str, messages: str) -> tuple[ColumnElement[bool], ...]:
     """Which deliveries are to this address, of letters whose name begins so."""
-    letters = select(Body.id).where(Body.message.startswith(messages, autoescape=True))
-    return Delivery.recipient_key == _key(recipient), Delivery.body_id.in_(letters)
+    letter = aliased(Body)
+    is_such = select(letter.id).where(
+        letter.id == Delivery.body_id, letter.message.startswith(messages, autoescape=True)
+    )
+    return Delivery.recipient_key == _key(recipient), is_such.exists()
 
 
 def is_free(at: datetime) -> ColumnElement[bool]:

@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import text as sql_text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal import text
@@ -120,11 +121,17 @@ class Reason(StrEnum):
     COMPLAINED = "complained"
 
 
+_TO_REMIND = sql_text("answer = 'confirm' AND source <> 'import' AND reminded_at IS NULL")  # `reminders.py`
+
+
 class Signup(Base):
     """One accepted sign-up: our promise to answer it. The person's columns are never changed, only what we did."""
 
     __tablename__ = "signup"
-    __table_args__ = (Index("ix_signup_due", "answered_at", "due_at"),)
+    __table_args__ = (
+        Index("ix_signup_due", "answered_at", "due_at"),
+        Index("ix_signup_to_remind", "answered_at", sqlite_where=_TO_REMIND, postgresql_where=_TO_REMIND),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     form_token: Mapped[str] = mapped_column(String(120), unique=True)
@@ -159,6 +166,7 @@ class Subscriber(Base):
         CheckConstraint("language IN ('en', 'es')", name="language"),
         CheckConstraint("(state = 'paused') = (paused_until IS NOT NULL)", name="paused_until"),
         Index("ix_subscriber_state", "state", "paused_until"),
+        Index("ix_subscriber_of_state", "state", "id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -197,6 +205,7 @@ class Subscription(Base):
     __tablename__ = "subscription"
     __table_args__ = (
         UniqueConstraint("subscriber_id", "topic"),
+        Index("ix_subscription_of_topic", "topic", "state", "subscriber_id"),
         CheckConstraint("topic IN ('news', 'research', 'pharmacy')", name="topic"),
         CheckConstraint("state IN ('chosen', 'stopped')", name="state"),
     )

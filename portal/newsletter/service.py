@@ -120,7 +120,7 @@ def answer_signups(*, keys: Sequence[str], at: datetime, limit: int = BATCH) -> 
         try:
             with transaction():
                 signup = _next_due(at)
-                if signup is None or _hold_everybody(at):
+                if signup is None or _is_enough(at, answered):
                     return answered
                 signup_id = signup.id
                 if _hold_network(signup, at):
@@ -141,7 +141,8 @@ def answer_signups(*, keys: Sequence[str], at: datetime, limit: int = BATCH) -> 
             if signup_id is None:
                 raise
             with transaction():
-                _put_off(Signup.id == signup_id, until=at + REST_AFTER_FAULT)
+                waits = update(Signup).where(Signup.id == signup_id, Signup.answered_at.is_(None))
+                db.session.execute(waits.values(due_at=at + REST_AFTER_FAULT))
             continue
         answered += 1
     return answered
@@ -247,13 +248,13 @@ def _is_asked_again(signup: Signup) -> bool:
     return db.session.scalar(later.limit(1)) is not None
 
 
-def _hold_everybody(at: datetime) -> bool:
-    """Whether the portal has mailed enough for now: then all who wait do so until the hour is over."""
+def _is_enough(at: datetime, answered: int) -> bool:
+    """Whether the portal has mailed enough for now: all who wait go on doing so, and no row says it of each."""
     span, most = EVERYBODY
     if _mailed_since(at - span) < most:
         return False
-    held = _put_off(until=_free_again(at, span))
-    log.warning("sign-up mails are at their limit", extra={"waiting": held, "limit": most})
+    if answered:  # once, as it begins
+        log.warning("sign-up mails are at their limit", extra={"limit": most})
     return True
 
 
@@ -276,8 +277,3 @@ def _free_again(at: datetime, span: timedelta, *only: object) -> datetime:
         *only,  # type: ignore[arg-type]
     )
     return (db.session.scalar(oldest) or at) + span
-
-
-def _put_off(*which: object, until: datetime) -> int:
-    waiting = update(Signup).where(Signup.answered_at.is_(None), Signup.due_at < until, *which)  # type: ignore[arg-type]
-    return len(db.session.scalars(waiting.values(due_at=until).returning(Signup.id)).all())

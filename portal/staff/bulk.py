@@ -10,7 +10,7 @@ from portal.clock import now
 from portal.db import transaction
 from portal.desk import perform
 from portal.desk.acts import Act
-from portal.desk.search import Filters
+from portal.desk.filters import Filters
 from portal.errors import PortalError
 from portal.people.models import Role, User
 from portal.signin.gate import current, guarded, keeps_text

@@ -12,6 +12,7 @@ from portal.clock import now
 from portal.db import transaction
 from portal.mail import lanes
 from portal.mail.letters import LETTERS
+from portal.mail.models import State
 from portal.people.models import Role
 from portal.signin.gate import current, guarded
 from portal.staff import naming
@@ -40,7 +41,7 @@ def mail() -> ResponseReturnValue:
             alert=_said(),
             held=[_trouble(row, about) for row in held],
             put_off=[_trouble(row, about) for row in put_off],
-            counts=lanes.counts(),
+            counts=lanes.counts((State.QUEUED, State.HELD, State.DEAD)),
             oldest_due=lanes.oldest_due(now()),
             dead=[_trouble(row, about) for row in dead],
             resting=[_trouble(row, about) for row in resting],

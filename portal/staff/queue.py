@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,9 +15,9 @@ from portal.db import transaction
 from portal.desk import away, drafts, narrowing, perform, saved
 from portal.desk import search as queue
 from portal.desk.cursor import is_id
-from portal.desk.search import SORT_ANSWER_BY, SORT_NEWEST, Filters
+from portal.desk.filters import NAMES, SHORT, SORT_ANSWER_BY, Filters
 from portal.errors import NotFound
-from portal.intake.models import KIND_LABELS, Kind, Request
+from portal.intake.models import KIND_LABELS, Kind
 from portal.people import accounts
 from portal.people.models import Role, User
 from portal.signin.gate import current, guarded, keeps_text
@@ -61,7 +60,7 @@ def requests() -> ResponseReturnValue:
         return redirect(list_address(kept), 303)
     filters, after = Filters.parse(request.args), request.args.get("after")
     shown = the_list(filters, after)
-    if not shown["lines"] and after is not None:
+    if not shown["lines"] and after is not None and shown["looked_at"] is None:
         return redirect(list_address(filters.args()), 303)
     done = "All that you had is handed over." if request.args.get("done") == "handed-over" else ""
     return web.private(web.page(PAGE, done=done, **shown))
@@ -111,9 +110,10 @@ def the_list(
         "may_claim": may_claim,
         "previous": _page(filters, found.previous),
         "next": _page(filters, found.next),
-        "shown": f"Showing {len(lines)} of {_number(found.total)}" if found.total > len(lines) else "",
+        "shown": _showing(len(lines), found.total or 0),
+        "looked_at": queue.LOOKED_AT if found.total is None else None,
         "is_empty": not found.rows and queue.is_empty(),
-        "next_due": None if found.rows else _next_due(by, at),
+        "next_due": None if found.rows else queue.soonest(),
         "open_now": found.counts.open,
         "hand_over": _hand_over_form(by) if filters.owner == "me" and found.counts.mine else None,
         "bulk": bulk,
@@ -128,13 +128,23 @@ def _hand_over_form(by: User) -> HandOverForm:
     return form
 
 
+def _showing(count: int, total: int) -> str:
+    return f"Showing {count} of {_number(total)}" if total > count else ""
+
+
 def _number(total: int) -> str:
     return f"{total:,}" if total < queue.COUNTED_TO else f"{total:,} or more"
 
 
+def _some(count: int, is_capped: bool) -> int | str:
+    return f"{count}+" if is_capped and count == queue.COUNTED_TO else count
+
+
 def _caption(found: queue.Listing, filters: Filters) -> str:
     total, noun = found.total, "request" if found.total == 1 else "requests"
-    order = "the newest first" if filters.sort == SORT_NEWEST else "the soonest promise first"
+    order = "the newest first" if filters.is_newest_first else "the soonest promise first"
+    if total is None:
+        return f"Requests that hold these words, {order}"
     over = f"; {_number(found.over)} of them closed, answered or spam" if found.over else ""
     return f"{_number(total)} {noun}, {order}{over}"
 
@@ -145,7 +155,7 @@ def _page(filters: Filters, cursor: str | None) -> str | None:
 
 def list_address(args: Mapping[str, str]) -> str:
     """The address of a list; only parameters it knows."""
-    known: dict[str, Any] = {name: args[name] for name in (*queue.NAMES, "after") if name in args}
+    known: dict[str, Any] = {name: args[name] for name in (*NAMES, "after") if name in args}
     return url_for("queue.requests", **known)
 
 
@@ -153,7 +163,9 @@ def _tab(view: View, is_current: bool, counts: queue.Counts) -> dict[str, Any]:
     return {
         "href": list_address(view.filters.args()),
         "text": view.tab,
-        "count": getattr(counts, view.count) if view.count else None,
+        "count": _some(getattr(counts, view.count), view.count in ("spam", "refused"))
+        if view.count
+        else None,
         "current": is_current,
     }
 
@@ -206,7 +218,7 @@ def _active(filters: Filters, by: User) -> list[tuple[str, str]]:
 
 def _columns(filters: Filters, may_claim: bool) -> list[Any]:
     """The headings; the one the list is sorted by says so."""
-    newest = filters.sort == SORT_NEWEST
+    newest = filters.is_newest_first
     columns: list[Any] = [
         {"label": "Choose", "hidden": True},
         "Request",
@@ -219,12 +231,10 @@ def _columns(filters: Filters, may_claim: bool) -> list[Any]:
     by_promise = filters.args(sort=SORT_ANSWER_BY)
     if newest:
         columns.append({"label": "Received", "sort": "descending"})
-        columns.append({"label": "Answer by", "href": list_address(by_promise)})
+        is_offered = filters.shows in SHORT
+        columns.append(
+            {"label": "Answer by", "href": list_address(by_promise)} if is_offered else "Answer by"
+        )
     else:
         columns.append({"label": "Answer by", "sort": "ascending"})
     return [*columns, {"label": "Act", "hidden": True}] if may_claim else columns
-
-
-def _next_due(by: User, at: datetime) -> Request | None:
-    rows = queue.listing(Filters(), by=by, at=at, limit=1).rows
-    return rows[0].request if rows else None

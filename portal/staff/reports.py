@@ -24,7 +24,7 @@ from portal.db import db, transaction
 from portal.desk import figures, narrowing
 from portal.desk import search as queue
 from portal.desk.figures import Report
-from portal.desk.search import Filters
+from portal.desk.filters import Filters
 from portal.errors import Refused
 from portal.intake import kinds
 from portal.intake.models import Kind, Request

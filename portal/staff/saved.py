@@ -9,7 +9,7 @@ from portal import addresses, web
 from portal.db import transaction
 from portal.desk import saved
 from portal.desk.cursor import is_id
-from portal.desk.search import Filters
+from portal.desk.filters import Filters
 from portal.errors import Refused
 from portal.people.models import Role
 from portal.signin.gate import current, guarded, keeps_text

@@ -57,7 +57,7 @@ def subscribers() -> ResponseReturnValue:
             "staff/subscribers.html",
             form=FilterForm(request.args),
             people=found,
-            counts={STATES[State(state)]: count for state, count in roster.counts().items()},
+            counts={STATES[State(state)]: _number(count) for state, count in roster.counts().items()},
             states=STATES,
             topics=TOPICS,
             languages=LANGUAGES,
@@ -199,6 +199,10 @@ def _page(subscriber: Subscriber, form: UndoForm) -> Response:
             is_manager=current().role == Role.MANAGER,
         )
     )  # fmt: skip
+
+
+def _number(count: int) -> int | str:
+    return count if count < roster.COUNTED_TO else f"{count:,} or more"
 
 
 def _filters() -> roster.Filters:

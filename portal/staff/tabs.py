@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from portal.desk.search import (
+from portal.desk.filters import (
     ALL_WORD,
     CALL_WORD,
     LATE_WORD,
@@ -101,7 +101,7 @@ STATUS_CHOICES = {
     **{status.value: label for status, label in STATUS_LABELS.items()},
     ALL_WORD: "All",
 }
-SORT_CHOICES = {SORT_ANSWER_BY: "Soonest first", SORT_NEWEST: "Newest first"}
+SORT_CHOICES = {SORT_ANSWER_BY: "Soonest first (open ones)", SORT_NEWEST: "Newest first"}
 
 
 def view_of(filters: Filters) -> View | None:

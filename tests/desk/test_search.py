@@ -11,7 +11,8 @@ from sqlalchemy import update
 from portal.clock import now
 from portal.db import db, transaction
 from portal.desk import search as queue
-from portal.desk.search import Filters
+from portal.desk.filters import Filters
+from portal.intake import terms
 from portal.intake.models import Request, Status
 from portal.people.models import User
 from tests.intake.samples import staff, submit, submit_resource
@@ -61,7 +62,7 @@ def test_only_open_requests_unless_asked(app: Flask, ada: User) -> None:
     assert found(app, ada) == [one]
     assert found(app, ada, status="closed") == [two]
     assert found(app, ada, status="spam") == [three]
-    assert found(app, ada, status="all") == [one, two, three]
+    assert found(app, ada, status="all") == [three, two, one]  # of which some are over: newest first
 
 
 def test_filters_go_together(app: Flask, ada: User) -> None:
@@ -275,3 +276,64 @@ def test_other_requests_of_the_same_prescriber_newest_first(app: Flask, clock: A
     with app.app_context():
         request = db.session.scalars(db.select(Request).where(Request.reference == three)).one()
         assert [other.reference for other in queue.others_of(request)] == [two, one]
+
+
+def test_what_is_over_stands_newest_first_whatever_is_asked(app: Flask, clock: Any, ada: User) -> None:
+    one = put(app, submit(app, "t-1"), status=Status.CLOSED)
+    clock.tick(hours=1)
+    two = put(app, submit(app, "t-2"), status=Status.CLOSED)
+
+    assert (
+        found(app, ada, status="closed") == found(app, ada, status="closed", sort="answer_by") == [two, one]
+    )
+    assert found(app, ada, q="ruiz") == [two, one]
+    assert Filters(status="closed").is_newest_first
+    assert not Filters(status="waiting").is_newest_first
+
+
+@pytest.mark.parametrize("few", [1000, 0])
+def test_filters_go_with_a_search_whether_its_words_are_rare_or_not(
+    app: Flask, ada: User, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terms, "FEW", few)
+    mine, closed, _ = many(app, 3)
+    put(app, mine, owner_id=ada.id, status=Status.IN_PROGRESS)
+    put(app, closed, owner_id=ada.id, status=Status.CLOSED)
+    submit_resource(app)
+
+    assert found(app, ada, q="ana ruiz", owner="me") == [closed, mine]
+    assert found(app, ada, q="ana ruiz", owner="me", status="open") == [mine]
+    assert found(app, ada, q="ana ruiz", status="closed", owner=str(ada.id), kind="consultation") == [closed]
+    assert found(app, ada, q="ana park") == found(app, ada, q="ana ruiz", kind="resource") == []
+
+
+def test_words_that_very_many_hold_are_looked_for_in_pieces(
+    app: Flask, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each page ends after so many requests; on and back, every one that is found stands on exactly one page."""
+    monkeypatch.setattr(terms, "FEW", 0)
+    monkeypatch.setattr(queue, "LOOKED_AT", 4)
+    asked = [
+        submit(app, f"t-{n}", name="Ana Ruiz" if n % 5 == 0 else "Ben Smith", email="x@y.example")
+        for n in range(14)
+    ]
+    expected = [reference for n, reference in enumerate(asked) if n % 5 == 0][::-1]
+    filters, after = Filters(q="ruiz"), None
+    seen: list[list[str]] = []
+    back: list[list[str]] = []
+
+    with app.app_context():
+        while True:
+            page = queue.listing(filters, by=ada, at=now(), after=after, limit=2)
+            assert page.total is None
+            seen.append([row.request.reference for row in page.rows])
+            if page.next is None:
+                break
+            after = page.next
+        while page.previous is not None:
+            page = queue.listing(filters, by=ada, at=now(), after=page.previous, limit=2)
+            back.append([row.request.reference for row in page.rows])
+
+    assert [reference for rows in seen for reference in rows] == expected
+    assert max(map(len, seen)) <= 2
+    assert [reference for rows in back[::-1] for reference in rows] == [r for rows in seen[:-1] for r in rows]

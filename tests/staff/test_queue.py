@@ -7,6 +7,8 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
+from portal.desk import search
+from portal.intake import terms
 from tests.conftest import Clock
 from tests.pages import Page, Visitor, local, words
 from tests.staff.conftest import Colleague
@@ -132,7 +134,7 @@ def test_each_view_counts_what_it_lists(ask: Ask, signed_in: SignedIn, clock: Cl
         ("owner=none", ["Ana Ruiz", "Lee Park"]),
         ("owner=me", []),
         ("status=in_progress", []),
-        ("status=all", ["Ana Ruiz", "Lee Park"]),
+        ("status=all", ["Lee Park", "Ana Ruiz"]),
         ("q=1234567893", ["Ana Ruiz"]),
         ("q=ruiz", ["Ana Ruiz"]),
         ("q=park+family", ["Lee Park"]),
@@ -270,3 +272,21 @@ def test_staff_begin_at_the_queue(signed_in: SignedIn) -> None:
     answer = signed_in("desk").get("/staff")
 
     assert local(answer.headers["Location"]) == "/staff/requests"
+
+
+def test_a_search_for_what_very_many_hold_says_so_and_leads_on(
+    ask: Ask, signed_in: SignedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terms, "FEW", 0)
+    monkeypatch.setattr(search, "LOOKED_AT", 2)
+    ask(name="Ana Ruiz")
+    for number in range(3):
+        ask(name=f"Ben Smith {number}", email="ben@clinic.example")
+
+    page = signed_in("desk").open("/staff/requests?q=ruiz")
+
+    page.sees("None of the 2 requests looked at holds all of these words.", "Next")
+    last = page.follow("Next")
+    assert caption(last) == "Requests that hold these words, the newest first"
+    last.sees("Ana Ruiz")
+    assert last.follow("Previous").address.startswith("/staff/requests?q=ruiz")

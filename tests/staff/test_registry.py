@@ -10,7 +10,7 @@ from flask import Flask
 
 from portal.clock import now
 from portal.db import db
-from portal.desk.search import Filters
+from portal.desk.filters import Filters
 from portal.intake import checks
 from portal.intake.models import Message
 from portal.npi.boards import look_ups

@@ -19,8 +19,8 @@ from portal.clock import now
 from portal.db import db, transaction
 from portal.desk import figures
 from portal.desk import search as queue
+from portal.desk.filters import REAL_WORD, SORT_NEWEST, Filters
 from portal.desk.models import CallOutcome, Contact, ContactKind
-from portal.desk.search import Filters
 from portal.intake.models import Request, Status, Topic
 from portal.npi.verdicts import Verdict
 from portal.settings import settings
@@ -180,7 +180,7 @@ def test_a_report_asks_few_questions_and_writes_nothing(app: Flask, fortnights: 
 def test_the_days_of_a_report_are_found_by_an_index(app: Flask) -> None:
     if db_is_other(app):
         pytest.skip("the plan is SQLite's")
-    base = Filters(status=queue.REAL_WORD, since="2026-01-01", until="2026-01-31", sort=queue.SORT_NEWEST)
+    base = Filters(status=REAL_WORD, since="2026-01-01", until="2026-01-31", sort=SORT_NEWEST)
     with app.app_context():
         query = select(Request.id).where(*queue.conditions(base, 1, now()))
         sql = str(query.compile(db.engine, compile_kwargs={"literal_binds": True}))
