@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -13,11 +12,10 @@ from pathlib import Path
 import click
 from flask.cli import AppGroup
 
-from portal.clock import now
 from portal.commands import refusals
 from portal.errors import Refused
-from portal.npi import importing, number
 from portal.npi import index as registry
+from portal.npi import number
 from portal.npi.verdicts import Provider, Typed, judge
 from portal.settings import settings
 
@@ -42,30 +40,11 @@ def npi_check(npi: str) -> None:
     required=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
-@refusals
 def npi_import(files: tuple[Path, ...]) -> None:
     """Take files of the national registry (NPPES: monthly, weekly, deactivated) into the index, in this order."""
-    os.nice(10)
-    for file in files:
-        with click.progressbar(length=1000, label=file.name, file=sys.stderr, show_eta=True) as bar:
-            started, shown = time.monotonic(), 0
-
-            def progress(done: int, whole: int, rows: int) -> None:
-                nonlocal shown
-                bar.label = f"{file.name} {rows / max(time.monotonic() - started, 0.001):,.0f} rows/s"  # noqa: B023
-                step = done * 1000 // max(whole, 1) - shown
-                shown += step
-                bar.update(step)
-
-            source = importing.take(file, settings().INSTANCE_DIR, at=now(), progress=progress)
-        if source is None:
-            click.echo(f"{file.name} is in the index already: nothing was changed.")
-            continue
-        replaced = f", {source.replaced} characters that were no UTF-8 replaced" if source.replaced else ""
-        click.echo(
-            f"{source.name}: {source.kind}, {source.rows:,} rows, as of {source.as_of}{replaced}.\n"
-            f"  SHA-256 {source.sha256}"
-        )
+    words = [sys.executable, "-m", "portal.npi.program", str(settings().INSTANCE_DIR), *map(str, files)]
+    # This process has the whole portal in its memory, and for minutes: the one that it becomes has not.
+    os.execv(sys.executable, words)  # noqa: S606 - our own words
 
 
 @npi_group.command("show")
