@@ -286,6 +286,9 @@ CONTROLS = {
     "house/test_law.py::the_law_refuses": "the law of imports refuses what is against it",
 }
 
+CROWDS = (
+    "\n## Held under load\n"  # what follows it is measured and written by `python -m bench.crowd --write`
+)
 SECOND = "held alone, at the second try"
 WALK = "house/test_walk.py::"
 SESSIONS = "signin/test_sessions.py::"
@@ -652,7 +655,9 @@ def main(words: list[str]) -> int:
         return 0
     form = "short" if "--short" in words else "long"
     outcomes = run(full=form == "long")
-    (DOCS / "faults.md").write_text(faults_page(outcomes, form), encoding="utf-8")
+    page = DOCS / "faults.md"
+    _, crowds, measured = page.read_text(encoding="utf-8").partition(CROWDS)
+    page.write_text(faults_page(outcomes, form) + crowds + measured, encoding="utf-8")
     return 1 if any(how == "FAILED" for how, _ in outcomes.values()) else 0
 
 
