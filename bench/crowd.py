@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.live import ROOT, Live
-from tests.promises import CROWDS
+from tests.promises import CROWDS as TITLE
 from tests.proxies import NAME, PROXIES, Https, Place, running
 
 ASKED = 300  # times in a round
@@ -41,9 +41,10 @@ HEADING = (
     "| before the portal | crowd | p99 without | p99 with | ratio | first after |\n|---|---|--:|--:|--:|--:|"
 )
 WORDS = """
-The front page, opened anew {asked} times in each of {rounds} rounds, without and beside connections of many addresses that say nothing,
-or a byte each half second; then once when they are gone (`python -m bench.crowd --write`, loopback, portal, proxy,
-crowd and reader on the same two cores). 20,000 ms is one that did not come.
+The front page, opened anew {asked} times in each of {rounds} rounds, without and beside connections of many
+addresses that say nothing, or a byte each half second; then once when they are gone
+(`python -m bench.crowd --write`, loopback; portal, proxy, crowd and reader share two cores).
+20,000 ms: it did not come.
 
 """
 
@@ -98,10 +99,11 @@ class Crowd:
         with selectors.DefaultSelector() as selector:
             for connection in self._held:
                 selector.register(connection, selectors.EVENT_READ)
-            gone = {key.fileobj for key, _ in selector.select(0)}
-        for connection in gone:
-            connection.close()  # type: ignore[union-attr]
-        self._held = [connection for connection in self._held if connection not in gone]
+            gone = {key.fd for key, _ in selector.select(0)}
+        for connection in self._held:
+            if connection.fileno() in gone:
+                connection.close()
+        self._held = [connection for connection in self._held if connection.fileno() >= 0]
 
 
 def plain(live: Live) -> Ask:
@@ -149,7 +151,7 @@ def measure(ask: Ask, port: int) -> Iterator[tuple[str, float, float, float]]:
 
 
 def main(words: list[str]) -> int:
-    """Measure and print, and with --write put it into docs/faults.md; what falls short is marked, and ends nothing."""
+    """Measure and print, and with --write put it into docs/faults.md; what falls short is marked."""
     lines = [HEADING]
     with tempfile.TemporaryDirectory() as name:
         for where in [word for word in words if word != "--write"] or ["alone", *PROXIES]:
@@ -160,15 +162,17 @@ def main(words: list[str]) -> int:
                 lines.append(line)
     if "--write" in words:
         page = ROOT / "docs" / "faults.md"
-        before = page.read_text().partition(CROWDS)[0]
-        page.write_text(before + CROWDS + WORDS.format(rounds=ROUNDS, asked=ASKED) + "\n".join(lines) + "\n")
+        before = page.read_text().partition(TITLE)[0]
+        page.write_text(before + TITLE + WORDS.format(rounds=ROUNDS, asked=ASKED) + "\n".join(lines) + "\n")
     return 0
 
 
 def _lines(where: str, folder: Path) -> Iterator[str]:
     is_alone = where == "alone"
-    settings = {} if is_alone else {"BASE_URL": f"https://{NAME}", "TRUSTED_PROXIES": "1"}
-    live = Live(folder / "instance", **settings).migrate()
+    if is_alone:
+        live = Live(folder / "instance").migrate()
+    else:
+        live = Live(folder / "instance", BASE_URL=f"https://{NAME}", TRUSTED_PROXIES="1").migrate()
     try:
         live.start_web()
         with contextlib.nullcontext() if is_alone else running(where, folder, live.port) as place:
