@@ -8,19 +8,17 @@ moved under its heading, or others are added around it, it stays the same.
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from markdown_it.tree import SyntaxTreeNode
 
 from portal import addresses
-from portal.library.cards import Card
 from portal.library.pages import Page
 from portal.library.references import Reference
 
 KEY = 12  # characters of a digest that name a statement on its page
-CARD = "card"  # the anchor of the wallet card's words, which are signed with the patients' page
 
 # Where an error could hurt somebody soon: opioids and withdrawal, surgery, pregnancy, children, thoughts of suicide.
 _GRAVE = re.compile(
@@ -79,40 +77,50 @@ class Statement:
     digest: str
     risk: Risk
     basis: tuple[Basis, ...]
+    address: str  # where it is read
 
     @property
     def key(self) -> str:
         """Its name on its page."""
         return self.digest[:KEY]
 
-    @property
-    def address(self) -> str:
-        """Where it is read."""
-        return f"{self.page}#{self.anchor}" if self.anchor and self.anchor != CARD else self.page
+
+@dataclass(frozen=True)
+class Sheet:
+    """What is printed under a page's signature and is no part of its text; `words` are its statements."""
+
+    anchor: str
+    heading: str
+    address: str
+    words: tuple[str, ...]
 
 
-def statements(page: Page, works: Mapping[str, Reference], card: Card | None = None) -> tuple[Statement, ...]:
-    """Every statement of a text, in its order; one that stands twice under the same heading is one.
+def statements(
+    page: Page, works: Mapping[str, Reference], sheets: Iterable[Sheet] = ()
+) -> tuple[Statement, ...]:
+    """Every statement of a text, in its order, and of the sheets under its signature.
 
-    With `card`, those of the wallet card come last: it is printed under the same signature.
+    One that stands twice under the same heading is one.
     """
     found: dict[str, Statement] = {}
-    for anchor, heading, words, node in _parts(page, card):
-        one = _statement(page, anchor, heading, " ".join(words.split()), node, works)
+    for anchor, heading, words, node in _parts(page):
+        address = f"{page.path}#{anchor}" if anchor else page.path
+        one = _statement(page, anchor, heading, words, node, works, address)
         found.setdefault(one.digest, one)
+    for sheet in sheets:
+        for words in sheet.words:
+            one = _statement(page, sheet.anchor, sheet.heading, words, None, works, sheet.address)
+            found.setdefault(one.digest, one)
     return tuple(found.values())
 
 
 _Part = tuple[str, str, str, SyntaxTreeNode | None]
 
 
-def _parts(page: Page, card: Card | None) -> Iterator[_Part]:
+def _parts(page: Page) -> Iterator[_Part]:
     yield "", page.title, page.description, None
     walk = _Walk(page.title)
     yield from walk.through(SyntaxTreeNode(page.document.tokens).children)
-    if card:
-        for said in (f"{card.front}. {card.warning}", *card.points, card.help):
-            yield CARD, card.title, said, None
 
 
 class _Walk:
@@ -182,7 +190,9 @@ def _statement(
     words: str,
     node: SyntaxTreeNode | None,
     works: Mapping[str, Reference],
+    address: str,
 ) -> Statement:
+    words = " ".join(words.split())
     parts = list(node.walk()) if node else []
     keys = (key for part in parts if part.type == "citation" for key in part.meta["keys"])
     cited = tuple(dict.fromkeys(keys))
@@ -196,6 +206,7 @@ def _statement(
         works=cited,
         digest=hashlib.sha256(whole.encode()).hexdigest(),
         risk=_risk(page, f"{heading} {words}"),
+        address=address,
         basis=_basis(page, words, [works[key] for key in cited if key in works], leads_on=leads_on),
     )
 

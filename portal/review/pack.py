@@ -164,7 +164,7 @@ def _statement(row: Row, works: Mapping[str, Reference]) -> str:
     cited = []
     for work in (works[key] for key in row.one.works):
         said = f"{work.brief} {work.finding[:1].upper()}{work.finding[1:]}" if work.finding else work.brief
-        cited.append(array((words(said), quoted(work.address))))
+        cited.append(array((words(said), quoted(work.place), quoted(work.address))))
     basis = ", ".join(row.one.basis).capitalize()
     return call(
         "statement",

@@ -7,9 +7,11 @@ page: whoever agrees to many at once agrees to those that the page showed them, 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -18,9 +20,8 @@ from sqlalchemy import select
 from portal import addresses, audit
 from portal.db import db
 from portal.errors import Conflict, Forbidden, Refused
-from portal.library.cards import Card
 from portal.library.pages import Library, Page
-from portal.library.statements import Risk, Statement, statements
+from portal.library.statements import Risk, Sheet, Statement, statements
 from portal.people.models import Role
 from portal.review.models import TextVerdict, Verdict
 
@@ -29,6 +30,9 @@ KEYS_IN_ENTRY = 30  # what one entry of the trail has room for
 ONLY_PHARMACISTS = "Only a pharmacist may sign a text."
 CHANGED = "The text is another than the one you were shown. Nothing was signed; what is new is marked below."
 SAY_WHAT = "Say what it should say instead"
+
+PLAN = Path(__file__).resolve().parents[2] / "templates" / "resource" / "plan.html"
+_MESSAGE = re.compile(r'_\("([^"]+)"\)')
 
 Cut = Mapping[str, tuple[Statement, ...]]
 
@@ -112,11 +116,26 @@ def signable(library: Library) -> tuple[Page, ...]:
 
 
 def cut(library: Library) -> dict[str, tuple[Statement, ...]]:
-    """The statements of every text that waits, by its address."""
-    cards: dict[str, Card | None] = {addresses.PATIENTS: library.cards.get("en")}
+    """The statements of every text that waits, by its address.
+
+    The wallet card is signed with the patients' page, the words of the dose plan with the dosing chapter: they are
+    printed under the marks of these.
+    """
+    sheets: dict[str, Sheet] = {addresses.DOSING: _plan()}
+    if card := library.cards.get("en"):
+        said = (f"{card.front}. {card.warning}", *card.points, card.help)
+        sheets[addresses.PATIENTS] = Sheet("card", card.title, addresses.CARD, said)
     return {
-        page.path: statements(page, library.references, cards.get(page.path)) for page in signable(library)
+        page.path: statements(page, library.references, [sheets[page.path]] if page.path in sheets else [])
+        for page in signable(library)
     }
+
+
+def _plan() -> Sheet:
+    """The patient's dose plan, a line of its template each; labels of what is written in are no statements."""
+    lines = (_MESSAGE.findall(line) for line in PLAN.read_text("utf-8").splitlines())
+    said = tuple(" ".join(messages) for messages in lines if messages and messages[-1].endswith("."))
+    return Sheet("plan", "The patient's dose plan", addresses.DOSE_PLAN, said)
 
 
 def standings(library: Library, of: Cut) -> tuple[Standing, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,20 @@ def test_a_passage_that_rests_on_nothing_says_so(library: Library) -> None:
 
     assert {"withdrawal", "urine"} <= bare
     assert not [one for one in safety if Basis.NONE in one.basis and one.works]
+
+
+def test_the_sentences_of_the_dose_plan_are_signed_with_the_dosing_chapter(library: Library) -> None:
+    found = [one for one in signing.cut(library)["/prescribers/dosing"] if one.anchor == "plan"]
+
+    assert {one.address for one in found} == {"/prescribers/dose-plan"}
+    said = [one.words for one in found]
+    assert [
+        one for one in said if one.endswith("Never take extra opioids to make up for it. That can kill you.")
+    ]
+    assert [one for one in said if one.startswith("Stop, and call today: yellow skin or eyes")]
+    assert not [one for one in said if one.endswith(":") or "%(" in one]
+    sentences = re.findall(r'_\("([^"]+[.])"\)', signing.PLAN.read_text("utf-8"))
+    assert len(sentences) > 12 and all(any(one in line for line in said) for one in sentences)
 
 
 def test_the_wallet_card_is_signed_with_the_patients_page(library: Library) -> None:
