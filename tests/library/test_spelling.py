@@ -54,7 +54,7 @@ def library() -> Library:
 
 
 def written(library: Library, language: str) -> Iterable[str]:
-    """Texts, card, messages; in English the notes on the works and the templates of staff and mails too."""
+    """Texts, card, messages; in English the notes on the works too."""
     yield from (page.text for page in library.pages.values() if page.language == language)
     card = library.cards[language]
     yield from (card.how, card.front, card.warning, *card.blanks, card.help)
@@ -65,7 +65,6 @@ def written(library: Library, language: str) -> Iterable[str]:
     if language == "en":
         yield from card.points
         yield from (work.finding for work in library.references.values())
-        yield from (path.read_text("utf-8") for path in (ROOT / "templates" / "staff").glob("*.html"))
 
 
 def own_words(language: str) -> list[str]:
