@@ -105,10 +105,13 @@ def anew(raw: bytes) -> Anew:
     try:
         with Image.open(io.BytesIO(raw), formats=PICTURE_FORMATS) as opened:
             opened.draft("RGB", (2 * WIDTH, 2 * WIDTH))  # a JPEG is decoded no larger than is needed
-            turned = ImageOps.exif_transpose(opened)
-            if turned.mode.startswith(("I", "F")):
+            if opened.mode.startswith(("I", "F")):
                 raise Refused("Save the picture with 8 bits a color and send it again", field="file")
-            pixels = _in_srgb(turned)
+            if opened.mode in ("RGB", "RGBA", "CMYK", "L", "LA"):
+                # Before anything else is made of so many pixels; however it is turned, it fits then.
+                opened.thumbnail((max(WIDTH, HEIGHT), max(WIDTH, HEIGHT)))
+            ImageOps.exif_transpose(opened, in_place=True)
+            pixels = _in_srgb(opened)
     except Refused:
         raise
     except Exception as error:  # what a decoder makes of a broken file is anything
