@@ -33,7 +33,6 @@ from portal.newsletter import subscriptions
 from portal.newsletter.models import Language, Subscription, Topic, TopicState
 from portal.newsletter.models import State as Person
 from tests import postgres, world
-from tests.conftest import _dispose
 from tests.deadly import STEPS
 from tests.editions.conftest import DRAFT
 from tests.figures import Figure, amount, is_full
@@ -67,9 +66,14 @@ def portal_on(tmp_path: Path, sink: Sink) -> Iterator[Callable[..., Live]]:
 def inside(live: Live) -> Iterator[Flask]:
     """The portal's own code, on its database, in this process."""
     app = create_app(Config.from_env(live.env))
-    with app.app_context():
-        yield app
-    _dispose(app)
+    try:
+        with app.app_context():
+            yield app
+    finally:
+        for face in (app, app.extensions["staff"]):
+            with face.app_context():
+                db.session.remove()
+                db.engine.dispose()
 
 
 def begin(people: int) -> None:
