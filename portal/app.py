@@ -79,6 +79,7 @@ from portal.staff import (
     case,
     editions,
     gallery,
+    keys,
     oversight,
     people,
     prescribers,
@@ -145,7 +146,7 @@ COMMANDS = (
 LEAVING = (perform.hand_back,)
 STAFF = (
     signin_views.bp,
-    *(queue.bp, bulk.bp, saved.bp, away.bp, case.bp),
+    *(queue.bp, bulk.bp, saved.bp, away.bp, keys.bp, case.bp),
     oversight.mail_bp,
     trail.bp,
     *(reports.bp, reports.rows_bp),

@@ -648,6 +648,14 @@ def _(stage: Stage) -> None:
     stage.press("Mark: do not contact")
 
 
+scene("staff keys", "keys.keys")(lambda stage: stage.as_staff("Ada").open("/staff/requests/keys"))
+
+
+@scene("staff request on paper", "case.show", pictures="request-on-paper print")
+def _(stage: Stage) -> None:
+    open_request(stage, "Ada", name="Walter Osei", status=Status.IN_PROGRESS)
+
+
 @scene("staff queue, several at once", "bulk.act", pictures="bulk")
 def _(stage: Stage) -> None:
     queue(stage)
@@ -1065,6 +1073,7 @@ BUTTONS = {
     "queue.hand_over",
     "away.back",
     "saved.forget",
+    "keys.switch",
     "case.insert",
     "prescribers.contact",
     "prescribers.no_contact",

@@ -53,6 +53,14 @@ def habit_of(user_id: int) -> Habit:
     return db.session.get(Habit, user_id) or Habit(user_id=user_id, away_until=None, has_keys=False)
 
 
+def use_keys(user_id: int, is_on: bool) -> None:
+    """Let keys act for this person, or not."""
+    habit = habit_of(user_id)
+    habit.has_keys = is_on
+    db.session.add(habit)
+    db.session.flush()
+
+
 def leave(user: User, last: date | None, *, by: Actor, at: datetime) -> None:
     """Mark somebody away until the end of that day, or back where there is none. Raises Refused."""
     if last is not None and not today(at) <= last <= today(at) + LONGEST:

@@ -16,6 +16,7 @@ from portal.people.models import Role, User
 from portal.signin.gate import current, guarded, keeps_text
 from portal.staff import queue
 from portal.staff.bulk_forms import BULK_ACTS, CHOOSE, NOT_AN_ACT, BulkForm, Outcome
+from portal.staff.ways import list_address
 
 bp = guarded("bulk", Role.DESK, Role.PHARMACIST, Role.MANAGER)
 
@@ -23,7 +24,7 @@ bp = guarded("bulk", Role.DESK, Role.PHARMACIST, Role.MANAGER)
 @bp.get(f"{addresses.STAFF_REQUESTS}/bulk")
 def back() -> ResponseReturnValue:
     """Whoever comes here by GET (after signing in again, say) lands on the list."""
-    return redirect(queue.list_address({}), 303)
+    return redirect(list_address({}), 303)
 
 
 @bp.post(f"{addresses.STAFF_REQUESTS}/bulk")
@@ -48,7 +49,7 @@ def act() -> ResponseReturnValue:
     shown = queue.the_list(filters, after, bulk=again, outcomes=outcomes)
     if not shown["lines"] and after:
         shown = queue.the_list(filters, bulk=again, outcomes=outcomes)
-    return web.private(web.page(queue.PAGE, form=again, done="", **shown))
+    return web.private(web.page(queue.PAGE, form=again, done="", claimed="", **shown))
 
 
 def _do(act: Act, reference: str, version: int, value: object, by: User) -> Outcome:

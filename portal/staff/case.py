@@ -23,6 +23,7 @@ from portal.errors import Conflict, Forbidden, Refused
 from portal.people.models import Role, User
 from portal.settings import settings
 from portal.signin.gate import current, guarded, keeps_text, rescues
+from portal.staff import ways
 from portal.staff.casefile import PASS_FOR, CaseFile, pass_purpose
 from portal.staff.forms import LINK, ActForm, DeskForm, InsertForm, form_of
 
@@ -141,6 +142,8 @@ def do(reference: str, act: str) -> ResponseReturnValue:
                 form.renew()
             raise
         else:
+            if request.form.get("stay") and case.way:  # pressed in the list
+                return redirect(ways.back_to(case.way, claimed=case.request.reference), 303)
             closes = "close" in form and form.close.data
             return redirect(_address(case, done=ANSWERED_AND_CLOSED if closes else act), 303)
     case.record_opening(_typed() if "csrf_token" not in form.errors else None)
@@ -187,8 +190,8 @@ def _done(word: str) -> str:
 
 
 def _case(reference: str) -> CaseFile:
-    return CaseFile(perform.get(reference), current())
+    return CaseFile(perform.get(reference), current(), ways.known(request.values.get("list", "")))
 
 
 def _address(case: CaseFile, **args: Any) -> str:
-    return url_for(".show", reference=case.request.reference, **args)
+    return url_for(".show", reference=case.request.reference, **args, list=case.way or None)

@@ -22,7 +22,7 @@ from portal.mail import lanes
 from portal.npi import number as npi
 from portal.people.models import Role, User
 from portal.settings import settings
-from portal.staff import provider, thread
+from portal.staff import provider, thread, ways
 from portal.staff.forms import InsertForm, form_of
 from portal.staff.lines import flags as flags_of
 from portal.staff.lines import label, with_credential
@@ -59,8 +59,10 @@ class CaseFile:
     Everything is asked anew when it is used: a page shown again, after somebody else was first, shows what is new.
     """
 
-    def __init__(self, asked: Request, by: User) -> None:
+    def __init__(self, asked: Request, by: User, way: str = "") -> None:
         self.request = asked
+        self.way, self.back = way, ways.back_to(way)  # to the list that they came from
+        self.has_keys = away.habit_of(by.id).has_keys
         self.by = by
         self.kind = kinds.of(asked)
         self.is_recorded = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,9 +15,10 @@ from portal.db import transaction
 from portal.desk import away, drafts, narrowing, perform, saved
 from portal.desk import search as queue
 from portal.desk.cursor import is_id
-from portal.desk.filters import NAMES, SHORT, SORT_ANSWER_BY, Filters
+from portal.desk.filters import SHORT, SORT_ANSWER_BY, Filters
 from portal.errors import NotFound
 from portal.intake.models import KIND_LABELS, Kind
+from portal.intake.reference import normalise
 from portal.people import accounts
 from portal.people.models import Role, User
 from portal.signin.gate import current, guarded, keeps_text
@@ -25,6 +26,7 @@ from portal.staff.bulk_forms import BulkForm, Outcome, ViewForm
 from portal.staff.forms import VERDICT_CHOICES, FilterForm, HandOverForm, choices
 from portal.staff.lines import line
 from portal.staff.tabs import SORT_CHOICES, STATUS_CHOICES, VIEWS, View, view_of
+from portal.staff.ways import list_address, way_to
 
 PAGE = "staff/requests.html"
 bp = guarded("queue", Role.DESK, Role.PHARMACIST, Role.MANAGER)
@@ -63,7 +65,8 @@ def requests() -> ResponseReturnValue:
     if not shown["lines"] and after is not None and shown["looked_at"] is None:
         return redirect(list_address(filters.args()), 303)
     done = "All that you had is handed over." if request.args.get("done") == "handed-over" else ""
-    return web.private(web.page(PAGE, done=done, **shown))
+    claimed = normalise(request.args.get("claimed", ""))
+    return web.private(web.page(PAGE, done=done, claimed=claimed, **shown))
 
 
 def the_list(
@@ -90,6 +93,8 @@ def the_list(
     if naming is None and not view and not mine and filters.args():
         naming = ViewForm(formdata=None, data={"view": urlencode(filters.args())})
     return {
+        "way": way_to(filters, after),
+        "has_keys": away.habit_of(by.id).has_keys,
         "heading": view.heading if view else mine.name if mine else "Requests",
         "own_views": [
             {"href": list_address(kept.args()), "text": one.name, "current": one is mine}
@@ -151,12 +156,6 @@ def _caption(found: queue.Listing, filters: Filters) -> str:
 
 def _page(filters: Filters, cursor: str | None) -> str | None:
     return list_address(filters.args() | {"after": cursor}) if cursor else None
-
-
-def list_address(args: Mapping[str, str]) -> str:
-    """The address of a list; only parameters it knows."""
-    known: dict[str, Any] = {name: args[name] for name in (*NAMES, "after") if name in args}
-    return url_for("queue.requests", **known)
 
 
 def _tab(view: View, is_current: bool, counts: queue.Counts) -> dict[str, Any]:

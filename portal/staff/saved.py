@@ -15,6 +15,7 @@ from portal.people.models import Role
 from portal.signin.gate import current, guarded, keeps_text
 from portal.staff import queue
 from portal.staff.bulk_forms import ViewForm
+from portal.staff.ways import list_address
 
 bp = guarded("saved", Role.DESK, Role.PHARMACIST, Role.MANAGER)
 
@@ -23,7 +24,7 @@ bp = guarded("saved", Role.DESK, Role.PHARMACIST, Role.MANAGER)
 @bp.get(f"{addresses.STAFF_REQUESTS}/views/forget")
 def back() -> ResponseReturnValue:
     """Whoever comes here by GET (after signing in again, say) lands on the list."""
-    return redirect(queue.list_address({}), 303)
+    return redirect(list_address({}), 303)
 
 
 @bp.post(f"{addresses.STAFF_REQUESTS}/views")
@@ -39,8 +40,10 @@ def save() -> ResponseReturnValue:
         except Refused as refusal:
             form.refuse("name", refusal.message)
         else:
-            return redirect(queue.list_address(filters.args()), 303)
-    return web.private(web.page(queue.PAGE, form=form, done="", **queue.the_list(filters, naming=form)))
+            return redirect(list_address(filters.args()), 303)
+    return web.private(
+        web.page(queue.PAGE, form=form, done="", claimed="", **queue.the_list(filters, naming=form))
+    )
 
 
 @bp.post(f"{addresses.STAFF_REQUESTS}/views/forget")
@@ -49,4 +52,4 @@ def forget() -> ResponseReturnValue:
     chosen = request.form.get("view", "")
     with transaction():
         saved.forget(current().id, int(chosen) if is_id(chosen) else 0)
-    return redirect(queue.list_address({}), 303)
+    return redirect(list_address({}), 303)

@@ -226,6 +226,40 @@ def test_a_patient_signs_up_pauses_and_leaves_without_a_mouse(
     assert state() == State.UNSUBSCRIBED
 
 
+def test_the_keys_of_the_desk_act_once_they_are_on(stage: Callable[..., Stage]) -> None:
+    ada = stage()
+    page = ada.as_staff("Ada").open("/staff/requests?status=new").page
+    page.keyboard.press("j")
+    assert page.evaluate("document.activeElement.closest('tr')") is None, "off at first"
+    ada.open("/staff/requests/keys").press("Switch the keys on")
+    ada.open("/staff/requests?status=new")
+    rows = page.locator(".queue tbody th a")
+    first, second = rows.nth(0).inner_text(), rows.nth(1).inner_text()
+
+    for key in "jjkj":
+        page.keyboard.press(key)
+    assert page.evaluate("document.activeElement.textContent") == second
+    page.keyboard.press("/")
+    page.keyboard.type("jk")
+    assert page.locator("#q").input_value() == "jk", "no key acts while one writes"
+    rows.nth(0).focus()
+    with page.expect_navigation():
+        page.keyboard.press("c")
+    assert f"{first} is yours now." in page.locator(".notice.ok").inner_text()
+    page.locator(".queue tbody th a", has_text=second).focus()
+    with page.expect_navigation():
+        page.keyboard.press("o")
+    page.keyboard.press("n")
+    has_focus(page, "#note-text")
+    page.keyboard.type("?")
+    assert page.locator("#note-text").input_value() == "?"
+    page.locator("h1").click()
+    page.evaluate("document.activeElement.blur()")
+    with page.expect_navigation():
+        page.keyboard.press("?")
+    assert "/staff/requests/keys" in page.url
+
+
 def test_staff_answer_without_a_mouse(stage: Callable[..., Stage], house: Theatre) -> None:
     ada = stage()
     keys = Keys(ada.open("/staff/login"))

@@ -333,7 +333,7 @@ def test_of_twenty_claims_at_once_exactly_one_wins(
     assert len(winners) == 1
     assert len(losers) == 19
     winner, place = winners[0]
-    assert local(place) == f"{address(reference)}?done=claim"
+    assert local(place) == f"/staff/requests?claimed={reference}"
     assert all(f"{winner.name} has this request." in text for text in losers)
     assert stored(reference).owner_id == winner.user_id
     assert trail(reference).count("request.claimed") == 1

@@ -32,6 +32,7 @@ MAY = {
     "gallery": ALL,
     "queue": ALL,
     "bulk": ALL,
+    "keys": ALL,
     "saved": ALL,
     "away": ALL,
     "editions": {"pharmacist", "manager"},
