@@ -770,6 +770,9 @@ def object_to_one(stage: Stage, path: str) -> Stage:
     return stage
 
 
+scene("staff text to sign, class A", "texts.text", pictures="class-a dark")(
+    lambda stage: stage.as_staff("Ada").open("/staff/texts/prescribers-safety?risk=A")
+)
 scene("staff statement", "texts.statement")(lambda stage: object_to_one(stage, "/staff/texts/legal"))
 
 

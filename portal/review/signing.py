@@ -16,6 +16,7 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from portal import addresses, audit
 from portal.db import db
@@ -29,6 +30,7 @@ REVIEW_AFTER = timedelta(days=365)
 KEYS_IN_ENTRY = 30  # what one entry of the trail has room for
 ONLY_PHARMACISTS = "Only a pharmacist may sign a text."
 CHANGED = "The text is another than the one you were shown. Nothing was signed; what is new is marked below."
+FASTER = "A colleague signed at the same moment. Nothing of yours was kept: look again."
 SAY_WHAT = "Say what it should say instead"
 
 PLAN = Path(__file__).resolve().parents[2] / "templates" / "resource" / "plan.html"
@@ -73,11 +75,6 @@ class Standing:
         """What is to be read and replaces nothing that was signed: it can be agreed to at once."""
         changed = self.changed
         return tuple(one for one in self.to_read if one.digest not in changed)
-
-    @property
-    def rest_mark(self) -> str:
-        """What a page was showing as the rest, in one word."""
-        return hashlib.sha256(" ".join(one.digest for one in self.rest).encode()).hexdigest()
 
     @property
     def objections(self) -> tuple[tuple[Statement, TextVerdict], ...]:
@@ -185,14 +182,27 @@ def agree(standing: Standing, digests: Collection[str], *, by: Signer, at: datet
     return len(found)
 
 
-def agree_to_rest(standing: Standing, mark: str, *, by: Signer, at: datetime) -> int:
-    """Sign all that is to be read, but for what changed since it was signed: that is agreed to one by one.
+def rest(standing: Standing, risk: Risk | None = None) -> tuple[Statement, ...]:
+    """What can be agreed to at once, of one class alone if it is given."""
+    return tuple(one for one in standing.rest if risk in (None, one.risk))
 
-    `mark` says what the page showed as the rest. Raises as `agree`, and Conflict where that is not what is there now.
+
+def mark(shown: Iterable[Statement]) -> str:
+    """These statements and no others, in one word."""
+    return hashlib.sha256(" ".join(one.digest for one in shown).encode()).hexdigest()
+
+
+def agree_to_rest(
+    standing: Standing, shown: str, *, risk: Risk | None = None, by: Signer, at: datetime
+) -> int:
+    """Sign all that is to be read (of that class) but what changed since it was signed: that is agreed to one by one.
+
+    `shown` is the mark of what the page listed. Raises as `agree`, and Conflict where that is not what is there now.
     """
-    if mark != standing.rest_mark:
+    listed = rest(standing, risk)
+    if shown != mark(listed):
         raise Conflict(CHANGED)
-    return agree(standing, [one.digest for one in standing.rest], by=by, at=at)
+    return agree(standing, [one.digest for one in listed], by=by, at=at)
 
 
 def objected(
@@ -212,12 +222,17 @@ def _say(
 ) -> None:
     if by.role != Role.PHARMACIST:
         raise Forbidden(ONLY_PHARMACISTS)
+    said = select(TextVerdict).where(TextVerdict.page == standing.page.path)
+    rows = {row.digest: row for row in db.session.scalars(said)}  # now that nobody else writes
     for one in found:
-        row = standing.verdicts.get(one.digest) or TextVerdict(page=one.page, digest=one.digest)
+        row = rows.get(one.digest) or TextVerdict(page=one.page, digest=one.digest)
         row.anchor, row.words = one.anchor, one.words
         row.verdict, row.note, row.by_name, row.at = verdict.value, note, by.name, at
         db.session.add(row)
-    db.session.flush()
+    try:
+        db.session.flush()
+    except IntegrityError:
+        raise Conflict(FASTER) from None
     subject = f"text:{standing.page.path}"
     for first in range(0, len(found), KEYS_IN_ENTRY):
         keys = " ".join(one.key for one in found[first : first + KEYS_IN_ENTRY])

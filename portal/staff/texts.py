@@ -81,7 +81,8 @@ def text(slug: str) -> ResponseReturnValue:
             if digest != ALL:
                 signing.agree(standing, [digest], by=current(), at=now())
             elif form.read.data:
-                signing.agree_to_rest(standing, form.shown.data or "", by=current(), at=now())
+                shown = form.shown.data or ""
+                signing.agree_to_rest(standing, shown, risk=_risk(), by=current(), at=now())
             else:
                 raise Refused(READ_FIRST, field="read")
     except Conflict as conflict:
@@ -92,8 +93,8 @@ def text(slug: str) -> ResponseReturnValue:
     shelf().signed()
     after = _after(standing, digest)
     if after:
-        return redirect(url_for(".text", slug=slug, _anchor=f"s-{after.key}"), 303)
-    return redirect(url_for(".text", slug=slug, done="agreed"), 303)
+        return redirect(url_for(".text", slug=slug, risk=_risk(), _anchor=f"s-{after.key}"), 303)
+    return redirect(url_for(".text", slug=slug, risk=_risk(), done="agreed"), 303)
 
 
 @bp.route(f"{addresses.STAFF_TEXTS}/<slug>/<key>", methods=["GET", "POST"])
@@ -148,7 +149,8 @@ def _refuse_who_may_only_look() -> None:
 
 def _show(standing: Standing, form: AgreeForm, status: int | None = None, conflict: str = "") -> Response:
     changed = standing.changed
-    form.shown.data = standing.rest_mark
+    listed = signing.rest(standing, _risk())
+    form.shown.data = signing.mark(listed)
     page = web.page(
         PAGE,
         form=form,
@@ -157,7 +159,9 @@ def _show(standing: Standing, form: AgreeForm, status: int | None = None, confli
         done=DONE.get(request.args.get("done", ""), ""),
         standing=standing,
         changed=[(one, changed[one.digest]) for one in standing.to_read if one.digest in changed],
-        rest=standing.rest,
+        rest=listed,
+        risk=_risk(),
+        left={risk: len(signing.rest(standing, risk)) for risk in Risk},
         slug=_slug(standing),
         works=shelf().read.references,
         may_sign=current().role == Role.PHARMACIST,
@@ -165,9 +169,15 @@ def _show(standing: Standing, form: AgreeForm, status: int | None = None, confli
     return web.private(page)
 
 
+def _risk() -> Risk | None:
+    """The class that the page is narrowed to."""
+    asked = request.args.get("risk", "")
+    return Risk(asked) if asked in set(Risk) else None
+
+
 def _after(standing: Standing, digest: str) -> Statement | None:
     """What is read next: whoever signs one after another stays where they are."""
-    read = iter(standing.to_read)
+    read = iter(signing.rest(standing, _risk()))
     return next(read, None) if any(one.digest == digest for one in read) else None
 
 

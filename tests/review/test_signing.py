@@ -32,7 +32,7 @@ def standing(app: Flask, path: str = LEGAL) -> Standing:
 def sign_all(app: Flask, by: User) -> None:
     with transaction():
         found = standing(app)
-        signing.agree_to_rest(found, found.rest_mark, by=by, at=now())
+        signing.agree_to_rest(found, signing.mark(found.rest), by=by, at=now())
 
 
 def test_only_a_pharmacist_signs(context: Flask) -> None:
@@ -87,7 +87,7 @@ def test_nothing_is_signed_that_was_not_shown(context: Flask, pharmacist: User) 
     with transaction():
         signing.agree(seen, [seen.statements[0].digest], by=pharmacist, at=now())
     with pytest.raises(Conflict), transaction():
-        signing.agree_to_rest(standing(context), seen.rest_mark, by=pharmacist, at=now())
+        signing.agree_to_rest(standing(context), signing.mark(seen.rest), by=pharmacist, at=now())
     with pytest.raises(Conflict), transaction():
         signing.agree(standing(context), ["0" * 64], by=pharmacist, at=now())
 
@@ -151,3 +151,17 @@ def test_who_signed_stands_while_the_database_is_away(
     assert shelf.stamp() != stamp  # it is tried again
 
     assert isinstance(shelf.look().pages[LEGAL].reviewed_on, date)
+
+
+def test_a_verdict_that_a_colleague_gave_meanwhile_is_written_over_and_not_beside(
+    context: Flask, pharmacist: User
+) -> None:
+    seen = standing(context)
+    digest = seen.statements[0].digest
+    with transaction():
+        signing.objected(seen, digest, Verdict.REMOVE, "", by=pharmacist, at=now())
+    with transaction():
+        signing.agree(seen, [digest], by=pharmacist, at=now())  # read before that
+
+    assert [said.verdict for _, said in standing(context).agreed] == ["agree"]
+    assert not standing(context).objections

@@ -113,6 +113,21 @@ def test_a_change_is_asked_for_with_words_and_what_was_typed_is_kept(app: Flask,
     assert [(row.verdict, row.note) for row in stored(app)] == [("change", "Say until when.")]
 
 
+def test_one_class_alone_is_listed_and_signed(app: Flask, signed_in: SignedIn) -> None:
+    pharmacist = signed_in("pharmacist")
+    page = pharmacist.open(f"{LEGAL}?risk=A")
+    listed = page.soup.select("[id^=s-]")
+    assert 0 < len(listed) < 12 and all("Class A" in one.text for one in listed)
+
+    page.fill("I have read each statement listed here")
+    page.press(f"Agree to all {len(listed)} that I have read", status=303).sees(
+        f"{len(listed)} of 12 statements"
+    )
+    assert len(stored(app)) == len(listed)
+    pharmacist.open(f"{LEGAL}?risk=A").sees("Nothing of class A is left to read.")
+    pharmacist.open(f"{LEGAL}?risk=none").sees("To read")  # no class of ours: all are listed
+
+
 @pytest.mark.parametrize("place", ["no-such", "legal/000000000000", "es-pacientes"])
 def test_what_is_no_text_to_sign_is_refused_like_what_is_not_allowed(signed_in: SignedIn, place: str) -> None:
     signed_in("pharmacist").open(f"/staff/texts/{place}", status=403)
