@@ -19,6 +19,9 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portal import audit, failures, jobs, keeping, library, site, web
+from portal.asker import letters as asker_letters
+from portal.asker import models as asker_models
+from portal.asker import views as asker_views
 from portal.backup import jobs as backup_jobs
 from portal.commands import Commands
 from portal.db import db, prepare_engine
@@ -120,6 +123,7 @@ ROOMS_KEPT = (
     people_models,
     intake_kept,
     desk_models,
+    asker_models,
     newsletter_kept,
     editions_models,
     review_models,
@@ -128,6 +132,7 @@ PUBLIC = (
     site.bp,
     resource_views.bp,
     intake_views.bp,
+    asker_views.bp,
     newsletter_views.bp,
     newsletter_api.bp,
     newsletter_embed.bp,
@@ -160,7 +165,14 @@ STAFF = (
     subscribers.manager_bp,
     gallery.bp,
 )
-ROOMS_LETTERS = (people_letters, intake_letters, newsletter_letters, desk_letters, editions_letters)
+ROOMS_LETTERS = (
+    people_letters,
+    intake_letters,
+    newsletter_letters,
+    desk_letters,
+    asker_letters,
+    editions_letters,
+)
 
 
 def create_app(config: Settings) -> Flask:

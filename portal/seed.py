@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 from portal import addresses, audit, demo, hours
 from portal.clock import now
 from portal.db import db, transaction
-from portal.desk import acts, contact, perform
+from portal.desk import actors, acts, asking, contact, perform
 from portal.desk.acts import Act
 from portal.errors import Refused
 from portal.intake import checks, patient_data, submissions
@@ -104,17 +104,18 @@ class _World:
         delegate: bool = False,
         call: bool = False,
         also: tuple[Act, Mapping[str, Any]] | None = None,
+        more: tuple[datetime, Act, str] | None = None,
     ) -> None:
-        """One request, for materials if there is no question; `by` is who claims it, and what they do with it."""
+        """One request, for materials if there is no question; `by` is who claims it, `more` what the asker writes."""
         self.wishes += 1
         name = f"seed-{self.wishes}"
         by_post = bool(also) or self.wishes % 2 == 0
         sent: list[Request] = []
 
-        def then(moment: datetime, act: Act, **given: object) -> None:
-            if by is not None:
-                when, who_acts = min(moment, self.at), by
-                self.todo.append((when, lambda: _perform(act, sent[0], who_acts, when, given)))
+        def then(moment: datetime, act: Act, who: Any = by, **given: object) -> None:
+            if who is not None:
+                at = min(moment, self.at)
+                self.todo.append((at, lambda: _perform(act, sent[0], who, at, given)))
 
         def send() -> None:
             kind, answers = _question(question, delegate, call) if question else _order(by_post)
@@ -122,16 +123,16 @@ class _World:
 
         self.todo.append((received, send))
         seen = received + timedelta(minutes=25)
-        if spam:
-            then(seen, acts.SPAM, reason=spam)
-        else:
-            then(seen, acts.CLAIM)
+        then(seen, acts.SPAM, reason=spam) if spam else then(seen, acts.CLAIM)
         if note:
             then(seen + timedelta(minutes=10), acts.NOTE, text=note, form_token=f"{name}-note")
         if also:
             then(seen + timedelta(minutes=15), also[0], form_token=f"{name}-also", **also[1])
         if answered:
             then(answered, acts.ANSWER, text=_answer(question), form_token=f"{name}-answer", close=closes)
+
+        if more:
+            then(more[0], more[1], actors.ASKER, text=more[2], form_token=f"{name}-more")
 
     def happen(self) -> None:
         """Let everything happen."""
@@ -157,7 +158,7 @@ def _requests(at: datetime, pharmacist: User, clerk: User) -> None:
     world.ask(next_due + 2 * STEP, demo.ANA, demo.START, by=pharmacist)
     world.ask(_received(RESOURCE, at) + STEP, demo.PRIYA, None, by=clerk)
     world.ask(ago(9), demo.ANA, None)
-    world.ask(ago(7.5), demo.HANA, demo.WORDING, by=pharmacist)
+    world.ask(ago(7.5), demo.HANA, demo.WORDING, by=pharmacist, more=(ago(1.2), asking.ADD, demo.MORE))
     world.ask(ago(6.2), demo.MEI, demo.TRIALS)
     world.ask(ago(4.6), demo.DIEGO, demo.LIQUID)
     world.ask(ago(3.1), demo.NOOR, demo.LACTOSE, delegate=True)
@@ -185,6 +186,8 @@ def _requests(at: datetime, pharmacist: User, clerk: User) -> None:
             closes=index % 3 != 1,
             call=index % 4 == 1,
         )
+    again = (ago(3.5), asking.ASK_AGAIN, demo.AGAIN)
+    world.ask(ago(75), demo.DIEGO, demo.LIQUID, by=pharmacist, answered=ago(72), more=again)
     world.happen()
 
 

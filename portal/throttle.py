@@ -30,6 +30,9 @@ LIMITS: dict[str, list[RateLimitItem]] = {
     for name, text in {
         "post": "240/minute",
         "request": "30/10minute;200/day",
+        "code": "20/10minute;60/day",
+        "code-request": "4/15minute;12/day",
+        "code-try": "60/10minute",
         "signup": "30/10minute;200/day",
         "confirm": "60/10minute",
         "sign-in": "10/5minute",

@@ -19,6 +19,8 @@ from sqlalchemy import delete, select
 
 from portal import addresses, clock
 from portal.db import db, transaction
+from portal.desk import perform
+from portal.desk.acts import ANSWER, CLAIM
 from portal.editions import archive
 from portal.editions import pictures as edition_pictures
 from portal.editions import service as editions
@@ -291,6 +293,63 @@ def _(stage: Stage) -> None:
 def _(stage: Stage) -> None:
     stage.open("/requests/resources").tick("items=prescriber-guide", "delivery=email").fill(**ANA)
     stage.press("Continue").press("Send my request")
+
+
+def unlocked(stage: Stage) -> Stage:
+    """A question that was claimed, answered and added to, opened with the code from the mail."""
+    consultation(stage).press("Send my question")
+    receipt = stage.page.url
+    with stage.house.app.app_context(), transaction():
+        asked = db.session.scalars(select(Request).order_by(Request.id.desc())).first()
+        ada = db.session.scalars(select(User).where(User.name.startswith("Ada"))).one()
+        assert asked
+        for act, given in (
+            (CLAIM, {}),
+            (ANSWER, {"text": "At least 7 to 10 days. The label says so."}),
+        ):
+            given |= {"version": asked.version, "form_token": f"unlocked-{act.word}"}
+            perform.perform(act, asked, by=ada, at=stage.house.at - timedelta(minutes=5), **given)
+    stage.open(f"{receipt}/code").press("Send me a code")
+    code = re.search(r"\d{4} \d{4}", str(stage.house.mails()[-1]["Subject"]))
+    assert code
+    return stage.fill(code=code[0]).press("Show my request")
+
+
+@scene("receipt, a code asked for", "asker.code", pictures="code dark")
+def _(stage: Stage) -> None:
+    consultation(stage).press("Send my question")
+    stage.open(f"{stage.page.url}/code")
+
+
+@scene("receipt, no code entered, words kept", "asker.do", status=403)
+def _(stage: Stage) -> None:
+    unlocked(stage)
+    stage.fill(text="And in pregnancy?")
+    stage.context.clear_cookies(name="reading")
+    stage.press("Ask again")
+
+
+@scene("receipt, the code with a fault", "asker.enter", status=422)
+def _(stage: Stage) -> None:
+    consultation(stage).press("Send my question")
+    stage.open(f"{stage.page.url}/code").press("Send me a code").fill(code="0000 0000").press(
+        "Show my request"
+    )
+
+
+@scene("receipt, read with the code", "asker.read", pictures="read dark print")
+def _(stage: Stage) -> None:
+    unlocked(stage)
+
+
+@scene("receipt, asked again", "asker.read")
+def _(stage: Stage) -> None:
+    unlocked(stage).fill(text="And in pregnancy?").press("Ask again")
+
+
+@scene("receipt, added to, may name a patient", "asker.do", status=422)
+def _(stage: Stage) -> None:
+    unlocked(stage).fill(text=PATIENT).press("Ask again")
 
 
 scene("receipt of nobody", "intake.receipt", status=404)(lambda stage: stage.open(f"/r/{NOBODY}"))
@@ -1043,6 +1102,7 @@ scene("staff components with faults", "gallery.components", status=422)(
 # Addresses that show no page of their own, and why.
 NO_PAGE = {
     "reports.as_csv": "a file",
+    "asker.back": "redirects to what may be read",
     "resource.gate": "a post that redirects",
     "site.robots": "for robots",
     "site.sitemap": "for robots",

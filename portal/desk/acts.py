@@ -52,17 +52,6 @@ class Staff(Protocol):
     role: Any  # desk, pharmacist or manager
 
 
-@dataclass(frozen=True)
-class Portal:
-    """The portal itself, as an actor: it may do what no person has to decide."""
-
-    id: int = 0
-    name: str = "the portal"
-    role: str = "portal"
-
-
-PORTAL: Any = Portal()
-
 Given = Mapping[str, Any]
 Change = Callable[[Staff, datetime], dict[str, Any]]
 
@@ -107,6 +96,7 @@ class Act:
     fits: Callable[[Request], bool] = _anything  # else it is offered for no such request
     not_mine: str = ""
     portal_may: bool = False
+    asker_may: bool = False
     asks: str = ""  # reason or text
     missing: str = ""  # what is said when that is not given
     reasons: Mapping[Any, str] = field(default_factory=dict)
@@ -181,12 +171,14 @@ def _stands_alone(request: Request, _at: datetime, _given: Given) -> None:
         raise Conflict(ANSWERS_OTHERS)
 
 
-def _not_too_old(request: Request, at: datetime, _given: Given) -> None:
+def not_too_old(request: Request, at: datetime, _given: Given) -> None:
+    """Refuse what was closed more than 90 days ago."""
     if request.closed_at is not None and at > request.closed_at + REOPEN_WITHIN:
         raise Refused(TOO_OLD_TO_REOPEN)
 
 
 EVERYBODY, SENIOR = frozenset(Role), frozenset({Role.PHARMACIST, Role.MANAGER})
+NOBODY = frozenset[str]()  # of the staff
 
 CLAIM = Act(
     word="claim",
@@ -288,7 +280,7 @@ REOPEN = Act(
     missing=SELECT_REASON,
     reasons=REOPEN_REASON_LABELS,
     change=lambda by, at: {**take(by, at), "closed_at": None},
-    limit=_not_too_old,
+    limit=not_too_old,
 )
 SPAM = Act(
     word="spam",

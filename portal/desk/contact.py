@@ -121,7 +121,7 @@ def _rests(_by: Staff, at: datetime) -> dict[str, Any]:
     return {"waiting_since": at}
 
 
-def _goes_on(request: Request, _by: Staff, at: datetime, _given: Given) -> None:
+def go_on(request: Request, _by: Staff, at: datetime, _given: Given) -> None:
     """What was left of the promise when the clock stopped is left of it now; a broken one stays broken."""
     since = request.waiting_since
     if since is not None and request.answer_by > since:
@@ -245,7 +245,7 @@ RESUME = Act(
     roles=EVERYBODY,
     starts=frozenset({Status.WAITING}),
     ends=Status.IN_PROGRESS,
-    then=_goes_on,
+    then=go_on,
 )
 UNDO = Act(
     word="undo",

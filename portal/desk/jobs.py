@@ -11,7 +11,8 @@ from portal import hours
 from portal.clock import now
 from portal.db import db, transaction
 from portal.desk import perform
-from portal.desk.acts import CLOSE, PORTAL, Act
+from portal.desk.actors import PORTAL
+from portal.desk.acts import CLOSE, Act
 from portal.desk.planning import WAKE
 from portal.errors import Conflict
 from portal.intake.models import OPEN, CloseReason, Request, Status

@@ -64,4 +64,5 @@ LETTERS = (
     Letter(message="intake/answer", label="Answer", context=_answer, is_personal=True),
     Letter(message="desk/question", label="Question back", context=_answer, is_personal=True),
     Letter(message="desk/handed_back", label="Notice of work given back"),
+    Letter(message="desk/heard", label="Notice that whoever asked wrote more"),
 )

@@ -82,6 +82,29 @@ class Contact(Base):
     form_token: Mapped[str] = mapped_column(String(100), unique=True)
 
 
+class AdditionKind(StrEnum):
+    """What came from whoever asked, after their request."""
+
+    ADDED = "added"
+    AGAIN = "again"
+    AWAY = "away"  # an out-of-office reply: nobody wrote it
+
+
+class Addition(Base):
+    """What whoever asked wrote after their request, on its page or by mail."""
+
+    __tablename__ = "request_addition"
+    __table_args__ = (CheckConstraint("kind IN ('added', 'again', 'away')", name="kind"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    request_id: Mapped[int] = mapped_column(ForeignKey("request.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[AdditionKind] = mapped_column(String(10))
+    by_mail: Mapped[bool] = mapped_column(default=False)
+    text: Mapped[str] = mapped_column(Text)
+    written_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    form_token: Mapped[str] = mapped_column(String(100), unique=True)
+
+
 class CardKind(StrEnum):
     """What stands on a prescriber's card: a note, or whether they want to hear from us beyond an answer."""
 
@@ -183,6 +206,13 @@ KEPT = (
         rule="as long as its request's text",
         of=("request_id", "request"),
         exported=("kind", "outcome", "number", "text", "written_at", "author_name"),
+    ),
+    Kept(
+        table="request_addition",
+        personal=("text",),
+        rule="as long as its request's text",
+        of=("request_id", "request"),
+        exported=("kind", "written_at", "text"),
     ),
     Kept(
         table="prescriber_note",

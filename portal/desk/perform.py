@@ -18,8 +18,9 @@ from portal import audit
 from portal.audit import Actor
 from portal.db import db
 from portal.desk import away
-from portal.desk.acts import ACTS, CLOSE, RELEASE, SENIOR, Act, Given, Portal, Staff
-from portal.desk.models import Contact
+from portal.desk.actors import Asker, Portal
+from portal.desk.acts import ACTS, CLOSE, RELEASE, SENIOR, Act, Given, Staff
+from portal.desk.models import Addition, Contact
 from portal.errors import Conflict, Forbidden, NotFound, Refused
 from portal.intake import kinds
 from portal.intake.models import OPEN, STATUS_LABELS, Message, Request, Status
@@ -110,6 +111,8 @@ def is_permitted(by: Staff, act: Act, request: Request) -> bool:
     """Whether the role allows it: it asks for role and limits of the desk, never for the status or the owner."""
     if isinstance(by, Portal):
         return act.portal_may
+    if isinstance(by, Asker):
+        return act.asker_may
     roles = kinds.of(request).answered_by if act.roles is None else act.roles
     if by.role == Role.DESK and (not act.desk_may(request) or (act.desk_own and request.owner_id != by.id)):
         return False
@@ -162,10 +165,10 @@ def hand_over(owner: User, to: User | None, *, at: datetime, by: User | None = N
     return moved
 
 
-def thread(request: Request) -> list[Message | Contact]:
+def thread(request: Request) -> list[Message | Contact | Addition]:
     """Notes, answers, calls and the rest about one request, oldest first."""
-    found: list[Message | Contact] = []
-    for kind in (Message, Contact):
+    found: list[Message | Contact | Addition] = []
+    for kind in (Message, Contact, Addition):
         found += db.session.scalars(select(kind).where(kind.request_id == request.id).order_by(kind.id))
     return sorted(found, key=lambda one: one.written_at)
 
@@ -222,12 +225,14 @@ def _stands(act: Act, request: Request, by: Staff) -> bool:
 
 
 def _change(act: Act, request: Request, by: Staff, at: datetime, version: int) -> None:
-    guards = [Request.version == version] if act.is_versioned else []
+    guards = [Request.version == version] if act.is_versioned else [Request.status.in_(act.starts)]
     if act.owner == "nobody":
-        guards += [Request.owner_id.is_(None), Request.status.in_(act.starts)]
+        guards += [Request.owner_id.is_(None)]
     moved: dict[str, Any] = {"status": act.ends, "changed_at": at} if act.ends else {}
     if act.ends and act.ends not in OPEN:
         moved["snoozed_until"] = None  # what is over comes back to nobody
+    if act.ends not in (None, Status.NEW, Status.IN_PROGRESS):
+        moved["heard_at"] = None  # what they wrote was answered, or is nobody's work any more
     if not _update(request, *guards, **act.change(by, at), **moved):
         raise Conflict(_who_has_it(request) if act.owner == "nobody" else STALE)
 
@@ -246,10 +251,11 @@ def _update(request: Request, *guards: Any, **values: Any) -> bool:
 def _was_done(request: Request, given: Given) -> bool:
     """Whether these words were kept before; raises Conflict where others were sent by the same form."""
     token = given.get("form_token")
-    first: Message | Contact | None = None
+    first: Message | Contact | Addition | None = None
     if token:
         first = db.session.scalar(select(Message).where(Message.form_token == token))
         first = first or db.session.scalar(select(Contact).where(Contact.form_token == token))
+        first = first or db.session.scalar(select(Addition).where(Addition.form_token == token))
     if first is not None and (first.request_id, first.text) != (request.id, given.get("text") or ""):
         raise Conflict(SENT_BEFORE)
     return first is not None

@@ -11,6 +11,7 @@ from portal.desk.acts import (
     SPAM,
     TAKE_OVER,
 )
+from portal.desk.asking import ASKING_ACTS
 from portal.desk.contact import CONTACT_ACTS
 from portal.desk.identity import ON_NPI
 from portal.desk.joining import JOINING_ACTS
@@ -20,3 +21,4 @@ ROOM_ACTS = (
     *(CLAIM, TAKE_OVER, RELEASE, *PLANNING_ACTS, NOTE, ANSWER, *CONTACT_ACTS),
     *(CLOSE, REOPEN, *JOINING_ACTS, SPAM, NOT_SPAM, *ON_NPI),
 )
+ALL_ACTS = (*ROOM_ACTS, *ASKING_ACTS)  # with those that nobody of the staff does

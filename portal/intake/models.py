@@ -249,6 +249,9 @@ class Request(Base):
     duplicate_of: Mapped[int | None] = mapped_column(index=True)  # the one that is answered for both
     snoozed_until: Mapped[datetime | None] = mapped_column(UTCDateTime)  # set aside; the promise runs on
     waiting_since: Mapped[datetime | None] = mapped_column(UTCDateTime)  # the clock of the promise rests
+    heard_at: Mapped[datetime | None] = mapped_column(
+        UTCDateTime
+    )  # whoever asked wrote more, and nobody answered
 
     @property
     def reply_name(self) -> str:

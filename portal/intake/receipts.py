@@ -36,6 +36,18 @@ def path_of(token: str) -> str:
     return addresses.RECEIPT.of(token=token)
 
 
+def progress(request: Request, answered_at: datetime | None) -> list[tuple[str, datetime]]:
+    """What happened, in words and in the order of time, for whoever has the link: no name, and nothing anybody wrote.
+
+    Of what is taken for a robot's no more is said than that it came.
+    """
+    moments: list[tuple[str, datetime | None]] = [("Received", request.received_at)]
+    if not request.is_spam:
+        taken = ("Taken by a person", request.claimed_at)
+        moments += [taken, ("Answered", answered_at), ("Closed", request.closed_at)]
+    return sorted(((words, at) for words, at in moments if at is not None), key=lambda one: one[1])
+
+
 def has_expired(request: Request, at: datetime) -> bool:
     """Whether the page is gone: 90 days after the request was closed."""
     return request.closed_at is not None and at >= request.closed_at + KEPT_AFTER_CLOSING

@@ -121,6 +121,11 @@ def get(receipt_token: str, *, at: datetime) -> Request:
     return found
 
 
+def answered_for(request: Request) -> Request | None:
+    """The request that is answered for this one too."""
+    return db.session.get(Request, request.duplicate_of) if request.duplicate_of else None
+
+
 def is_same(request: Request, answers: Mapping[str, Any]) -> bool:
     """Whether these are the answers it was made with."""
     return all(getattr(request, name) == value for name, value in answers.items())

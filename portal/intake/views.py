@@ -103,9 +103,15 @@ def receipt(token: str) -> ResponseReturnValue:
     status = asked.status
     if status not in PUBLIC_STATUS:  # of a newer version, after a roll-back
         status = Status.ANSWERED if asked.answered_at else Status.NEW
+    other = submissions.answered_for(asked)
+    answered_at = asked.answered_at or (other.answered_at if other else None)
     response = web.page(
         "intake/receipt.html",
         asked=asked,
+        progress=[
+            {"key": words, "value": web.when(at)} for words, at in receipts.progress(asked, answered_at)
+        ],
+        code_path=addresses.RECEIPT_CODE.of(token=token),
         is_waiting=status not in (Status.ANSWERED, Status.CLOSED),
         is_staffed=accounts.is_staffed(),
         receipt_mail=lanes.became(asked.subject, "intake/received"),

@@ -15,7 +15,7 @@ from portal.desk import search as queue
 from portal.desk.acts import ANSWER, Act
 from portal.desk.identity import ON_NPI
 from portal.desk.letters import signature
-from portal.desk.table import ROOM_ACTS
+from portal.desk.table import ALL_ACTS, ROOM_ACTS
 from portal.intake import kinds, patient_data
 from portal.intake.models import Request, Status
 from portal.mail import lanes
@@ -35,7 +35,8 @@ ACTIONS = {
     "request.opened": "Opened",
     "request.handed_over": "Handed over",
     "request.card_written": "Written on the prescriber’s card",
-    **{act.audit: act.told for act in ROOM_ACTS},
+    "request.unlocked": "Opened by whoever asked, with a code",
+    **{act.audit: act.told for act in ALL_ACTS},
 }
 SIGNALS = {
     "honeypot": "filled in a field that people do not see",

@@ -94,6 +94,8 @@ def with_credential(asked: Request) -> str:
 def flags(asked: Request) -> tuple[str, ...]:
     """What to look out for, in words."""
     found = [] if kinds.is_known(asked) else ["Not of this version"]
+    if asked.heard_at:
+        found.append("They wrote more")
     if asked.signals and not asked.is_spam:
         found.append("Possible spam")
     if asked.patient_data:

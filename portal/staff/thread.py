@@ -10,11 +10,23 @@ from typing import Any
 from portal.desk import perform
 from portal.desk.acts import Staff
 from portal.desk.contact import MAILED
-from portal.desk.models import CALL_OUTCOME_LABELS, CallOutcome, Contact, ContactKind
+from portal.desk.models import (
+    CALL_OUTCOME_LABELS,
+    Addition,
+    AdditionKind,
+    CallOutcome,
+    Contact,
+    ContactKind,
+)
 from portal.intake.models import Message, MessageKind, Request
 from portal.mail import lanes
 from portal.mail.models import State
 
+ADDITION_LABELS = {
+    AdditionKind.ADDED: "Added",
+    AdditionKind.AGAIN: "Asked again",
+    AdditionKind.AWAY: "Out-of-office reply, sent by a machine",
+}
 CONTACT_LABELS = {ContactKind.CALL: "Phone call", ContactKind.FAX: "Fax", ContactKind.POST: "Posted"}
 
 
@@ -44,13 +56,21 @@ def _fate(mail: Any) -> Fate:
 class Said:
     """One piece of a thread."""
 
-    kind: str  # how it looks: note or out
+    kind: str  # how it looks: note, in or out
     who: str
     at: datetime
     tag: str  # how it was said, where that was not by mail
     text: str
     hidden: bool
     mails: Sequence[Fate]
+
+
+def _heard(request: Request, words: Addition, may_read: bool) -> Said:
+    tag = ADDITION_LABELS[words.kind] + (
+        " by email" if words.by_mail and words.kind != AdditionKind.AWAY else ""
+    )
+    text = words.text if may_read else ""
+    return Said("in", request.reply_name, words.written_at, tag, text, not may_read, ())
 
 
 def _said(words: Message | Contact, may_read: bool, mails: Sequence[Fate]) -> Said:
@@ -69,7 +89,9 @@ def of(request: Request, by: Staff, *, may_read: bool, is_recorded: bool) -> lis
     for mail in lanes.fates(request.subject, MAILED):
         mails.setdefault((mail.facts or {}).get("answer", 0), []).append(_fate(mail))
     return [
-        _said(
+        _heard(request, words, may_read)
+        if isinstance(words, Addition)
+        else _said(
             words,
             may_read or (is_recorded and words.author_id == by.id),
             mails.get(words.id, []) if isinstance(words, Message) else [],

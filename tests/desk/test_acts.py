@@ -20,7 +20,8 @@ from portal import audit
 from portal.clock import now
 from portal.db import db, transaction
 from portal.desk import acts, contact, identity, joining, perform, planning
-from portal.desk.acts import PORTAL, Act
+from portal.desk.actors import PORTAL
+from portal.desk.acts import Act
 from portal.desk.table import ROOM_ACTS
 from portal.errors import Conflict, Forbidden, NotFound, PortalError, Refused
 from portal.intake import checks

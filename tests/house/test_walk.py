@@ -26,12 +26,14 @@ ARGUMENTS = {
     "slug": "none",
     "path": "none",
     "person_id": 1,
+    "act": "withdraw",
 }
 # What a stranger may open; everything else stands behind the staff gate.
 PUBLIC = {
     "resource",
     "site",
     "intake",
+    "asker",
     "newsletter",
     "archive",
     "newsletter_api",

@@ -233,6 +233,7 @@ def test_every_kind_of_mail_is_valid_html(
 ) -> None:
     played = stage()
     consultation(played).press("Send my question")
+    played.open(f"{played.page.url}/code").press("Send me a code")
     for path in ("/newsletter", "/es/boletin"):
         button = "Sign up" if path == "/newsletter" else "Inscribirme"
         address = f"{path.strip('/').replace('/', '-')}@mail.example"

@@ -16,7 +16,7 @@ from config import ROOT
 from portal import audit, jobs
 from portal.clock import now
 from portal.db import db, transaction
-from portal.desk.table import ROOM_ACTS
+from portal.desk.table import ALL_ACTS
 from portal.mail import lanes
 from portal.mail import promise as mail
 from portal.mail.letters import LETTERS
@@ -65,7 +65,7 @@ def asked(app: Flask) -> Iterator[list[str]]:
 
 
 def test_every_act_that_is_recorded_has_its_words() -> None:
-    recorded = {act.audit for act in ROOM_ACTS} | {
+    recorded = {act.audit for act in ALL_ACTS} | {
         node.args[1].value
         for path in (ROOT / "portal").rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
