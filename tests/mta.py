@@ -113,6 +113,18 @@ def held(folder: Path) -> list[bytes]:
     return [path.read_bytes() for path in (folder / "queue" / "hold").iterdir()]
 
 
+def taken(folder: Path) -> list[bytes]:
+    """The mails that it accepted, as it would hand them on."""
+    root = unpacked()
+    env = {"MAIL_CONFIG": str(folder / "conf"), "LD_LIBRARY_PATH": str(root / "usr/lib/postfix")}
+    command = [str(root / "usr/sbin/postcat"), "-bh"]
+    held_files = (folder / "queue" / "hold").iterdir()
+    said = [
+        subprocess.run([*command, str(path)], env=env, capture_output=True, check=True) for path in held_files
+    ]
+    return [done.stdout.replace(b"\n", b"\r\n") for done in said]
+
+
 def _log(data: Path) -> str:
     file = data / "log"
     return file.read_text("utf-8", "replace") if file.exists() else ""

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from portal.mail import dkim, wire
 from portal.mail import transport as module
-from portal.mail import wire
 from portal.mail.transport import Closing, Deferred, DeliveryError, Policy, Rejected, RelayDown, SmtpTransport
 from tests import mta
+from tests.conftest import START
 from tests.figures import amount
+from tests.mail.test_dkim import KEYS, Signing, write_key
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.xdist_group("mta")]
 
@@ -109,3 +111,32 @@ def test_a_real_servers_verdicts_are_whose_they_are(
     assert len(kept) == len(accepted), "each once, however slow the server was"
     for unique in accepted:
         assert sum(unique.encode() in each and b".Dot first" in each for each in kept) == 1
+
+
+@pytest.mark.parametrize("kind", list(KEYS))
+def test_our_signature_outlives_a_real_server(
+    server: tuple[Path, dict[str, int]], tmp_path: Path, kind: str
+) -> None:
+    """Long headers, dots at line ends, what mailboxes escape, another alphabet: as the server would hand it on."""
+    folder, ports = server
+    signer = dkim.read(write_key(tmp_path / "dkim.key", KEYS[kind]))
+    to, unique = "ana@clinic.example", f"<signed.{kind}@pharmacy.example>"
+    words = ".Señora Núñez:\nFrom here on…\n.\n\n" + "palabra " * 60 + "\n\n\n"
+    own = {"List-Unsubscribe": f"<https://pharmacy.example/{'x' * 500}>", "Reply-To": "ask@pharmacy.example"}
+    content = wire.head(to=to, message_id=unique, headers=own) + wire.body(
+        sender=("Farmacia Núñez, Peña y Compañía: fórmulas magistrales", "portal@pharmacy.example"),
+        reply_to="", subject="Más tarde los jueves: " + "é" * 60, at=START, language="es",
+        text=words, html=f"<p>{words}</p>", headers={},
+    )  # fmt: skip
+    names = {"domain": "pharmacy.example", "selector": "mail2026", "at": START}
+    signed = dkim.signature(signer, content, **names) + content  # type: ignore[arg-type]
+    transport = SmtpTransport(f"smtp://127.0.0.1:{ports['usual']}?tls=none")
+    transport.send(
+        delivery_id=1, created_at=START, sender="portal@pharmacy.example", recipient=to, content=signed
+    )
+    transport.close()
+
+    [mail] = [each for each in mta.taken(folder) if unique.encode() in each]
+    assert b"\r\nReceived: " in b"\r\n" + mail
+    assert Signing(signer).is_good(mail)
+    assert not Signing(signer).is_good(mail.replace(b"palabra", b"palabro", 1))
