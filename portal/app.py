@@ -244,7 +244,7 @@ def create_app(config: Settings) -> Flask:
         most=config.MAX_CONTENT_LENGTH,
         headers=web.security_headers(config).items(),
         direct=not config.TRUSTED_PROXIES,
-        begin=refresh,
+        begin=lambda: public.extensions["guide"].prepare(public.extensions["library"]),
     )
     migrations = _Migrations(public)
     public.extensions["migrate"] = migrations
