@@ -115,3 +115,25 @@ MORE = "One more thing: they also take levothyroxine in the morning. Does that c
 AGAIN = "Thank you. How long does the liquid keep once the bottle is open?"
 BACK = {"text": "At what time of day do they take it, and since when?"}
 ANSWERED = (LEE, TOM, PRIYA, BJORN, HANA, NOOR, DIEGO, SAMIRA, MEI, WALTER, ANA, TOM, LEE, BJORN)
+CARD_NOTE = "Prefers the one-page summary to the guide."
+REFUSED = "550 5.1.1 There is no mailbox here by that name"
+REPLIES = (  # title, text, whether a pharmacist answers for it
+    (
+        "Materials are on their way",
+        "The materials you asked for are on their way. What can be printed at once is here too:"
+        "\n\n{{guide}}\n{{leaflet}}",
+        False,
+    ),
+    (
+        "Please call us",
+        "To answer this well we need to know more than belongs in an email. "
+        "Please call us at {{phone}} and name {{reference}}.",
+        False,
+    ),
+    (
+        "Where the guide says it",
+        "Thank you for your question about {{topics}}.\n\nWhat is known, and what is not, is in our guide, "
+        "with its sources: {{guide}}\n\nOn one page: {{summary}}",
+        True,
+    ),
+)

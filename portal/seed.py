@@ -6,7 +6,6 @@ and addresses are made up (example domains), the NPI numbers have the right chec
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
@@ -14,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from portal import addresses, audit, demo, hours
+from portal import addresses, demo, hours, seed_desk
 from portal.clock import now
 from portal.db import db, transaction
 from portal.desk import actors, acts, asking, contact, perform
@@ -53,33 +52,17 @@ def plant() -> Iterator[str]:
     if accounts.has_staff() or db.session.scalar(select(Request.id).limit(1)):
         raise Refused(NOT_EMPTY)
     with transaction():
-        staff = [_employ(email, name, role, at) for email, name, role in demo.STAFF]
+        staff = [seed_desk.employ(email, name, role, at) for email, name, role in demo.STAFF]
         _manager, pharmacist, clerk = staff
         _requests(at, pharmacist, clerk)
         links = [(person, invitations.renew(person, by=None, at=at)) for person in staff]
+        seed_desk.furnish(at, pharmacist, clerk)
         mail.settle(at)
     _check(at)
     yield f"{len(demo.STAFF)} members of staff, {db.session.scalar(select(func.count(Request.id)))} requests."
     for person, token in links:
         yield f"  {person.name} ({person.role}) signs in first here: {link(addresses.STAFF_INVITE.of(token=token))}"
     yield f"{_subscribers(at)} newsletter sign-ups in every state."
-
-
-def _employ(email: str, name: str, role: str, at: datetime) -> User:
-    """An account without a password: nobody can sign in before using a link."""
-    user = User(
-        email=email,
-        name=name,
-        role=role,
-        active=True,
-        password=None,
-        session_key=hashlib.sha256(email.encode()).hexdigest(),
-        created_at=at - timedelta(days=120),
-    )
-    db.session.add(user)
-    db.session.flush()
-    audit.record(user, "staff.joined", user.subject, at=user.created_at, detail=role)
-    return user
 
 
 @dataclass
@@ -161,6 +144,7 @@ def _requests(at: datetime, pharmacist: User, clerk: User) -> None:
     world.ask(ago(7.5), demo.HANA, demo.WORDING, by=pharmacist, more=(ago(1.2), asking.ADD, demo.MORE))
     world.ask(ago(6.2), demo.MEI, demo.TRIALS)
     world.ask(ago(4.6), demo.DIEGO, demo.LIQUID)
+    world.ask(ago(4.4), demo.DIEGO, demo.LIQUID)
     world.ask(ago(3.1), demo.NOOR, demo.LACTOSE, delegate=True)
     world.ask(ago(2.3), demo.TOM, None)
     world.ask(ago(1.7), demo.BJORN, demo.NAMED)

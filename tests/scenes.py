@@ -752,9 +752,9 @@ def _(stage: Stage) -> None:
 
 @scene("staff queue, a view of one's own", "queue.requests")
 def _(stage: Stage) -> None:
-    queue(stage, query="?kind=resource&status=new")
+    queue(stage, query="?kind=resource&status=answered")
     stage.page.get_by_text("Save these filters as a view").click()
-    stage.fill(**{"saved-name": "New materials"}).press("Save the view")
+    stage.fill(**{"saved-name": "Answered materials"}).press("Save the view")
 
 
 scene("staff queue, view without a name", "saved.save", status=422)(

@@ -229,6 +229,15 @@ def settle(at: datetime) -> None:
     _forget_bodies(db.session.scalars(waiting.values(state=State.SENT, over_at=at, attempts=1)).all(), at)
 
 
+def refuse(cause: str, message: str, why: str, *, at: datetime) -> None:
+    """Call refused for good what this promised by that letter: for the same world, where all goes well too often."""
+    letter = select(Body.id).where(Body.message == message)
+    waiting = update(Delivery).where(
+        Delivery.cause == cause, Delivery.body_id.in_(letter), Delivery.state.in_(WAITING)
+    )
+    db.session.execute(waiting.values(state=State.DEAD, over_at=at, attempts=1, last_error=why))
+
+
 def to_recipient(recipient: str, messages: str) -> tuple[ColumnElement[bool], ...]:
     """Which deliveries are to this address, of letters whose name begins so."""
     letter = aliased(Body)
