@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+from portal import jobs
 from portal.clock import now
 from portal.db import transaction
 from portal.jobs import Hand, Job, NotNow
@@ -33,6 +34,8 @@ def _of(lane: Lane) -> Callable[[Hand], bool]:
         except RelayDown as error:
             raise NotNow(str(error)) from error
         hand.handled += handled
+        if handled:  # what it had waited for is there again, however much still waits
+            jobs.end(next(job for job in JOBS if job.name == f"mail.{lane}"), worker=hand.worker, at=now())
         return bool(handled)
 
     return step

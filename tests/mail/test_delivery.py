@@ -13,13 +13,15 @@ from flask import Flask
 from sqlalchemy import event, select
 
 from portal.db import db, transaction
-from portal.jobs import JOBS, Hand, begin
+from portal.jobs import JOBS, Hand, JobRow, NotNow, begin
 from portal.mail import deliver, lanes, promise, transport
+from portal.mail import jobs as mail_jobs
 from portal.mail.jobs import JOBS as MAIL_JOBS
 from portal.mail.letters import LETTERS, Letter
 from portal.mail.models import Body, Delivery, Lane, State
 from portal.mail.transport import Deferred, Policy, Rejected, RelayDown
 from portal.ops import checks
+from portal.worker import Worker
 from tests.conftest import START, Clock
 from tests.mail.conftest import Promise, Sink, hand_over, row
 
@@ -559,3 +561,24 @@ def test_retired_and_settled_bodies_are_never_sent(context: Flask, promised: Pro
         promise.settle(START)
 
     assert not hand_over(Sink())
+
+
+def test_a_relay_that_is_back_is_not_said_to_be_away_while_much_still_waits(
+    context: Flask, promised: Promise, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promised([f"reader{number}@mail.example" for number in range(60)], lane=Lane.BULK)
+    sink = Sink(RelayDown("the mail server cannot be reached"))
+    monkeypatch.setattr(mail_jobs, "_transport", lambda: sink)
+    bulk = next(job for job in mail_jobs.JOBS if job.name == "mail.bulk")
+    with pytest.raises(NotNow):
+        Worker().run_job(bulk)
+    assert db.session.scalars(select(JobRow.last_error).where(JobRow.name == bulk.name)).all() == [
+        "the mail server cannot be reached"
+    ]
+    clock.tick(minutes=1)
+
+    assert bulk.step(Hand("w", lambda _seconds: len(sink.sent) > 10))
+
+    assert lanes.counts()["queued"] > 0
+    db.session.expire_all()
+    assert db.session.scalars(select(JobRow.last_error).where(JobRow.name == bulk.name)).all() == [""]
