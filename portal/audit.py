@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Protocol, cast
 
-from sqlalchemy import Index, String, Table, insert, select
+from sqlalchemy import Index, String, Table, func, insert, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.db import Base, UTCDateTime, db
@@ -34,6 +34,7 @@ class AuditEntry(Base):
         Index("ix_audit_entry_at_id", "at", "id"),
         Index("ix_audit_entry_actor_id_at_id", "actor_id", "at", "id"),
         Index("ix_audit_entry_action_at_id", "action", "at", "id"),
+        Index("ix_audit_entry_subject", "subject", "action", "id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -41,7 +42,7 @@ class AuditEntry(Base):
     actor_id: Mapped[int | None]
     actor_name: Mapped[str] = mapped_column(String(200))
     action: Mapped[str] = mapped_column(String(60))
-    subject: Mapped[str] = mapped_column(String(120), index=True)
+    subject: Mapped[str] = mapped_column(String(120))
     detail: Mapped[str] = mapped_column(String(500), default="")
 
 
@@ -80,10 +81,22 @@ def record(by: Actor | None, action: str, subject: str, *, at: datetime, detail:
     db.session.execute(_INTO_ENTRIES, entry)
 
 
-def trail(subject: str) -> Sequence[AuditEntry]:
-    """Every entry about one thing, oldest first."""
-    query = select(AuditEntry).where(AuditEntry.subject == subject).order_by(AuditEntry.id)
-    return db.session.scalars(query).all()
+def trail(subject: str, *, but: str = "") -> Sequence[AuditEntry]:
+    """Every entry about one thing, oldest first; without those of an act that is done too often to list."""
+    query = select(AuditEntry).where(AuditEntry.subject == subject, AuditEntry.action != but)
+    return db.session.scalars(query.order_by(AuditEntry.id)).all()
+
+
+def count(subject: str, action: str) -> int:
+    """How often that was done with it."""
+    query = select(func.count()).where(AuditEntry.subject == subject, AuditEntry.action == action)
+    return db.session.scalar(query) or 0
+
+
+def latest(subject: str, action: str, limit: int) -> Sequence[AuditEntry]:
+    """The latest times that was done with it, newest first."""
+    query = select(AuditEntry).where(AuditEntry.subject == subject, AuditEntry.action == action)
+    return db.session.scalars(query.order_by(AuditEntry.id.desc()).limit(limit)).all()
 
 
 KEPT = (

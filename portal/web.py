@@ -189,13 +189,17 @@ def when(at: datetime) -> Markup:
     org = settings().ORG
     local = at.astimezone(org.timezone)
     is_now = local.year == now().astimezone(org.timezone).year
-    if str(get_locale()) == "es":
+    return _when(local, org.zone_name(at), is_now, str(get_locale()))
+
+
+@lru_cache(maxsize=2048)  # a page of the queue says 25 of them, and the next one the same
+def _when(at: datetime, zone: str, is_now: bool, language: str) -> Markup:
+    if language == "es":
         words = format_datetime(at, f"EEE d 'de' MMM{'' if is_now else ' y'}, h:mm\u00a0a")
     else:
         words = format_datetime(at, f"EEE MMM d{'' if is_now else ', y'}, h:mm\u00a0a")
         words = words.replace("AM", "am").replace("PM", "pm")
-    zone = org.zone_name(at)
-    return Markup('<time datetime="{}">{} {}</time>').format(local.isoformat(timespec="minutes"), words, zone)
+    return Markup('<time datetime="{}">{} {}</time>').format(at.isoformat(timespec="minutes"), words, zone)
 
 
 def by(at: datetime) -> Markup:

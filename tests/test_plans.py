@@ -36,6 +36,7 @@ SORTED = "USE TEMP B-TREE FOR ORDER BY"
 FEW = re.compile(
     r"request\.status IN \(|INTEGER PRIMARY KEY \(rowid=\?\)|sqlite_autoindex_request_\d \(reference=\?\)"
     r"|ix_request_npi \(npi=\?|request_id=\?|ix_mail_delivery_recipient_key|state=\? AND lane=\?|ix_mail_body_faults"
+    r"|audit_entry USING INDEX ix_audit_entry_subject"
 )
 # They look at all on purpose, once a day, and hold no lock meanwhile.
 DAILY = {"retention.requests", "retention.sealed", "audit.verify"}

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, false, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Date, Select, and_, bindparam, case, false, func, or_, select, tuple_
 
-from portal.db import db
+from portal.db import UTCDateTime, db
 from portal.desk import narrowing
 from portal.desk.cursor import Cursor
 from portal.desk.filters import (
@@ -79,6 +80,15 @@ class Counts:
     away: int  # of people who are out of office
     spam: int
     refused: int
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When it is asked, and the pharmacy's day at that moment; or the places of these in a statement."""
+
+    now: Any
+    tomorrow: Any
+    today: Any
 
 
 def listing(
@@ -186,21 +196,22 @@ def _conditions(filters: Filters, me: int, at: datetime) -> tuple[list[ColumnEle
         lead = "owner" if filters.owner not in ("", AWAY_WORD) else "verdict" if filters.verdict else "status"
     status = Request.status if lead == "status" else Request.status.concat("")
     owner = Request.owner_id if lead == "owner" else Request.owner_id + 0
-    found = _shown(filters.shows, at, status) + narrowing.conditions(filters, at)
+    moment = Moment(at, _tomorrow(at), _today(at))
+    found = _shown(filters.shows, moment, status) + narrowing.conditions(filters, at)
     if filters.kind:
         found.append(Request.kind.concat("") == filters.kind)
     if filters.verdict:
         verdict = Request.verdict if lead == "verdict" else Request.verdict.concat("")
         found.append(verdict == filters.verdict)
     if filters.owner:
-        found.append(_is_of(filters.owner, owner, me, at))
+        found.append(_is_of(filters.owner, owner, me, moment))
     if filters.q and not words:
         found.append(_has_reference(filters.q))
     found += [terms.among(word) if word == rare else terms.has(word) for word in words]
     return found, is_wide
 
 
-def _is_of(whose: str, owner: Any, me: int, at: datetime) -> ColumnElement[bool]:
+def _is_of(whose: str, owner: Any, me: int, at: Moment) -> ColumnElement[bool]:
     """What one word of the list's owner asks for."""
     if whose == AWAY_WORD:
         found = owner.in_(_away(at))
@@ -212,15 +223,15 @@ def _is_of(whose: str, owner: Any, me: int, at: datetime) -> ColumnElement[bool]
     return is_theirs
 
 
-def _shown(word: str, at: datetime, status: Any) -> list[ColumnElement[bool]]:
+def _shown(word: str, at: Moment, status: Any) -> list[ColumnElement[bool]]:
     """What one word of the list's status asks for."""
     due, awake = status.in_(DUE), _is_awake(at)
     named: dict[str, list[ColumnElement[bool]]] = {
         OPEN_WORD: [status.in_(OPEN), awake],
-        LATE_WORD: [due, Request.answer_by < at],  # snoozed or not: the promise does not rest
-        TODAY_WORD: [due, Request.answer_by >= at, Request.answer_by < _tomorrow(at), awake],
+        LATE_WORD: [due, Request.answer_by < at.now],  # snoozed or not: the promise does not rest
+        TODAY_WORD: [due, Request.answer_by >= at.now, Request.answer_by < at.tomorrow, awake],
         CALL_WORD: [due, Request.contact_method == ContactMethod.PHONE, awake],
-        SNOOZED_WORD: [status.in_(OPEN), Request.snoozed_until > at],
+        SNOOZED_WORD: [status.in_(OPEN), Request.snoozed_until > at.now],
         REFUSED_WORD: [_is_refused()],
         REAL_WORD: [status != Status.SPAM],
         ALL_WORD: [],
@@ -228,14 +239,14 @@ def _shown(word: str, at: datetime, status: Any) -> list[ColumnElement[bool]]:
     return named.get(word, [status == word, *([awake] if word in OPEN else [])])
 
 
-def _is_awake(at: datetime) -> ColumnElement[bool]:
+def _is_awake(at: Moment) -> ColumnElement[bool]:
     """Whether it is not set aside, whether or not the job that says so has come by."""
-    return or_(Request.snoozed_until.is_(None), Request.snoozed_until <= at)
+    return or_(Request.snoozed_until.is_(None), Request.snoozed_until <= at.now)
 
 
-def _away(at: datetime) -> Select[int]:
+def _away(at: Moment) -> Select[int]:
     """Who is out of office."""
-    return select(Habit.user_id).where(Habit.away_until >= _today(at))
+    return select(Habit.user_id).where(Habit.away_until >= at.today)
 
 
 def _today(at: datetime) -> date:
@@ -262,24 +273,34 @@ def _has_reference(typed: str) -> ColumnElement[bool]:
     return Request.reference == reference if reference else false()
 
 
-def _counts(me: int, at: datetime) -> Counts:
-    """All numbers in one look at what is open; what is closed is not counted, for it only grows."""
-
+@lru_cache  # to write it down takes longer than to ask it
+def _of_open() -> Any:
     def how_many(*conditions: ColumnElement[bool]) -> ColumnElement[int]:
         return func.coalesce(func.sum(case((and_(*conditions), 1), else_=0)), 0)
 
-    status, awake = Request.status, _is_awake(at)
-    row = db.session.execute(
-        select(
-            how_many(awake),
-            how_many(status == Status.NEW, Request.owner_id.is_(None), awake),
-            how_many(Request.owner_id == me, awake),
-            *(how_many(*_shown(word, at, status)) for word in (LATE_WORD, TODAY_WORD, CALL_WORD)),
-            how_many(status == Status.WAITING, awake),
-            how_many(*_shown(SNOOZED_WORD, at, status)),
-            how_many(awake, Request.owner_id.in_(_away(at))),
-        ).where(status.in_(OPEN))
-    ).one()
-    spam = _total(select(Request).where(status == Status.SPAM))
+    status = Request.status
+    at = Moment(
+        bindparam("at", type_=UTCDateTime),
+        bindparam("tomorrow", type_=UTCDateTime),
+        bindparam("today", type_=Date),
+    )
+    awake = _is_awake(at)
+    return select(
+        how_many(awake),
+        how_many(status == Status.NEW, Request.owner_id.is_(None), awake),
+        how_many(Request.owner_id == bindparam("me"), awake),
+        *(how_many(*_shown(word, at, status)) for word in (LATE_WORD, TODAY_WORD, CALL_WORD)),
+        how_many(status == Status.WAITING, awake),
+        how_many(*_shown(SNOOZED_WORD, at, status)),
+        how_many(awake, Request.owner_id.in_(_away(at))),
+    ).where(status.in_(OPEN))
+
+
+def _counts(me: int, at: datetime) -> Counts:
+    """All numbers in one look at what is open; what is closed is not counted, for it only grows."""
+
+    told = {"me": me, "at": at, "today": _today(at), "tomorrow": _tomorrow(at)}
+    row = db.session.execute(_of_open(), told).one()
+    spam = _total(select(Request).where(Request.status == Status.SPAM))
     refused = lanes.count_refused("request", COUNTED_TO)
     return Counts(*map(int, (*row, spam, refused)))

@@ -169,11 +169,12 @@ def _first(form_token: str, kind: Kind, answers: Mapping[str, Any]) -> Request:
 
 def _promise_mails(row: Mapping[str, Any], kind: Kind, receipt: str, *, at: datetime) -> None:
     """The acknowledgement, and to staff the reference and a link; no free text, no name, no NPI in either."""
+    staff = accounts.notice_addresses()
     shown = {
         "reference": row["reference"],
         "kind": row["kind"],
         "kind_label": kind.label,
-        "answer_by": row["answer_by"] if accounts.is_staffed() else None,
+        "answer_by": row["answer_by"] if staff else None,
     }
     cause = f"request:{row['reference']}"
     mail.promise(
@@ -198,7 +199,7 @@ def _promise_mails(row: Mapping[str, Any], kind: Kind, receipt: str, *, at: date
         )
     mail.promise(
         "intake/notice",
-        to=accounts.notice_addresses(),
+        to=staff,
         facts={**shown, "desk_path": addresses.STAFF_REQUEST.of(reference=row["reference"])},
         cause=cause,
         at=at,

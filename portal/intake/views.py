@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from portal import addresses, domains, text, web
 from portal.clock import now
 from portal.db import transaction
-from portal.errors import Conflict
+from portal.errors import Conflict, PortalError
 from portal.forms import EmailField
 from portal.intake import catalogue, patient_data, receipts, submissions
 from portal.intake.forms import IntakeForm
@@ -62,9 +62,8 @@ def _ask(kind: Kind) -> ResponseReturnValue:
         "hints": kind.hints,
     }
     web.keep(page, form, **context)  # before anything is read, so that nothing typed hangs on that
-    context["promised"] = _promise(kind)
-    web.keep(page, form, **context)
     if not form.is_submitted():
+        context["promised"] = _promise(kind)
         return web.empty_form(page, form, form.holes, **context)
     is_good = form.validate()
     # Most forms are sent once; only the last step finds out by itself, from the row that is in its way.
@@ -72,8 +71,11 @@ def _ask(kind: Kind) -> ResponseReturnValue:
     is_last = (
         is_good and request.form.get(CONFIRMED) == "1" and CHANGE not in request.form and not form.is_trapped
     )
-    if not is_last and (answer := _sent_before(form, page, context)) is not None:
-        return answer
+    if not is_last:  # that one shows no page
+        context["promised"] = _promise(kind)
+        web.keep(page, form, **context)
+        if (answer := _sent_before(form, page, context)) is not None:
+            return answer
     if not is_good or CHANGE in request.form:
         _put_focus(form)
         return web.page(page, form=form, **context)
@@ -91,7 +93,11 @@ def _ask(kind: Kind) -> ResponseReturnValue:
             sent = submissions.submit(kind, form.values(), **_circumstances(form, found), at=now())
             if sent.is_new:  # of many equal posts only the first counts
                 web.throttle("request")
-    except Conflict:
+    except PortalError as error:
+        context["promised"] = _promise(kind)
+        web.keep(page, form, **context)
+        if not isinstance(error, Conflict):
+            raise
         return _sent_before(form, page, context) or web.page(page, form=form, **context)
     return redirect(url_for(".receipt", token=sent.receipt), 303)
 

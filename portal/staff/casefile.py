@@ -28,11 +28,13 @@ from portal.staff.lines import flags as flags_of
 from portal.staff.lines import label, with_credential
 
 PASS_FOR = timedelta(hours=24)  # how long a page that is open may still hand in a draft without a session
+OPENED = "request.opened"
+LAST_OPENINGS = 5
 OTHERS = 5  # requests of the same NPI beside this one
 
 ACTIONS = {
     "request.received": "Received",
-    "request.opened": "Opened",
+    OPENED: "Opened",
     "request.handed_over": "Handed over",
     "request.card_written": "Written on the prescriber’s card",
     "request.unlocked": "Opened by whoever asked, with a code",
@@ -220,8 +222,8 @@ class CaseFile:
             return []
         return [
             {"text": action(entry), "by": entry.actor_name, "at": entry.at, "detail": detail(entry)}
-            for entry in audit.trail(self.request.subject)
-            if entry.at >= self.seen_at and entry.actor_id != self.by.id and entry.action != "request.opened"
+            for entry in audit.trail(self.request.subject, but=OPENED)
+            if entry.at >= self.seen_at and entry.actor_id != self.by.id
         ]
 
     @property
@@ -229,16 +231,18 @@ class CaseFile:
         """What was done, oldest first."""
         return [
             {"text": action(entry), "by": entry.actor_name, "at": entry.at, "detail": detail(entry)}
-            for entry in audit.trail(self.request.subject)
-            if entry.action != "request.opened"
+            for entry in audit.trail(self.request.subject, but=OPENED)
         ]
 
     @property
-    def openings(self) -> list[AuditEntry]:
-        """Who looked, newest first; not for the desk."""
-        if self.by.role == Role.DESK:
-            return []
-        return [e for e in reversed(audit.trail(self.request.subject)) if e.action == "request.opened"]
+    def openings(self) -> int:
+        """How often somebody looked; not for the desk."""
+        return 0 if self.by.role == Role.DESK else audit.count(self.request.subject, OPENED)
+
+    @property
+    def last_openings(self) -> Sequence[AuditEntry]:
+        """Who looked last, newest first."""
+        return audit.latest(self.request.subject, OPENED, LAST_OPENINGS)
 
     @property
     def others(self) -> Sequence[Request]:

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
+from bench.growth import watched
 from portal import tokens
+from portal.audit import AuditEntry
 from portal.clock import now
 from portal.db import db, transaction
 from portal.intake import receipts
@@ -654,3 +656,26 @@ def test_an_answer_whose_mail_was_given_up_is_said_to_staff_and_to_who_asked(
         lanes.revive(now())
     ada.open(done.address).lacks("did not reach them")
     ada.open(receipt).lacks("could not be delivered")
+
+
+def test_openings_are_counted_and_the_last_five_named_however_many_there_are(
+    app: Flask, ask: Ask, signed_in: SignedIn
+) -> None:
+    """A page that a thousand opened is as large and asks as much as one that nobody did."""
+    reference, manager = ask(), signed_in("manager", "Mia Boss")
+    manager.open(address(reference))
+    staff = app.extensions["staff"]
+    with watched(staff) as before:
+        few = manager.open(address(reference))
+    entries = [{"at": now(), "actor_id": 1, "actor_name": f"Reader {n}", "action": "request.opened",
+                "subject": f"request:{reference}", "detail": ""} for n in range(1000)]  # fmt: skip
+    with app.app_context(), transaction():
+        db.session.execute(insert(AuditEntry), entries)
+    with watched(staff) as after:
+        many = manager.open(address(reference))
+
+    many.sees("Opened 1003 times", "Mia Boss", "Reader 999", "Reader 996", "All that opened it")
+    many.lacks("Reader 995")
+    assert len(after.statements) == len(before.statements)
+    assert abs(len(many.text) - len(few.text)) < 1000
+    manager.open(f"/staff/audit?subject={reference}&act=request.opened").sees("Reader 995")
