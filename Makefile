@@ -8,7 +8,7 @@ COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-ha
 # Compiled tests are kept, whatever the shell says: compiling them is half of a short run.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test test-fast pictures faults browsers test-postgres check format lint types bench screenshots seed lock translations clean
+.PHONY: help run test test-fast pictures faults browsers test-postgres check format lint types bench bench-short screenshots seed lock translations clean
 
 help: ## List what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -70,8 +70,14 @@ format: $(VENV)/ready-dev ## Put the code in its usual form
 
 bench: $(VENV)/ready-dev ## Measure: a table of medians and ratios (python -m bench.lighthouse for the public pages)
 	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench.growth
 	@$(BIN)/python -m bench.editions
 	@$(BIN)/python -m bench.registry --web
+
+bench-short: $(VENV)/ready-dev ## The same in a few minutes: one round, 100,000 rows, fewer readers
+	@$(BIN)/python -m bench --short
+	@$(BIN)/python -m bench.growth --short
+	@$(BIN)/python -m bench.editions --short
 
 screenshots: $(VENV)/ready-dev ## Photograph the pages into screenshots/ (--docs renews those in docs)
 	@$(BIN)/python -m tests.screenshots

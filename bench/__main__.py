@@ -23,7 +23,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlencode
 
-from bench import before, mails
+from bench import aims, before, mails
 from bench.load import (
     CONNECTIONS,
     LUA,
@@ -46,7 +46,7 @@ from tests.journeys.test_kill import kill_rounds
 from tests.live import ROOT, Browserless, Live
 from tests.mta import NoServer
 
-QUICK = "--quick" in sys.argv  # one round and no kills: to see that all of it works
+QUICK = "--short" in sys.argv  # one round and no kills
 POSTS = 6_000 if QUICK else 60_000
 LOCK_POSTS = 200
 KILL_ROUNDS = 60
@@ -248,6 +248,8 @@ def wholes(live: Live, old: Live) -> None:
             statistics.median(column) for column in zip(*[served(one) for _ in range(3)], strict=True)
         )
         print(f"`flask serve` of {name}: {took:.2f} s to the first page, {held:.0f} MiB at rest (PSS)")
+        if one is live:
+            print(aims.line("memory of `flask serve` at rest, MiB", held, most=aims.MOST_MEMORY))
         one.start_web()
 
 
@@ -353,6 +355,10 @@ def report(
         print(f"memory at rest (PSS){' of ' + name if name else ''}: {parts}")
     for name, took in starts.items():
         print(f"cold start, command to first page{' of ' + name if name else ''}: {took:.2f} s (median of 3)")
+    print("\nAgainst the aims:")
+    print(*aims.judged(figures), sep="\n")
+    start = starts[""] / starts["0.1.0"]
+    print(aims.line("start of the web server ÷ 0.1.0", start, most=aims.SHORTEST_START))
 
 
 def kills(folder: Path) -> None:

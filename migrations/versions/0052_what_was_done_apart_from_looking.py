@@ -1,7 +1,7 @@
 """what was done with a thing, apart from who looked at it.
 
 Revision ID: 0052
-Revises: 0051
+Revises: 0037
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "0052"
-down_revision = "0051"
+down_revision = "0037"
 branch_labels = None
 depends_on = None
 

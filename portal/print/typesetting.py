@@ -10,9 +10,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-import qrcode
 from markdown_it.tree import SyntaxTreeNode
-from qrcode.image.svg import SvgPathImage
 
 BASE = Path(__file__).with_name("base.typ")  # what every document's look stands on
 VIEW = "?condition="  # a page with one condition alone: on paper, that condition's place in the table
@@ -58,6 +56,9 @@ def array(parts: Iterable[str]) -> str:
 
 def qr(address: str) -> str:
     """A QR code of `address`, as SVG."""
+    import qrcode  # where the guide is set already nothing of it is loaded
+    from qrcode.image.svg import SvgPathImage
+
     image = qrcode.make(address, image_factory=SvgPathImage, border=0)
     drawn: str = image.to_string(encoding="unicode")
     return drawn

@@ -12,10 +12,8 @@ from datetime import datetime
 from functools import lru_cache
 from io import BytesIO
 
-import qrcode
 from passlib.exc import TokenError
 from passlib.totp import TOTP
-from qrcode.image.svg import SvgPathFillImage
 
 from portal import tokens
 from portal.settings import settings
@@ -69,6 +67,9 @@ def link(secret: str, email: str) -> str:
 
 def picture(secret: str, email: str) -> bytes:
     """The secret as a QR code: SVG, dark on white in every colour scheme."""
+    import qrcode  # for each new member of staff once
+    from qrcode.image.svg import SvgPathFillImage
+
     image = qrcode.make(link(secret, email), image_factory=SvgPathFillImage, border=4)
     with BytesIO() as file:
         image.save(file)
