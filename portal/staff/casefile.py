@@ -28,8 +28,7 @@ from portal.staff.lines import flags as flags_of
 from portal.staff.lines import label, with_credential
 
 PASS_FOR = timedelta(hours=24)  # how long a page that is open may still hand in a draft without a session
-OPENED = "request.opened"
-LAST_OPENINGS = 5
+OPENED, LAST = "request.opened", 5  # so many of them are named
 OTHERS = 5  # requests of the same NPI beside this one
 
 ACTIONS = {
@@ -235,14 +234,10 @@ class CaseFile:
         ]
 
     @property
-    def openings(self) -> int:
-        """How often somebody looked; not for the desk."""
-        return 0 if self.by.role == Role.DESK else audit.count(self.request.subject, OPENED)
-
-    @property
-    def last_openings(self) -> Sequence[AuditEntry]:
-        """Who looked last, newest first."""
-        return audit.latest(self.request.subject, OPENED, LAST_OPENINGS)
+    def openings(self) -> tuple[int, Sequence[AuditEntry]]:
+        """How often somebody looked, and who did last, newest first; not for the desk."""
+        about, is_told = self.request.subject, self.by.role != Role.DESK
+        return (audit.count(about, OPENED), audit.latest(about, OPENED, LAST)) if is_told else (0, ())
 
     @property
     def others(self) -> Sequence[Request]:
