@@ -51,8 +51,7 @@ context = click.get_current_context(silent=True)  # a server's own command line 
 if context is not None and isinstance(context.find_root().command, FlaskGroup):
     sys.excepthook = say_in_one_line
 else:
-    app.extensions["library"] = app.extensions["shelf"].look()
-    app.extensions["guide"].prepare(app.extensions["library"])  # nobody who visits shall wait for it
+    app.extensions["guide"].prepare(app.extensions["shelf"].look())  # nobody who visits shall wait for it
 
 front = app.extensions["front"]
 

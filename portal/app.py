@@ -193,8 +193,7 @@ def create_app(config: Settings) -> Flask:
         raise CodeFaults(faults)
     public = _core("portal.public", config)
     public.session_interface = NoSession()
-    shelf = Shelf(CONTENT, config.INSTANCE_DIR / MARK, config.ORG.timezone, public.app_context)
-    public.extensions["shelf"], public.extensions["library"] = shelf, shelf.shown
+    shelf = Shelf(CONTENT, config.INSTANCE_DIR / MARK, config.ORG.timezone, public)
     public.extensions["foreign_posts"] = newsletter_views.FOREIGN_POSTS
     public.extensions["takes_any_post"] = newsletter_views.ANY_POSTS
     for blueprint in PUBLIC:
@@ -215,7 +214,7 @@ def create_app(config: Settings) -> Flask:
 
     def refresh() -> None:
         try:
-            public.extensions["library"] = shelf.look()
+            shelf.look()
         except pages.ContentError as error:
             for fault in error.faults:  # our own words on our own texts
                 logger.error("a text has a fault", extra={"reason": fault})
@@ -244,7 +243,7 @@ def create_app(config: Settings) -> Flask:
         most=config.MAX_CONTENT_LENGTH,
         headers=web.security_headers(config).items(),
         direct=not config.TRUSTED_PROXIES,
-        begin=lambda: public.extensions["guide"].prepare(public.extensions["library"]),
+        begin=lambda: public.extensions["guide"].prepare(shelf.look()),
     )
     migrations = _Migrations(public)
     public.extensions["migrate"] = migrations

@@ -262,7 +262,7 @@ def facts() -> Finding:
 def content() -> Finding:
     """What waits for a person's signature, or for the next one."""
     shelf, waiting = current_app.extensions["shelf"], dict[str, list[str]]()
-    texts = current_app.extensions["library"] = shelf.look()
+    texts = shelf.look()
     try:
         left = {one.page.path: f"{one.page.path} ({one.said})" for one in shelf.standings()}
     except DBAPIError:

@@ -8,9 +8,9 @@ or it starts again.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.exc import DBAPIError
@@ -26,14 +26,24 @@ log = logging.getLogger(__name__)
 MARK = "texts-signed"
 
 
-class Shelf:
-    """One for each process; `read` are the texts as their files have them, `shown` what readers get."""
+class App(Protocol):
+    """What is needed of the public app."""
 
-    def __init__(
-        self, folder: Path, mark: Path, zone: ZoneInfo, context: Callable[[], AbstractContextManager[object]]
-    ) -> None:
-        self._folder, self._mark, self._zone, self._context = folder, mark, zone, context
+    extensions: dict[str, Any]
+
+    def app_context(self) -> AbstractContextManager[object]:
+        """What the database is asked in."""
+
+
+class Shelf:
+    """One for each process; `read` are the texts as their files have them, `shown` what readers get, which every
+    page finds as the extension `library` of its app.
+    """
+
+    def __init__(self, folder: Path, mark: Path, zone: ZoneInfo, app: App) -> None:
+        self._folder, self._mark, self._zone, self._app = folder, mark, zone, app
         self.read = self.shown = loading.load(folder)
+        app.extensions.update(shelf=self, library=self.shown)
         self._cut: tuple[Library, dict[str, tuple[Statement, ...]]] | None = None
         self._missed = 0
 
@@ -53,7 +63,7 @@ class Shelf:
         if pages.stamp(self._folder) != self.read.loaded:
             self.read = self.shown = loading.load(self._folder)
         try:
-            with self._context():
+            with self._app.app_context():
                 signed = signing.as_signed(self.read, self.standings(), self._zone)
             if _reviews(signed) != _reviews(
                 self.shown
@@ -62,6 +72,7 @@ class Shelf:
         except (DBAPIError, PortalError):
             self._missed += 1  # so that the next look tries again
             log.exception("who signed the texts could not be read")
+        self._app.extensions["library"] = self.shown
         return self.shown
 
     def standings(self) -> tuple[signing.Standing, ...]:

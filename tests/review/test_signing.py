@@ -13,6 +13,7 @@ from portal.clock import now
 from portal.db import db, transaction
 from portal.errors import Conflict, Forbidden, Refused
 from portal.people.models import User
+from portal.print.guide import Guide
 from portal.review import signing
 from portal.review.models import TextVerdict, Verdict
 from portal.review.shelf import Shelf
@@ -165,3 +166,14 @@ def test_a_verdict_that_a_colleague_gave_meanwhile_is_written_over_and_not_besid
 
     assert [said.verdict for _, said in standing(context).agreed] == ["agree"]
     assert not standing(context).objections
+
+
+def test_a_server_that_starts_shows_what_is_signed_from_its_first_answer(
+    context: Flask, pharmacist: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign_all(context, pharmacist)
+    monkeypatch.setattr(Guide, "prepare", lambda self, library: None)
+
+    context.extensions["front"].__rsgi_init__(None)
+
+    assert context.extensions["library"].pages[LEGAL].review == "signed"
