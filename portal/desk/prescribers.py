@@ -6,12 +6,12 @@ NPI each stay two: the card of each only names the other.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from portal import audit
 from portal.db import db
@@ -78,12 +78,17 @@ def get(key: str) -> Card:
     if kin is None:
         mine, others = _alike(found[0])
         kin = [*[one for one in others if one.npi != key], *mine[:1]]
-    return Card(key, found[:LIMIT], len(found) > LIMIT, _notes([one.id for one in found]), kin)
+    return Card(key, found[:LIMIT], len(found) > LIMIT, db.session.scalars(_notes(found)).all(), kin)
 
 
 def no_contact(request: Request) -> CardNote | None:
     """The mark that holds for whoever asked this."""
-    return get(key_of(request)).no_contact if request.email else None
+    if not request.email:
+        return None
+    found = [request] if number.is_valid(request.npi) else _alike(request)[0]
+    marks = _notes(found).where(CardNote.kind != CardKind.NOTE).order_by(None)
+    latest = db.session.scalar(marks.order_by(CardNote.id.desc()).limit(1))
+    return latest if latest is not None and latest.kind == CardKind.NO_CONTACT else None
 
 
 def write(
@@ -142,6 +147,10 @@ def _newest(*which: Any, limit: int) -> list[Request]:
     return list(db.session.scalars(query.limit(limit)))
 
 
-def _notes(requests: Collection[int]) -> Sequence[CardNote]:
-    mine = select(CardNote).where(CardNote.request_id.in_(requests))
-    return db.session.scalars(mine.order_by(CardNote.id)).all()
+def _notes(requests: Sequence[Request]) -> Select[CardNote]:
+    """What stands on the card of whoever sent these, oldest first: with an NPI, also what hangs on older ones."""
+    notes = select(CardNote).join(Request, Request.id == CardNote.request_id).order_by(CardNote.id)
+    npi = requests[0].npi
+    if number.is_valid(npi):
+        return notes.where(Request.npi == npi)
+    return notes.where(Request.id.in_([one.id for one in requests]))

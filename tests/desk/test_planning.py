@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from threading import Barrier
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +18,7 @@ from portal.clock import now
 from portal.db import db, transaction
 from portal.desk import acts, away, jobs, perform, planning, search
 from portal.desk.models import Habit
-from portal.errors import Conflict, Forbidden, Refused
+from portal.errors import Conflict, Forbidden, PortalError, Refused
 from portal.intake.models import Request, Status
 from portal.people.models import User
 from tests.conftest import START, Clock
@@ -111,6 +113,25 @@ def test_nothing_is_assigned_to_who_left_is_away_or_has_it(app: Flask, grace: Us
         act(app, planning.ASSIGN, grace, to=str(grace.id))
     with pytest.raises(Conflict, match="This request changed"):
         act(app, planning.ASSIGN, grace, to=str(grace.id), version=1)
+
+
+def test_of_twenty_who_assign_at_once_one_does(app: Flask, grace: User, ada: User) -> None:
+    version, ready = the_request(app).version, Barrier(20)
+
+    def give(number: int) -> bool:
+        ready.wait()
+        try:
+            act(app, planning.ASSIGN, grace, to=str((grace, ada)[number % 2].id), version=version)
+        except PortalError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(20) as pool:
+        done = list(pool.map(give, range(20)))
+
+    assert done.count(True) == 1
+    assert actions(app).count("request.assigned") == 1
+    assert the_request(app).version == version + 1
 
 
 # ---- Snoozing

@@ -10,6 +10,7 @@ from flask import Flask
 from portal.clock import now
 from portal.db import db, transaction
 from portal.desk.models import CardNote
+from portal.desk.prescribers import LIMIT
 from portal.intake import checks
 from portal.intake.checks import NpiCheck
 from portal.intake.models import Request
@@ -98,6 +99,22 @@ def test_a_note_is_kept_once_and_stands_on_the_card_of_each_request(
     card(signed_in("desk"), NPI).sees("Prefers the summary.")
     assert rows(app, CardNote) == 1
     signed_in("pharmacist").open(address(first)).sees("Written on the prescriber’s card", "A note")
+
+
+def test_what_hangs_on_a_request_of_long_ago_is_read_and_holds(
+    ask_often: Callable[[int], list[str]], signed_in: SignedIn
+) -> None:
+    first = ask_often(1)[0]
+    desk = signed_in("desk")
+    page = card(desk, NPI).fill("Note", "Prefers the summary.").press("Save note", status=303)
+    page = page.fill("What they asked for, and when", "No calls.").press("Mark: do not contact", status=303)
+
+    last = ask_often(LIMIT + 1)[-1]
+
+    page = card(desk, NPI).sees("Prefers the summary.", "Do not contact beyond an answer", "List all")
+    assert len(theirs(page)) == LIMIT
+    assert first not in theirs(page)
+    desk.open(address(last)).sees("Do not contact beyond an answer")
 
 
 def test_an_empty_or_too_long_note_is_refused_with_its_words(ask: Ask, signed_in: SignedIn) -> None:
