@@ -100,6 +100,8 @@ class _Reader:
             SMTP_URL=self.smtp_url(),
             MAIL_FROM=self.address("MAIL_FROM", "portal@localhost"),
             REPLY_TO=self.address("REPLY_TO", ""),
+            REPLY_TO_PLUS=self.switch("REPLY_TO_PLUS", True),
+            INBOUND_MAILDIR=self.folder("INBOUND_MAILDIR"),
             BOUNCE_DOMAIN=self.domain("BOUNCE_DOMAIN"),
             BOUNCE_MAILDIR=self.folder("BOUNCE_MAILDIR"),
             **self.dkim(),

@@ -19,6 +19,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portal import audit, failures, jobs, keeping, library, site, web
+from portal.asker import jobs as asker_jobs
 from portal.asker import letters as asker_letters
 from portal.asker import models as asker_models
 from portal.asker import views as asker_views
@@ -110,6 +111,7 @@ ROOMS_JOBS = (
     seals_jobs,
     intake_jobs,
     desk_jobs,
+    asker_jobs,
     newsletter_jobs,
     editions_jobs,
     mail_jobs,

@@ -15,8 +15,10 @@ import click
 from flask import current_app
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from portal import audit, jobs, serve
+from portal.asker import mailbox
 from portal.clock import now
 from portal.commands import BAD_INPUT, refusals
 from portal.db import db, transaction
@@ -217,6 +219,20 @@ def requests_export() -> None:
     table.writeheader()
     for request in db.session.scalars(select(Request).order_by(Request.id).execution_options(yield_per=500)):
         table.writerow({name: as_cell(value) for name, value in kinds.export_row(request).items()})
+
+
+@requests_group.command("receive")
+def requests_receive() -> None:
+    """Read one reply from standard input; say in JSON what became of it.
+
+    Ends with 0 whatever it is, so that no mail server sends it back to whoever replied; with 75 when nothing could be
+    saved, so that it tries again (sysexits.h, EX_TEMPFAIL)."""
+    try:
+        heard = mailbox.receive(sys.stdin.buffer)
+    except (OSError, Unavailable, SQLAlchemyError) as error:
+        click.echo(f"Nothing was saved: {type(error).__name__}", err=True)
+        sys.exit(os.EX_TEMPFAIL)
+    click.echo(json.dumps({"became": heard.became.value, "request": heard.reference}))
 
 
 @content_group.command("links")

@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from portal import addresses, demo, hours, seed_desk
 from portal.clock import now
 from portal.db import db, transaction
-from portal.desk import actors, acts, asking, contact, perform
+from portal.desk import actors, acts, asking, contact, more_time, perform
 from portal.desk.acts import Act
 from portal.errors import Refused
 from portal.intake import checks, patient_data, submissions
@@ -113,7 +113,6 @@ class _World:
             then(seen + timedelta(minutes=15), also[0], form_token=f"{name}-also", **also[1])
         if answered:
             then(answered, acts.ANSWER, text=_answer(question), form_token=f"{name}-answer", close=closes)
-
         if more:
             then(more[0], more[1], actors.ASKER, text=more[2], form_token=f"{name}-more")
 
@@ -173,6 +172,8 @@ def _requests(at: datetime, pharmacist: User, clerk: User) -> None:
     again = (ago(3.5), asking.ASK_AGAIN, demo.AGAIN)
     world.ask(ago(75), demo.DIEGO, demo.LIQUID, by=pharmacist, answered=ago(72), more=again)
     world.happen()
+    for soon in more_time.due(at, settings().ORG):
+        _perform(more_time.MORE_TIME, soon, actors.PORTAL, at, {})
 
 
 def _check(at: datetime) -> None:

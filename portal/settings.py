@@ -32,6 +32,8 @@ class Settings:
     SMTP_URL: str = field(repr=False, default="")  # empty: mail becomes files
     MAIL_FROM: str = "portal@localhost"
     REPLY_TO: str = ""  # where replies are read; empty: nowhere
+    REPLY_TO_PLUS: bool = True  # whether its server takes desk+words@ too, by which a reply finds its request
+    INBOUND_MAILDIR: Path | None = None  # where a mail server puts replies
     BOUNCE_DOMAIN: str = (
         ""  # of the return addresses that say which mail came back; empty: it comes to MAIL_FROM
     )

@@ -19,6 +19,7 @@ from sqlalchemy import delete, select
 
 from portal import addresses, clock
 from portal.db import db, transaction
+from portal.demo import DIEGO
 from portal.desk import perform
 from portal.desk.acts import ANSWER, CLAIM
 from portal.editions import archive
@@ -626,6 +627,9 @@ scene("staff request that the desk may not read", "case.show")(
 scene("staff request for materials", "case.show")(
     lambda stage: open_request(stage, "Dee", kind="resource", status=Status.IN_PROGRESS)
 )
+scene("staff request, asked again", "case.show")(
+    lambda stage: open_request(stage, "Ada", name=DIEGO[0], status=Status.IN_PROGRESS)
+)
 scene("staff request, answered", "case.show")(
     lambda stage: open_request(stage, "Ada", **CONSULTATION, status=Status.ANSWERED)
 )
@@ -1040,6 +1044,14 @@ def _(stage: Stage) -> None:
         for row in db.session.scalars(select(Delivery).order_by(Delivery.id).limit(3)):
             row.state, row.last_error, row.over_at = State.HELD, lanes.RESTORED, None
     stage.open("/staff/mail")
+
+
+@scene("staff mail, replies without a request", "mail.mail")
+def _(stage: Stage) -> None:
+    there = stage.house.folder / "replies" / "cur"
+    there.mkdir(parents=True, exist_ok=True)
+    (there / "1:2,FS").write_bytes(b"From: somebody@clinic.example\n\nYes.")
+    stage.as_staff("Grace").open("/staff/mail")
 
 
 @scene("staff mail, work in trouble", "mail.mail")

@@ -10,13 +10,14 @@ from sqlalchemy import select
 from portal import hours
 from portal.clock import now
 from portal.db import db, transaction
-from portal.desk import perform
+from portal.desk import more_time, perform
 from portal.desk.actors import PORTAL
 from portal.desk.acts import CLOSE, Act
 from portal.desk.planning import WAKE
 from portal.errors import Conflict
 from portal.intake.models import OPEN, CloseReason, Request, Status
 from portal.jobs import Hand, Job
+from portal.people import accounts
 from portal.settings import settings
 
 CLOSES_AFTER = 5  # business days without a word
@@ -58,7 +59,30 @@ def _each(act: Act, due: Sequence[Request], at: datetime, **given: str) -> bool:
     return len(ids) == BATCH
 
 
+def tell_more_time(_hand: Hand) -> bool:
+    """Tell those whose promise will be missed, before it is; whether there may be more."""
+    at = now()
+    if not accounts.is_staffed():
+        return False  # nothing was promised
+    ids = [(request.id, request.version) for request in more_time.due(at, settings().ORG)]
+    for request_id, version in ids:
+        with transaction():
+            request = db.session.get(Request, request_id)
+            try:
+                if request is not None:
+                    perform.perform(more_time.MORE_TIME, request, by=PORTAL, at=at, version=version)
+            except Conflict:
+                continue  # somebody was at it at this moment; the next time asks again
+    return len(ids) == more_time.BATCH
+
+
 JOBS = (
+    Job(
+        name="desk.more_time",
+        label="Saying in time that we need more time",
+        step=tell_more_time,
+        every=timedelta(minutes=5),
+    ),
     Job(
         name="desk.close_answered",
         label="Closing what was answered",

@@ -8,6 +8,7 @@ from typing import Any
 from babel.dates import format_date
 
 from portal.db import db
+from portal.desk import reply_address
 from portal.intake import receipts
 from portal.intake.models import TOPIC_LABELS, Kind, Message, Request
 from portal.mail.letters import Letter
@@ -60,9 +61,25 @@ def _ask_back() -> str:
     return f"{said} Write nothing that says who a patient is."
 
 
+def _more_time(facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The request with this number; no new promise is made."""
+    request = db.session.get_one(Request, facts["asked"])
+    return {
+        "asked": request,
+        "status_path": receipts.path_of(receipts.token_of(request, settings().keys)),
+    }
+
+
+def _replies(context: Mapping[str, Any]) -> str:
+    return reply_address.of(context["asked"])
+
+
 LETTERS = (
-    Letter(message="intake/answer", label="Answer", context=_answer, is_personal=True),
-    Letter(message="desk/question", label="Question back", context=_answer, is_personal=True),
+    Letter(message="desk/more_time", label="We need more time", context=_more_time, reply_to=_replies),
+    Letter(message="intake/answer", label="Answer", context=_answer, is_personal=True, reply_to=_replies),
+    Letter(
+        message="desk/question", label="Question back", context=_answer, is_personal=True, reply_to=_replies
+    ),
     Letter(message="desk/handed_back", label="Notice of work given back"),
     Letter(message="desk/heard", label="Notice that whoever asked wrote more"),
 )

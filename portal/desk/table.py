@@ -15,10 +15,11 @@ from portal.desk.asking import ASKING_ACTS
 from portal.desk.contact import CONTACT_ACTS
 from portal.desk.identity import ON_NPI
 from portal.desk.joining import JOINING_ACTS
+from portal.desk.more_time import MORE_TIME
 from portal.desk.planning import PLANNING_ACTS
 
 ROOM_ACTS = (
     *(CLAIM, TAKE_OVER, RELEASE, *PLANNING_ACTS, NOTE, ANSWER, *CONTACT_ACTS),
     *(CLOSE, REOPEN, *JOINING_ACTS, SPAM, NOT_SPAM, *ON_NPI),
 )
-ALL_ACTS = (*ROOM_ACTS, *ASKING_ACTS)  # with those that nobody of the staff does
+ALL_ACTS = (*ROOM_ACTS, *ASKING_ACTS, MORE_TIME)  # with those that nobody of the staff does

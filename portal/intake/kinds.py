@@ -236,6 +236,11 @@ def export_row(request: Request) -> dict[str, str]:
     return row | {fact.label: fact.in_words(getattr(request, fact.field)) for fact in of(request).facts}
 
 
+def most(kind: Kind, name: str) -> int:
+    """How many characters a fact that is typed may have."""
+    return int(getattr(kind.form, name).kwargs["max_length"])
+
+
 def faults() -> list[str]:
     """Where kinds, forms and the table contradict each other."""
     columns, found = Request.__table__.columns, []

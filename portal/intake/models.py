@@ -249,6 +249,7 @@ class Request(Base):
     duplicate_of: Mapped[int | None] = mapped_column(index=True)  # the one that is answered for both
     snoozed_until: Mapped[datetime | None] = mapped_column(UTCDateTime)  # set aside; the promise runs on
     waiting_since: Mapped[datetime | None] = mapped_column(UTCDateTime)  # the clock of the promise rests
+    more_time_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # the mail that we need more time went
     heard_at: Mapped[datetime | None] = mapped_column(
         UTCDateTime
     )  # whoever asked wrote more, and nobody answered

@@ -41,7 +41,7 @@ def compose(promised: Body) -> bytes:
     with force_locale(language):
         return wire.body(
             sender=(config.ORG.name, config.MAIL_FROM),
-            reply_to=config.REPLY_TO,
+            reply_to=letter.reply_to(context) if letter.reply_to else config.REPLY_TO,
             subject=" ".join(render_template(f"{template}.subject.txt", **values).split()),
             at=promised.created_at,
             language=language,

@@ -46,6 +46,9 @@ class Letter:
     context: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict
     headers: Callable[[], Mapping[str, str]] = dict
     is_personal: bool = False
+    reply_to: Callable[[Mapping[str, Any]], str] | None = (
+        None  # of the context: an address of its own for replies
+    )
     own: Callable[[str, str, str], Own] | None = None  # of a cause, a recipient's key, the language it is in
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from sqlalchemy import delete, func, or_, select, update
 
 from portal import audit, disk, keeping, tokens
+from portal.asker import mailbox
 from portal.db import db, transaction
 from portal.errors import Refused, Unavailable
 from portal.intake.models import OPEN, Request, Status
@@ -64,6 +65,7 @@ def erase(address: str, *, withdraw: bool, keys: Sequence[str], places: Places, 
     for number in gone:
         for path in places.mail.glob(f"*-{number}.*"):
             path.unlink(missing_ok=True)
+    mailbox.forget(address)
     fold_log()
     return len(found)
 

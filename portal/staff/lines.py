@@ -14,8 +14,8 @@ from portal.desk import perform
 from portal.desk import search as queue
 from portal.desk.acts import CLAIM, Staff
 from portal.intake import kinds
+from portal.intake.models import DUE, Request
 from portal.intake.models import Kind as KindWord
-from portal.intake.models import Request
 from portal.staff import provider
 
 SNIPPET = 60  # characters of a question in the list, whole words
@@ -94,6 +94,8 @@ def with_credential(asked: Request) -> str:
 def flags(asked: Request) -> tuple[str, ...]:
     """What to look out for, in words."""
     found = [] if kinds.is_known(asked) else ["Not of this version"]
+    if asked.more_time_at and asked.status in DUE:
+        found.append("Told: more time")
     if asked.heard_at:
         found.append("They wrote more")
     if asked.signals and not asked.is_spam:

@@ -8,6 +8,7 @@ from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from portal import addresses, audit, jobs, web
+from portal.asker import mailbox
 from portal.clock import now
 from portal.db import transaction
 from portal.mail import lanes
@@ -40,6 +41,8 @@ def mail() -> ResponseReturnValue:
             "staff/mail.html",
             alert=_said(),
             held=[_trouble(row, about) for row in held],
+            unmatched=mailbox.left(),
+            inbox=mailbox.folder(),
             put_off=[_trouble(row, about) for row in put_off],
             counts=lanes.counts((State.QUEUED, State.HELD, State.DEAD)),
             oldest_due=lanes.oldest_due(now()),
