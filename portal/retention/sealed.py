@@ -73,7 +73,7 @@ def count(ending: Ending, at: datetime) -> int:
 
 def _audit_over(at: datetime, limit: int) -> Sequence[int]:
     old = select(AuditEntry.id).where(AuditEntry.at <= at - audit.KEPT_FOR, AuditEntry.action.not_in(SEALS))
-    return db.session.scalars(old.order_by(AuditEntry.id).limit(limit)).all()
+    return db.session.scalars(old.order_by(AuditEntry.at, AuditEntry.id).limit(limit)).all()
 
 
 def _consent_over(at: datetime, limit: int) -> Sequence[int]:
