@@ -2,7 +2,7 @@
 
 Whoever is shown the page is in the audit trail: no free text is shown before that is written. This is the one GET
 that writes anything, and it writes nothing but that row. After an act its word in the address says what was done; no
-address holds a word that a person typed.
+address holds a word that a person typed, but for the search of the list that they came from.
 """
 
 from __future__ import annotations
