@@ -84,6 +84,7 @@ from portal.staff import (
     editions,
     gallery,
     keys,
+    news,
     oversight,
     people,
     prescribers,
@@ -153,7 +154,7 @@ COMMANDS = (
 LEAVING = (perform.hand_back,)
 STAFF = (
     signin_views.bp,
-    *(queue.bp, bulk.bp, saved.bp, away.bp, keys.bp, case.bp),
+    *(queue.bp, news.bp, bulk.bp, saved.bp, away.bp, keys.bp, case.bp),
     oversight.mail_bp,
     trail.bp,
     *(reports.bp, reports.rows_bp),

@@ -131,6 +131,11 @@ def answer(response: AnyResponse, cookie: str | None) -> AnyResponse:
     return response
 
 
+def leave_alone() -> None:
+    """This request is no use of the session: nobody pressed anything."""
+    this().is_answered = True
+
+
 def _need(was_there: bool) -> None:
     if not was_there:
         raise Conflict(IS_OVER)

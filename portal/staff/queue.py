@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from portal import addresses, web
 from portal.clock import now
 from portal.db import transaction
-from portal.desk import away, drafts, narrowing, perform, saved
+from portal.desk import away, drafts, narrowing, news, perform, saved
 from portal.desk import search as queue
 from portal.desk.cursor import is_id
 from portal.desk.filters import SHORT, SORT_ANSWER_BY, Filters
@@ -87,6 +87,7 @@ def the_list(
     absent = away.who(at)
     lines = [line(row, by, writing.get(row.request.id, ()), absent) for row in found.rows]
     may_claim = any(each.may_claim for each in lines)
+    asked: dict[str, Any] = filters.args()
     if bulk is None:
         here = filters.args() | ({"after": after} if after else {})
         bulk = BulkForm(formdata=None, data={"view": urlencode(here)})
@@ -103,6 +104,7 @@ def the_list(
         "my_view": mine,
         "naming": naming,
         "view": view,
+        "news": url_for("news.since", **asked, seen=news.newest()),
         "tabs": [_tab(each, each is view, found.counts) for each in VIEWS],
         "filters": filters,
         "filter_form": _filter_form(filters, by),

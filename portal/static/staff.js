@@ -30,4 +30,25 @@
       timer = setTimeout(keep, 2000);
     });
   }
+
+  /* A list says how many more there are by now, in words and in the title; its rows stay where they are. It asks while somebody looks. */
+  var news = document.querySelector("[data-news]");
+  if (news && window.fetch) {
+    var line = news.firstElementChild, title = document.title, tag = "", over = false;
+    var ask = function () {
+      if (document.hidden || over) return;
+      fetch(news.dataset.news, { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store", redirect: "manual" }).then(function (answer) {
+        over = answer.type === "opaqueredirect";
+        if (answer.status !== 200) return;
+        tag = answer.headers.get("ETag") || "";
+        return answer.json().then(function (said) {
+          line.hidden = !said.new;
+          line.firstElementChild.textContent = said.new === 1 ? news.dataset.one : said.new + " " + (said.new > 99 ? news.dataset.more + " " : "") + news.dataset.many;
+          document.title = said.new ? "(" + said.new + " new) " + title : title;
+        });
+      }, function () { return null; });
+    };
+    setInterval(ask, 20000);
+    document.addEventListener("visibilitychange", ask);
+  }
 })();

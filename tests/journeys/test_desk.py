@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from portal.intake.models import Status
+from tests.intake import samples
 from tests.scenes import CONSULTATION, open_request
 from tests.stage import Stage
 
@@ -48,3 +49,23 @@ def test_two_people_work_one_request_and_neither_loses_a_word(stage: Callable[..
 
     assert ada.status == 200
     assert "Answered" in ada.page.inner_text("main")
+
+
+def test_a_list_says_what_came_and_moves_no_row(stage: Callable[..., Stage]) -> None:
+    ada = stage().as_staff("Ada").open("/staff/requests")
+    rows, title = ada.page.locator("tbody th").all_inner_texts(), ada.page.title()
+    samples.submit(ada.house.app, "one-more")
+    ask = "() => document.dispatchEvent(new Event('visibilitychange'))"  # sooner than in 20 seconds
+
+    ada.page.evaluate(ask)
+    ada.page.get_by_text("1 new request has come.").wait_for()
+    assert ada.page.title() == f"(1 new) {title}"
+    assert ada.page.locator("tbody th").all_inner_texts() == rows
+    samples.submit(ada.house.app, "and-another")
+    ada.page.evaluate(ask)
+    ada.page.get_by_text("2 new requests have come.").wait_for()
+
+    ada.follow("Show the list again")
+    assert ada.page.title() == title
+    assert len(ada.page.locator("tbody th").all_inner_texts()) == len(rows) + 2
+    assert ada.complaints == []

@@ -45,6 +45,7 @@ MAY = {
     "audit": {"manager"},
     "texts": {"pharmacist", "manager"},
     "reports": ALL,
+    "news": ALL,
     "report_rows": {"pharmacist", "manager"},
     "people": {"manager"},
 }

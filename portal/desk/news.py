@@ -1,0 +1,26 @@
+"""What has come since somebody looked at a list."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+
+from portal.db import db
+from portal.desk import search
+from portal.desk.search import Filters
+from portal.intake.models import Request
+
+MOST = 100  # counted no further
+
+
+def newest() -> int:
+    """The number of the latest request of all."""
+    return db.session.scalar(select(func.max(Request.id))) or 0
+
+
+def count(filters: Filters, seen: int, *, by: Any, at: datetime) -> int:
+    """How many that came after that one the list has now; no more than MOST."""
+    found = select(Request.id).where(Request.id > seen, *search.conditions(filters, by.id, at)).limit(MOST)
+    return db.session.scalar(select(func.count()).select_from(found.subquery())) or 0
