@@ -1068,6 +1068,16 @@ def _(stage: Stage) -> None:
     stage.open("/staff/mail")
 
 
+scene("staff notices", "notices.notices")(lambda stage: stage.as_staff("Dee").open("/staff/account/notices"))
+
+
+@scene("staff notices with a fault", "notices.notices", status=422)
+def _(stage: Stage) -> None:
+    stage.as_staff("Dee").open("/staff/account/notices")
+    stage.page.locator("#quiet_from").select_option("18")
+    stage.press("Save")
+
+
 scene("staff reports", "reports.reports")(lambda stage: stage.as_staff("Grace").open("/staff/reports"))
 scene("staff reports, one's own", "reports.reports")(
     lambda stage: stage.as_staff("Dee").open("/staff/reports?weeks=4")

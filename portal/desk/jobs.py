@@ -10,7 +10,7 @@ from sqlalchemy import select
 from portal import hours
 from portal.clock import now
 from portal.db import db, transaction
-from portal.desk import more_time, perform
+from portal.desk import digest, more_time, perform
 from portal.desk.actors import PORTAL
 from portal.desk.acts import CLOSE, Act
 from portal.desk.planning import WAKE
@@ -76,12 +76,23 @@ def tell_more_time(_hand: Hand) -> bool:
     return len(ids) == more_time.BATCH
 
 
+def _morning(_hand: Hand) -> bool:
+    digest.tell_all()
+    return False
+
+
 JOBS = (
     Job(
         name="desk.more_time",
         label="Saying in time that we need more time",
         step=tell_more_time,
         every=timedelta(minutes=5),
+    ),
+    Job(
+        name="desk.morning",
+        label="The morning's mail to staff",
+        step=_morning,
+        every=timedelta(minutes=10),
     ),
     Job(
         name="desk.close_answered",

@@ -80,6 +80,7 @@ LETTERS = (
     Letter(
         message="desk/question", label="Question back", context=_answer, is_personal=True, reply_to=_replies
     ),
+    Letter(message="desk/morning", label="Morning mail to staff"),
     Letter(message="desk/handed_back", label="Notice of work given back"),
     Letter(message="desk/heard", label="Notice that whoever asked wrote more"),
 )

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from portal.db import db
 from portal.desk import search
-from portal.desk.search import Filters
+from portal.desk.filters import Filters
 from portal.intake.models import Request
 
 MOST = 100  # counted no further

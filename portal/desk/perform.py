@@ -27,6 +27,7 @@ from portal.intake.models import OPEN, STATUS_LABELS, Message, Request, Status
 from portal.intake.reference import normalise
 from portal.mail import promise as mail
 from portal.mail.models import Lane
+from portal.people import wishes
 from portal.people.models import Role, User
 
 NO_SUCH_REQUEST = "There is no request with this reference."
@@ -181,11 +182,20 @@ def duplicates(request: Request) -> Sequence[Request]:
 
 def _tell_the_desk(back: Sequence[Request], user: User, at: datetime) -> None:
     roles = frozenset[str]().union(*(kinds.of(request).answered_by for request in back))
-    others = select(User.email).where(User.active, User.role.in_(roles), User.id != user.id).order_by(User.id)
-    if addresses := db.session.scalars(others).all():
-        named = [request.reference for request in back[:NAMED_AT_MOST]]
-        facts = {"references": named, "more": len(back) - len(named)}
-        mail.promise("desk/handed_back", to=addresses, facts=facts, cause=user.subject, at=at, lane=Lane.SOON)
+    named = [request.reference for request in back[:NAMED_AT_MOST]]
+    facts = {"references": named, "more": len(back) - len(named)}
+    for start, addresses in wishes.told_now(
+        "handed_back", at, User.role.in_(roles), User.id != user.id
+    ).items():
+        mail.promise(
+            "desk/handed_back",
+            to=addresses,
+            facts=facts,
+            cause=user.subject,
+            at=at,
+            lane=Lane.SOON,
+            not_before=start,
+        )
 
 
 def _permit(act: Act, request: Request, by: Staff) -> None:

@@ -24,7 +24,7 @@ from portal.intake.reference import new_reference
 from portal.mail import promise as mail
 from portal.mail.models import Lane
 from portal.organisation import Organisation
-from portal.people import accounts
+from portal.people import accounts, wishes
 
 DUPLICATE_WITHIN = timedelta(hours=24)
 MANY_LINKS = 3
@@ -169,12 +169,12 @@ def _first(form_token: str, kind: Kind, answers: Mapping[str, Any]) -> Request:
 
 def _promise_mails(row: Mapping[str, Any], kind: Kind, receipt: str, *, at: datetime) -> None:
     """The acknowledgement, and to staff the reference and a link; no free text, no name, no NPI in either."""
-    staff = accounts.notice_addresses()
+    told = wishes.told_now(str(row["kind"]), at)
     shown = {
         "reference": row["reference"],
         "kind": row["kind"],
         "kind_label": kind.label,
-        "answer_by": row["answer_by"] if staff else None,
+        "answer_by": row["answer_by"] if told or accounts.is_staffed() else None,
     }
     cause = f"request:{row['reference']}"
     mail.promise(
@@ -197,14 +197,16 @@ def _promise_mails(row: Mapping[str, Any], kind: Kind, receipt: str, *, at: date
             at=at,
             lane=Lane.SOON,
         )
-    mail.promise(
-        "intake/notice",
-        to=staff,
-        facts={**shown, "desk_path": addresses.STAFF_REQUEST.of(reference=row["reference"])},
-        cause=cause,
-        at=at,
-        lane=Lane.SOON,
-    )
+    for start, to in told.items():
+        mail.promise(
+            "intake/notice",
+            to=to,
+            facts={**shown, "desk_path": addresses.STAFF_REQUEST.of(reference=row["reference"])},
+            cause=cause,
+            at=at,
+            lane=Lane.SOON,
+            not_before=start,
+        )
 
 
 def _signals(answers: Mapping[str, Any]) -> list[str]:

@@ -61,7 +61,7 @@ def people() -> Sequence[User]:
 
 
 def notice_addresses() -> list[str]:
-    """Where a notice about a new request goes: every active member of staff."""
+    """Every active member of staff."""
     return list(db.session.scalars(select(User.email).where(User.active).order_by(User.id)))
 
 

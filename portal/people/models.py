@@ -117,7 +117,37 @@ class StaffSession(Base):
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
 
 
+class When(StrEnum):
+    """When somebody is told of one kind of thing by mail."""
+
+    NOW = "now"
+    MORNING = "morning"
+    NEVER = "never"
+
+
+class Wish(Base):
+    """What one member of staff is told by mail, and when; who has none is told of all at once.
+
+    Between `quiet_from` and `quiet_to`, whole hours of the pharmacy's day, nothing goes: it waits for their end.
+    """
+
+    __tablename__ = "notice_wish"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
+    consultation: Mapped[str] = mapped_column(String(8), default=When.NOW.value)
+    resource: Mapped[str] = mapped_column(String(8), default=When.NOW.value)
+    handed_back: Mapped[str] = mapped_column(String(8), default=When.NOW.value)
+    quiet_from: Mapped[int | None]
+    quiet_to: Mapped[int | None]
+    told_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # the last morning's mail
+
+
 KEPT = (
+    Kept(
+        table="notice_wish",
+        rule="as long as the account; what somebody is told by mail, and when",
+        of=("user_id", "user"),
+    ),
     Kept(
         table="user",
         personal=("email", "name"),

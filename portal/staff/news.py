@@ -11,7 +11,7 @@ from portal import addresses, web
 from portal.clock import now
 from portal.desk import news
 from portal.desk.cursor import is_id
-from portal.desk.search import Filters
+from portal.desk.filters import Filters
 from portal.people.models import Role
 from portal.signin import sessions
 from portal.signin.gate import current, guarded

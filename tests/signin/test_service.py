@@ -14,7 +14,7 @@ from portal import keeping
 from portal.clock import now
 from portal.db import db, transaction
 from portal.errors import Expired, NotFound, PortalError, Refused
-from portal.people import accounts, credentials, invitations
+from portal.people import accounts, credentials, invitations, wishes
 from portal.people.models import Invite, User
 from portal.signin import passwords
 from tests.conftest import Clock
@@ -156,7 +156,7 @@ def test_a_fresh_portal_has_nobody(app: Flask) -> None:
     with app.app_context():
         assert not accounts.has_staff()
         assert accounts.people() == []
-        assert accounts.notice_addresses() == []
+        assert wishes.told_now("consultation", now()) == {}
 
 
 def test_notices_go_to_the_active(app: Flask, make_person: MakePerson, change: Callable[..., None]) -> None:
@@ -164,7 +164,7 @@ def test_notices_go_to_the_active(app: Flask, make_person: MakePerson, change: C
     change(ada.id, active=False)
 
     with app.app_context():
-        assert accounts.notice_addresses() == [grace.email]
+        assert wishes.told_now("consultation", now()) == {None: [grace.email]}
         assert [person.name for person in accounts.people()] == ["Grace", "Ada"]
 
 

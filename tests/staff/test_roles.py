@@ -46,6 +46,7 @@ MAY = {
     "texts": {"pharmacist", "manager"},
     "reports": ALL,
     "news": ALL,
+    "notices": ALL,
     "report_rows": {"pharmacist", "manager"},
     "people": {"manager"},
 }
