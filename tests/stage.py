@@ -120,7 +120,8 @@ class Theatre:
         for suffix in ("-wal", "-shm"):
             Path(f"{self.database}{suffix}").unlink(missing_ok=True)
         shutil.copy(self.database.with_suffix(".planted"), self.database)
-        shutil.rmtree(self.folder / "mail", ignore_errors=True)
+        for name in ("mail", "replies"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
         self.app.extensions["throttle"].clear()
 
     def mails(self) -> list[EmailMessage]:

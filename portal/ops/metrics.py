@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from portal import jobs
+from portal.asker import mailbox
 from portal.db import db
 from portal.intake.models import OPEN, Request, Status
 from portal.mail import lanes
@@ -30,7 +31,7 @@ def text(tally: Tally, at: datetime) -> str:
         lines += [*_up(1), *_queue(at), *_mail(at), *_jobs(at)]
     except SQLAlchemyError:
         lines += _up(0)
-    lines += _backup()
+    lines += [*_replies(), *_backup()]
     return "\n".join(lines) + "\n"
 
 
@@ -65,6 +66,11 @@ def _histogram(route: str, kept: list[float], own: Mapping[str, object]) -> Iter
 
 def _up(value: int) -> Iterator[str]:
     return _family("portal_database_up", "gauge", "Whether the database answers.", [("", {}, value)])
+
+
+def _replies() -> Iterator[str]:
+    words = "Replies by mail that belong to no request, for a person to read."
+    return _family("portal_replies_unmatched", "gauge", words, [("", {}, mailbox.left())])
 
 
 def _queue(at: datetime) -> Iterator[str]:

@@ -23,6 +23,8 @@ from portal.desk.contact import WAIT
 from portal.desk.models import Addition, AdditionKind
 from portal.intake.models import Request, Status
 from portal.mail.models import Delivery
+from portal.ops import metrics
+from portal.ops.tally import Tally
 from portal.people.models import User
 from portal.staff import thread
 from portal.staff.lines import flags
@@ -249,7 +251,7 @@ def nested() -> bytes:
 
 @pytest.mark.parametrize("which", list(wrong("a@b")))
 def test_what_is_not_surely_theirs_is_left_for_people_as_it_came(
-    app: Flask, address: str, take: Take, folder: Path, which: str
+    app: Flask, address: str, take: Take, folder: Path, clock: Clock, which: str
 ) -> None:
     sent = wrong(address)[which]
     raw = sent if isinstance(sent, bytes) else sent.as_bytes()
@@ -260,6 +262,7 @@ def test_what_is_not_surely_theirs_is_left_for_people_as_it_came(
     assert left.read_bytes() == raw
     with app.app_context():
         assert mailbox.left() == 1
+        assert "portal_replies_unmatched 1" in metrics.text(Tally(), clock())
     assert additions(app) == []
 
 

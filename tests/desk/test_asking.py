@@ -14,7 +14,7 @@ from portal.desk.actors import ASKER, PORTAL
 from portal.desk.acts import Act
 from portal.desk.asking import ASKING_ACTS
 from portal.desk.table import ROOM_ACTS
-from portal.errors import Conflict, Forbidden
+from portal.errors import Conflict, Forbidden, NotFound
 from portal.intake.models import Status
 from portal.people.models import User
 from tests.desk.test_acts import put, work
@@ -58,6 +58,12 @@ def test_staff_and_the_portal_do_none_of_them_and_whoever_asked_nothing_else(app
                 perform.perform(act, request, by=who, at=now(), **GIVEN, form_token="t")
     for act in ROOM_ACTS:
         assert not perform.is_permitted(ASKER, act, the_request(app))
+
+
+@pytest.mark.parametrize("act", ASKING_ACTS, ids=lambda act: act.word)
+def test_the_staff_face_knows_none_of_them(app: Flask, act: Act) -> None:
+    with pytest.raises(NotFound):
+        perform.act_of(act.word)
 
 
 def test_it_was_too_long_ago_to_ask_again(app: Flask) -> None:
