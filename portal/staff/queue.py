@@ -118,7 +118,7 @@ def the_list(
         "previous": _page(filters, found.previous),
         "next": _page(filters, found.next),
         "shown": _showing(len(lines), found.total or 0),
-        "looked_at": queue.LOOKED_AT if found.total is None else None,
+        "looked_at": f"{queue.LOOKED_AT:,}" if found.total is None else None,
         "is_empty": not found.rows and queue.is_empty(),
         "next_due": None if found.rows else queue.soonest(),
         "open_now": found.counts.open,
