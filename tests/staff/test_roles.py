@@ -7,15 +7,17 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from flask import Flask
+from sqlalchemy import select, update
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from portal import tokens
 from portal.clock import now
-from portal.db import transaction
+from portal.db import db, transaction
 from portal.desk import replies
 from portal.desk.acts import ACTS, CLAIM, Act
 from portal.editions import pictures
+from portal.intake.models import Request, Status
 from portal.people import accounts, invitations
 from portal.people.models import ROLES
 from portal.staff.forms import FORMS
@@ -61,6 +63,11 @@ MAY_NOT = {
     ("consultation", "manager"): ANSWERING,
     ("resource", "desk"): {"take-over", "assign", "close", "reopen", "part", "license"},
 }
+# By whose request it is (docs/staff.md): for its owner alone; for its owner, or whoever takes what is nobody's.
+OWNERS_ALONE = {"release", "answer", "ask", "wait", "undo"}
+NOT_ANOTHERS = {"call-answered", "fax-answered", "posted"}
+# What a role may do with its own alone: hand it over.
+WITH_ONES_OWN = {"assign"}
 # What nobody has, by the name of the hole in an address.
 NOBODYS = {
     "reference": "LDN-BCDF-GHJK",
@@ -204,6 +211,41 @@ def test_an_act_is_refused_to_whom_its_line_does_not_name(
             assert act.audit not in trail(reference)
 
     assert refused == MAY_NOT.get((kind, role), set())
+
+
+@pytest.mark.parametrize("role", sorted(ALL))
+@pytest.mark.parametrize("whose", ["nobody", "mine", "another"])
+def test_an_act_is_refused_where_the_request_is_not_theirs(
+    whose: str, role: str, app: Flask, ask: Callable[..., str], signed_in: Callable[..., Colleague]
+) -> None:
+    """Every act by every role with a consultation in progress of nobody, of their own, of somebody else; what is
+    refused changes nothing."""
+    colleague, other = signed_in(role), signed_in("pharmacist")
+    owner = {"nobody": None, "mine": colleague.user_id, "another": other.user_id}[whose]
+    not_theirs = {"nobody": OWNERS_ALONE, "mine": set(), "another": OWNERS_ALONE | NOT_ANOTHERS}[whose]
+    refused = set()
+
+    for act in ACTS:
+        reference = ask("consultation")
+        stood = {"status": Status.IN_PROGRESS, "owner_id": owner}
+        this = Request.reference == reference
+        with app.app_context(), transaction():
+            db.session.execute(update(Request).where(this).values(**stood))
+        answer = colleague.post(
+            f"/staff/requests/{reference}/{act.word}", whole(colleague, act, 1, reference, other.user_id)
+        )
+        assert answer.status_code in (303, 403, 409), f"{act.word}: {answer.status_code}"
+        if answer.status_code == 303:
+            continue
+        refused |= {act.word} if answer.status_code == 403 else set()
+        with app.app_context():
+            now_stands = db.session.execute(
+                select(Request.version, Request.status, Request.owner_id).where(this)
+            ).one()
+        assert tuple(now_stands) == (1, Status.IN_PROGRESS, owner), act.word
+
+    may_not = MAY_NOT.get(("consultation", role), set()) - (WITH_ONES_OWN if whose == "mine" else set())
+    assert refused == may_not | not_theirs
 
 
 def whole(
