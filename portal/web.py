@@ -25,6 +25,7 @@ from wtforms import Form
 from portal import addresses, blank, catalogues, hours, text, tokens, uploads
 from portal.blank import HOLES, Holes
 from portal.clock import now
+from portal.errors import NotFound
 from portal.settings import Settings, settings
 from portal.throttle import Throttle, block_of
 
@@ -252,6 +253,9 @@ def _refuse_endless() -> None:
 def _refuse_odd_address() -> None:
     if isinstance(request.routing_exception, SecurityError):
         raise request.routing_exception  # a Host that is not ours: no view can make an address for it
+    asked = request.environ.get("QUERY_STRING", "")
+    if "%00" in asked or any("\0" in str(part) for part in (asked, *(request.view_args or {}).values())):
+        raise NotFound  # no address of ours holds one, and PostgreSQL takes it in no text
 
 
 class BadText(HTTPException):

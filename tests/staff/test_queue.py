@@ -290,3 +290,28 @@ def test_a_search_for_what_very_many_hold_says_so_and_leads_on(
     assert caption(last) == "Requests that hold these words, the newest first"
     last.sees("Ana Ruiz")
     assert last.follow("Previous").address.startswith("/staff/requests?q=ruiz")
+
+
+@pytest.mark.parametrize(
+    "path", ["requests", "requests/news", "subscribers", "audit", "reports", "texts", "mail"]
+)
+def test_a_nul_in_a_question_makes_no_error(path: str, ask: Ask, signed_in: SignedIn) -> None:
+    """PostgreSQL takes none in a text."""
+    ask()
+    manager = signed_in("manager")
+    names = (
+        "q",
+        "status",
+        "kind",
+        "owner",
+        "sort",
+        "after",
+        "state",
+        "topic",
+        "since",
+        "subject",
+        "action",
+        "risk",
+    )
+    for name in (*names, "person", "about", "before", "until", "seen", "weeks", "to", "view"):
+        assert manager.get(f"/staff/{path}?{name}=a%00b").status_code < 500, name
