@@ -1,4 +1,4 @@
-"""What the desk does by itself: it closes what was answered, and takes up again what was set aside until today."""
+"""What the desk does by itself: closing, taking up again, saying that more time is needed, the morning's mail."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def wake(_hand: Hand) -> bool:
     return _each(WAKE, db.session.scalars(due.order_by(Request.snoozed_until).limit(BATCH)).all(), at)
 
 
-def _each(act: Act, due: Sequence[Request], at: datetime, **given: str) -> bool:
+def _each(act: Act, due: Sequence[Request], at: datetime, *, most: int = BATCH, **given: str) -> bool:
     """Do it with each, in a transaction of its own; whether there may be more."""
     ids = [(request.id, request.version) for request in due]
     for request_id, version in ids:
@@ -55,8 +55,8 @@ def _each(act: Act, due: Sequence[Request], at: datetime, **given: str) -> bool:
                 if request is not None:
                     perform.perform(act, request, by=PORTAL, at=at, version=version, **given)
             except Conflict:
-                continue  # somebody was at it at this moment
-    return len(ids) == BATCH
+                continue  # somebody was at it at this moment; the next time asks again
+    return len(ids) == most
 
 
 def tell_more_time(_hand: Hand) -> bool:
@@ -64,16 +64,7 @@ def tell_more_time(_hand: Hand) -> bool:
     at = now()
     if not accounts.is_staffed():
         return False  # nothing was promised
-    ids = [(request.id, request.version) for request in more_time.due(at, settings().ORG)]
-    for request_id, version in ids:
-        with transaction():
-            request = db.session.get(Request, request_id)
-            try:
-                if request is not None:
-                    perform.perform(more_time.MORE_TIME, request, by=PORTAL, at=at, version=version)
-            except Conflict:
-                continue  # somebody was at it at this moment; the next time asks again
-    return len(ids) == more_time.BATCH
+    return _each(more_time.MORE_TIME, more_time.due(at, settings().ORG), at, most=more_time.BATCH)
 
 
 def _morning(_hand: Hand) -> bool:
