@@ -21,7 +21,8 @@ from portal import clock
 from portal.db import db, transaction
 from portal.editions import service as editions
 from portal.intake.models import Request
-from portal.mail.models import Body
+from portal.mail import promise as mail
+from portal.mail.models import Body, Lane
 from portal.people import accounts, invitations, notices
 from portal.people.models import User
 from tests.browser_tools import nu
@@ -263,6 +264,12 @@ def test_every_kind_of_mail_is_valid_html(
         notices.notify(ada, notices.PASSWORD_CHANGED, at=clock.now())
         accounts.change_role(dee, "pharmacist", by=grace, at=clock.now())
         accounts.change_role(ada, "desk", by=grace, at=clock.now())  # her questions go back, and Dee is told
+        facts = dict.fromkeys(
+            ("consultations", "materials", "back", "unassigned", "late", "mine", "suspects"), 1
+        )
+        mail.promise(
+            "desk/morning", to=grace.email, facts=facts, cause=grace.subject, at=clock.now(), lane=Lane.SOON
+        )
         edition = editions.write(None, DRAFT, version=0, by=grace, at=clock.now())
         for_both = edition.version
         editions.send_test(edition, to=grace.email, by=grace, at=clock.now())
@@ -286,10 +293,10 @@ def test_every_kind_of_mail_is_valid_html(
     }
     assert written - kinds == set(), "kinds of mail that were not sent here"
     invalid = {}
-    for mail in mails:
-        body = mail.get_body(("html",))
+    for sent in mails:
+        body = sent.get_body(("html",))
         assert body is not None
-        invalid[mail["Subject"]] = html_faults(body.get_content())
+        invalid[sent["Subject"]] = html_faults(body.get_content())
     figure("mails: errors of the Nu HTML checker", sum(map(len, invalid.values())), f"on {len(kinds)} kinds")
     assert not any(invalid.values()), invalid
 
