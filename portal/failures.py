@@ -20,7 +20,8 @@ from werkzeug.http import HTTP_STATUS_CODES
 from portal import addresses, uploads
 from portal.db import db, is_storage_fault
 from portal.errors import Conflict, Expired, Forbidden, NotFound, PortalError, Refused, TooMany, Unavailable
-from portal.web import BadText, ForeignOrigin, UnsupportedForm, private
+from portal.guard import BadText, ForeignOrigin, UnsupportedForm
+from portal.web import private
 
 log = logging.getLogger(__name__)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +39,8 @@ def rendered(app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return usual(name, *more, **settings)
 
     monkeypatch.setattr(app.jinja_env, "get_or_select_template", note)
+    # No look meanwhile: what another test changed would be seen in the middle of this one, and all be made anew.
+    monkeypatch.setattr(app.extensions["ready"], "_next_look", math.inf)
     return names
 
 

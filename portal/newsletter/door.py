@@ -20,7 +20,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask
 
-from portal import addresses, domains, text, tokens, web
+from portal import addresses, domains, guard, text, tokens
 from portal.clock import now
 from portal.forms import FORM_LIFETIME, QUICKEST_PERSON, csrf_holds
 from portal.newsletter import asked, consent, entry
@@ -67,13 +67,13 @@ class Door:
         return self._inner(environ, start_response)
 
     def _is_from_here(self, environ: WSGIEnvironment) -> bool:
-        """No other site made the browser send it, and it was sent to us (see `web.py`, which refuses in words)."""
+        """No other site made the browser send it, and it was sent to us (see `guard.py`, which refuses in words)."""
         origin, host = environ.get("HTTP_ORIGIN", ""), environ.get("HTTP_HOST", "")
-        there = web.origin_of(f"{environ['wsgi.url_scheme']}://{host}")
+        there = guard.origin_of(f"{environ['wsgi.url_scheme']}://{host}")
         return (
             there is not None
             and there[1] in self._hosts
-            and (not origin or web.is_own_origin(self._config, origin, host))
+            and (not origin or guard.is_own_origin(self._config, origin, host))
             and environ.get("HTTP_SEC_FETCH_SITE", "same-origin") == "same-origin"
             and not environ.get("QUERY_STRING")
         )

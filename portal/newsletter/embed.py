@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, g, request
 from flask.typing import ResponseReturnValue
 
-from portal import addresses, web
+from portal import addresses, guard, web
 from portal.newsletter import consent, forms
 from portal.newsletter.models import Topic
 
@@ -18,7 +18,7 @@ ADDRESS_MAX = 254
 def embed() -> ResponseReturnValue:
     """It came without our tokens, so nothing is kept; the words of consent stand on our page."""
     if request.mimetype not in ("", "application/x-www-form-urlencoded"):
-        raise web.UnsupportedForm
+        raise guard.UnsupportedForm
     sent = request.form
     language = sent.get("language", "")
     g.lang = language if language in addresses.LANGUAGES else addresses.USUAL

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import create_environ, run_wsgi_app
 
-from portal import addresses, web
+from portal import addresses, guard
 from portal.settings import settings
 from portal.web import SECURITY_HEADERS
 from tests.house.test_walk import ARGUMENTS, address, rules
@@ -118,15 +118,15 @@ def test_no_damaged_address_makes_an_error(app: Flask) -> None:
 )
 def test_an_origin_is_compared_whole(app: Flask, origin: str, is_own: bool) -> None:
     with app.app_context():
-        assert web.is_own_origin(settings(), origin, "127.0.0.1:8123") is is_own
+        assert guard.is_own_origin(settings(), origin, "127.0.0.1:8123") is is_own
 
 
 def test_in_production_only_the_portals_own_address_counts(app: Flask, change_settings: Any) -> None:
     change_settings(APP_ENV="production", BASE_URL="https://ldn.example")
     with app.app_context():
-        assert web.is_own_origin(settings(), "https://ldn.example", "ldn.example")
-        assert web.is_own_origin(settings(), "https://ldn.example:443", "ldn.example")
-        assert not web.is_own_origin(settings(), "http://ldn.example", "ldn.example")
+        assert guard.is_own_origin(settings(), "https://ldn.example", "ldn.example")
+        assert guard.is_own_origin(settings(), "https://ldn.example:443", "ldn.example")
+        assert not guard.is_own_origin(settings(), "http://ldn.example", "ldn.example")
 
 
 def test_an_error_beyond_the_pages_has_words_and_headers(
