@@ -11,12 +11,12 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-from tests.live import ROOT, free_port
+from tests import debian
+from tests.live import free_port
 
-UNPACKED = ROOT / ".tools" / "postfix"
 QUEUES = ("incoming", "active", "deferred", "bounce", "defer", "flush", "trace", "hold", "corrupt", "saved")
 SOCKETS = ("private", "public", "maildrop", "pid")
 OWNER, GROUP = "daemon", "games"  # Postfix asks for two that are nobody's login and not root's
@@ -39,20 +39,11 @@ class NoServer(Exception):
 
 def unpacked() -> Path:
     """The root under which Postfix lies."""
-    for root in (Path("/"), UNPACKED):
+    for find in (lambda: Path("/"), lambda: debian.unpacked("postfix")):
+        root = find()
         if (root / "usr/lib/postfix/sbin/master").exists():
             return root
-    if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
-        raise NoServer("no Postfix here (Debian's package postfix)")
-    UNPACKED.mkdir(parents=True, exist_ok=True)
-    with suppress(subprocess.TimeoutExpired):
-        fetch = ["apt-get", "download", "-qq", "postfix"]
-        subprocess.run(fetch, cwd=UNPACKED, capture_output=True, check=False, timeout=60)
-    package = next(UNPACKED.glob("postfix_*.deb"), None)
-    if package is None:
-        raise NoServer("no Postfix here (Debian's package postfix), and it could not be fetched")
-    subprocess.run(["dpkg-deb", "-x", package.name, "."], cwd=UNPACKED, check=True)
-    return UNPACKED
+    raise NoServer("no Postfix here (Debian's package postfix), and it could not be fetched")
 
 
 @contextmanager
