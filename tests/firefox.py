@@ -37,6 +37,18 @@ FIND = {
     "button": "words => [...document.querySelectorAll('button')" + WITH_WORDS,
     "link": "words => [...document.querySelectorAll('a[href]')" + WITH_WORDS,
 }
+# In view, and where it was a frame ago: what is typed may still make room for something else above it.
+STILL = """async one => {
+  const frame = () => new Promise(done => requestAnimationFrame(done));
+  for (let tries = 0, before = null; tries < 60; tries += 1) {
+    one.scrollIntoView({block: 'center', behavior: 'instant'});
+    await frame();
+    const {x, y} = one.getBoundingClientRect();
+    if (before === `${x} ${y}`) return true;
+    before = `${x} ${y}`;
+  }
+  return false;
+}"""
 WIDER = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 TEXT = "() => document.querySelector('main').innerText"
 
@@ -83,6 +95,7 @@ class Firefox:
         """Type into fields, found by their names."""
         for name, words in answers.items():
             self._click("field", name)
+            assert self._call("() => document.activeElement.name") == name
             keys = [{"type": kind, "value": char} for char in words for kind in ("keyDown", "keyUp")]
             self._act({"type": "key", "id": "keys", "actions": keys})
         return self
@@ -92,6 +105,7 @@ class Firefox:
         for choice in choices:
             name, _, value = choice.partition("=")
             self._click("choice", name, value)
+            assert self._call("one => one.checked", self._find("choice", name, value)), choice
         return self
 
     def press(self, words: str) -> Firefox:
@@ -137,7 +151,7 @@ class Firefox:
 
     def _click(self, kind: str, *words: str) -> None:
         element = self._find(kind, *words)
-        self._call("one => one.scrollIntoView({block: 'center', behavior: 'instant'})", element)
+        assert self._function(STILL, element, awaits=True)["value"], f"{kind} {words} does not come to rest"
         at = {"type": "pointerMove", "x": 0, "y": 0, "origin": {"type": "element", "element": element}}
         press = [{"type": kind, "button": 0} for kind in ("pointerDown", "pointerUp")]
         self._act({"type": "pointer", "id": "mouse", "actions": [at, *press]})
@@ -154,11 +168,11 @@ class Firefox:
     def _call(self, function: str, *arguments: dict[str, Any]) -> Any:
         return self._function(function, *arguments).get("value")
 
-    def _function(self, function: str, *arguments: dict[str, Any]) -> dict[str, Any]:
+    def _function(self, function: str, *arguments: dict[str, Any], awaits: bool = False) -> dict[str, Any]:
         found = self._ask(
             "script.callFunction",
             functionDeclaration=function,
-            awaitPromise=False,
+            awaitPromise=awaits,
             target={"context": self._context},
             arguments=list(arguments),
         )
