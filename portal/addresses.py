@@ -153,6 +153,7 @@ STAFF_MAIL = Address("/staff/mail")
 STAFF_REPORTS = Address("/staff/reports")
 STAFF_AUDIT = Address("/staff/audit")
 STAFF_PEOPLE = Address("/staff/people")
+STAFF_SETTINGS = Address("/staff/settings")
 
 
 def is_staff(path: str) -> bool:

@@ -11,20 +11,19 @@ import logging
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from wsgiref.types import WSGIApplication
 
-from click import Group
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from portal import audit, failures, jobs, keeping, library, site, web
+from portal import audit, failures, jobs, keeping, library, office, site, web
 from portal.asker import jobs as asker_jobs
 from portal.asker import letters as asker_letters
 from portal.asker import models as asker_models
 from portal.asker import views as asker_views
 from portal.backup import jobs as backup_jobs
-from portal.commands import Commands
+from portal.commands import Commands, Migrations
 from portal.db import db, prepare_engine
 from portal.desk import jobs as desk_jobs
 from portal.desk import letters as desk_letters
@@ -93,6 +92,7 @@ from portal.staff import (
     replies,
     reports,
     saved,
+    settings,
     subscribers,
     texts,
     trail,
@@ -131,6 +131,7 @@ ROOMS_KEPT = (
     newsletter_kept,
     editions_models,
     review_models,
+    office,
 )
 PUBLIC = (
     site.bp,
@@ -161,6 +162,7 @@ STAFF = (
     *(reports.bp, reports.rows_bp),
     *(people.bp, people.account_bp, notices.bp),
     replies.bp,
+    settings.bp,
     prescribers.bp,
     texts.bp,
     editions.bp,
@@ -185,15 +187,7 @@ def create_app(config: Settings) -> Flask:
     Raises CodeFaults, with all of them, when what the rooms sign into the registers contradicts itself.
     """
     _keep_private(config.INSTANCE_DIR)
-    faults = JOBS.fill(job for room in ROOMS_JOBS for job in room.JOBS)
-    faults += LETTERS.fill(letter for room in ROOMS_LETTERS for letter in room.LETTERS)
-    faults += KINDS.fill(ROOM_KINDS) or kinds.faults()
-    faults += ACTS.fill(ROOM_ACTS)
-    faults += returns.EARS.fill(newsletter_bounces.EARS)
-    faults += leaving.STEPS.fill(LEAVING)
-    faults += keeping.KEPT.fill(kept for room in ROOMS_KEPT for kept in room.KEPT)
-    faults += keeping.faults(db.metadata)
-    if faults:
+    if faults := _fill_registers():
         raise CodeFaults(faults)
     public = _core("portal.public", config)
     public.session_interface = NoSession()
@@ -216,7 +210,10 @@ def create_app(config: Settings) -> Flask:
     for app in (public, staff):
         app.jinja_env.globals["asset"] = assets.url
 
+    saved = public.extensions["office"] = staff.extensions["office"] = office.Office(config, (public, staff))
+
     def refresh() -> None:
+        saved.keep_up()
         try:
             shelf.look()
         except pages.ContentError as error:
@@ -234,9 +231,9 @@ def create_app(config: Settings) -> Flask:
         hosts=web.trusted_hosts(config),
         assets=assets.by_path,
         gate=config.PROFESSIONAL_GATE,
-        stamp=shelf.stamp,
+        stamp=lambda: (shelf.stamp(), saved.look()),
         refresh=refresh,
-        is_late=shelf.has_signatures(),
+        seen=None if shelf.has_signatures() else (shelf.stamp(), 0),
     )
     public.extensions["ready"] = layer
     net = failures.last_resort(Probes(layer, config), web.security_headers(config))
@@ -249,10 +246,21 @@ def create_app(config: Settings) -> Flask:
         direct=not config.TRUSTED_PROXIES,
         begin=lambda: public.extensions["guide"].prepare(shelf.look()),
     )
-    migrations = _Migrations(public)
+    migrations = Migrations(public, MIGRATIONS)
     public.extensions["migrate"] = migrations
     public.cli = Commands(COMMANDS, {"db": migrations.command})
     return public
+
+
+def _fill_registers() -> list[str]:
+    faults = JOBS.fill(job for room in ROOMS_JOBS for job in room.JOBS)
+    faults += LETTERS.fill(letter for room in ROOMS_LETTERS for letter in room.LETTERS)
+    faults += KINDS.fill(ROOM_KINDS) or kinds.faults()
+    faults += ACTS.fill(ROOM_ACTS)
+    faults += returns.EARS.fill(newsletter_bounces.EARS)
+    faults += leaving.STEPS.fill(LEAVING)
+    faults += keeping.KEPT.fill(kept for room in ROOMS_KEPT for kept in room.KEPT)
+    return faults + keeping.faults(db.metadata)
 
 
 def _offer_what_there_is(public: Flask) -> None:
@@ -269,25 +277,6 @@ def _keep_private(folder: Path) -> None:
         if is_loose(path):
             with suppress(OSError):
                 path.chmod(0o600)
-
-
-class _Migrations:
-    """Flask-Migrate, when it is asked: no page needs it, and Alembic is 10 MiB and a fifth of a start."""
-
-    def __init__(self, app: Flask) -> None:
-        self.app = app
-
-    def command(self) -> Group:
-        """`flask db`."""
-        from flask_migrate.cli import db as group
-
-        return cast(Group, group)
-
-    def __getattr__(self, name: str) -> Any:
-        from flask_migrate import Migrate
-
-        Migrate(self.app, db, directory=str(MIGRATIONS), render_as_batch=True, compare_type=True)
-        return getattr(self.app.extensions["migrate"], name)
 
 
 def _core(name: str, config: Settings) -> Flask:

@@ -12,6 +12,7 @@ import asyncio
 import io
 import logging
 import sys
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -104,6 +105,7 @@ class Front:
     def __rsgi_init__(self, _loop: object) -> None:
         """What the server calls in each of its processes before the first request."""
         self._begin()
+        threading.Thread(target=self._ready.keep_looking, name="looks", daemon=True).start()
 
     async def __rsgi__(self, scope: Any, proto: Proto) -> None:
         """Answer one request."""

@@ -14,6 +14,7 @@ _DAYS = {
     "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
     "es": ("lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo"),
 }
+_SHORT = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _DASHES = str.maketrans("\u2010\u2011\u2012\u2013\u2014\u2212", "------")
 _DAY_FORMS = (
     ("mon", "monday"),
@@ -67,6 +68,10 @@ class Organisation:
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("America/Los_Angeles"))
     license: str = ""
     pic: str = ""
+    answer_days: tuple[
+        tuple[str, int], ...
+    ] = ()  # the promise of a kind of request, where it is not the usual one
+    withheld: frozenset[str] = frozenset()  # materials and topics that are not offered now
 
     @property
     def tel(self) -> str:
@@ -102,6 +107,10 @@ class Organisation:
         """Opening and closing time on one date, local; None on a closed weekday and on a holiday."""
         return None if day in self.holidays else self.hours.on(day.weekday())
 
+    def days_to_answer(self, kind: str, usual: int) -> int:
+        """In how many business days a request of that kind is answered."""
+        return dict(self.answer_days).get(kind, usual)
+
     def zone_name(self, at: datetime) -> str:
         """What people call the pharmacy's time zone at that moment: "Pacific", else the abbreviation."""
         return _ZONE_NAMES.get(self.timezone.key) or at.astimezone(self.timezone).strftime("%Z")
@@ -130,6 +139,14 @@ def parse_hours(text: str) -> OpeningHours:
                 raise ValueError(f"Opening hours name {name} twice. Give each day one stretch of time")
             week[weekday] = (opens, closes)
     return OpeningHours(tuple(week))
+
+
+def spell_hours(hours: OpeningHours) -> str:
+    """The text that `parse_hours` reads as these hours: "Mon-Fri 09:00-18:00; Sat 10:00-14:00"."""
+    return "; ".join(
+        f"{_SHORT[first]}{f'-{_SHORT[last]}' if last > first else ''} {opens:%H:%M}-{closes:%H:%M}"
+        for first, last, opens, closes in _runs(hours)
+    )
 
 
 def parse_holidays(text: str) -> frozenset[date]:

@@ -34,7 +34,7 @@ SMALLEST_TO_COMPRESS = 200  # bytes; below that the headers cost more than they 
 LARGEST_TO_SQUEEZE = 200_000  # bytes; beyond that the last tenth costs whoever asks first a second
 MOST_SPELLINGS = 64  # of our own host, with its ports, that are remembered
 ICON = "mark.svg"
-LOOK_EVERY = 1.0  # seconds between two looks whether the content changed
+LOOK_EVERY = 0.9  # seconds between two looks whether the content changed: with what a look takes, within one
 
 Headers = list[tuple[str, str]]
 
@@ -150,7 +150,7 @@ class ReadyPages:
         gate: bool,
         stamp: Callable[[], object],
         refresh: Callable[[], None],
-        is_late: bool = False,
+        seen: object,
     ) -> None:
         self._app = app
         self._hosts = frozenset(hosts)
@@ -159,7 +159,7 @@ class ReadyPages:
         self._gate = gate
         self._stamp, self._refresh = stamp, refresh
         self._pages: dict[str, Ready | Blank] = dict(self._assets)
-        self._seen = None if is_late else stamp()  # late: there is something to show that was not read yet
+        self._seen = seen  # of what the first pages are made; any other stamp has all made anew
         self._next_look = 0.0
         self._lock = threading.Lock()
 
@@ -195,6 +195,16 @@ class ReadyPages:
     def is_due(self) -> bool:
         """Whether it is time to look at the content again."""
         return time.monotonic() >= self._next_look
+
+    def keep_looking(self) -> None:
+        """Look for ever, on a thread of its own: where nobody visits, nothing old waits for the next who does."""
+        while True:
+            time.sleep(max(0.01, self._next_look - time.monotonic()))
+            try:
+                self.look()
+            except Exception:
+                log.exception("whether the content changed could not be seen")
+                time.sleep(LOOK_EVERY)
 
     def drop(self) -> None:
         """Forget every page that this process keeps (tests); what all must see is part of the stamp."""

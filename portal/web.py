@@ -18,6 +18,7 @@ from flask import Flask, Response, current_app, g, make_response, render_templat
 from flask_babel import format_date, format_datetime, get_locale
 from jinja2 import StrictUndefined
 from markupsafe import Markup
+from werkzeug.local import LocalProxy
 from wtforms import Form
 
 from portal import addresses, blank, catalogues, guard, hours, tokens
@@ -136,9 +137,9 @@ def set_up(app: Flask) -> None:
     env.undefined = StrictUndefined
     env.trim_blocks = env.lstrip_blocks = True
     env.add_extension("jinja2.ext.do")
-    env.globals.update(
-        addresses=addresses, reply_to=config.REPLY_TO, org=config.ORG, now=now, form=None, alert=None
-    )
+    # A manager may change the facts of the pharmacy while templates and their macros stay loaded.
+    org = LocalProxy(lambda: app.extensions["settings"].ORG)
+    env.globals.update(addresses=addresses, reply_to=config.REPLY_TO, org=org, now=now, form=None, alert=None)
     env.filters.update(when=when, by=by, day=day, isodate=lambda value: value.isoformat())
     app.context_processor(
         lambda: {"lang": str(get_locale() or "en"), "url_path": request.path if request else addresses.HOME}

@@ -18,7 +18,7 @@ from typing import IO
 from flask import Flask, current_app
 from sqlalchemy.exc import DBAPIError
 
-from portal import jobs
+from portal import jobs, office
 from portal.clock import now
 from portal.db import db, is_storage_fault, transaction
 from portal.errors import Unavailable
@@ -81,6 +81,7 @@ class Worker:
         A job that fails holds up no other; `undone` says of each why.
         """
         self._free_dead_leases()
+        office.keep_up()
         count = 0
         for job in JOBS:
             try:
@@ -98,6 +99,7 @@ class Worker:
         Returns how many mails that were. Raises what the job raises, and NotNow when with `resting` another worker
         is at it.
         """
+        office.keep_up()
         hand, begun = Hand(self.name, self._stop.wait), False
         try:
             while jobs.begin(job, worker=self.name, at=now(), early=True, resting=resting):
@@ -120,6 +122,7 @@ class Worker:
             pause = STORAGE_SECONDS
             try:
                 with self._app.app_context():
+                    office.keep_up()
                     pause = self._round(job, hand)
             except Exception as error:  # to give a broken connection back can fail too; the job goes on
                 log.warning("the database cannot be used now", extra={"reason": type(error).__name__})

@@ -819,6 +819,23 @@ def _(stage: Stage) -> None:
     stage.tick("is_clinical=y").press("Save the reply").follow("Which forms")
 
 
+scene("staff settings", "settings.edit", pictures="settings dark")(
+    lambda stage: stage.as_staff("Grace").open("/staff/settings")
+)
+
+
+@scene("staff settings with a fault", "settings.edit", status=422)
+def _(stage: Stage) -> None:
+    stage.as_staff("Grace").open("/staff/settings").fill(hours="nine to five").press("Save the settings")
+
+
+@scene("staff settings, their versions", "settings.versions", pictures="setting-versions")
+def _(stage: Stage) -> None:
+    for hours in ("Mon-Fri 09:00-18:00; Sat 10:00-13:00", "Mon-Fri 08:30-18:00"):
+        stage.as_staff("Grace").open("/staff/settings").fill(hours=hours).press("Save the settings")
+    stage.follow("All versions")
+
+
 scene("staff texts", "texts.all_texts", pictures="texts dark")(
     lambda stage: stage.as_staff("Ada").open("/staff/texts")
 )
@@ -1165,6 +1182,7 @@ BUTTONS = {
     "prescribers.no_contact",
     "prescribers.note",
     "replies.delete",
+    "settings.put_back",
     "people.resend",
     "people.cancel",
     "case.draft",

@@ -123,6 +123,9 @@ class Theatre:
         for name in ("mail", "replies"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
         self.app.extensions["throttle"].clear()
+        if self.app.extensions["office"].number:  # of what a scene saved
+            self.app.extensions["office"].look()
+            self.app.extensions["ready"].drop()
 
     def mails(self) -> list[EmailMessage]:
         """Let the worker do all that is due; every mail since the scene began, oldest first."""

@@ -49,6 +49,7 @@ class World:
             gate=True,
             stamp=lambda: self.version,
             refresh=self.refresh,
+            seen=self.version,
         )
         self.client = Client(self.layer, use_cookies=False)
 

@@ -11,10 +11,10 @@ from enum import StrEnum
 from typing import Any
 
 from markupsafe import Markup
-from wtforms import BooleanField, SelectField
+from wtforms import BooleanField, Field, SelectField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
 from wtforms.fields.core import UnboundField
-from wtforms.validators import DataRequired
+from wtforms.validators import DataRequired, ValidationError
 from wtforms.widgets import html_params
 
 from portal.forms import TOKENS, BaseForm, ChoiceField, ChoicesField, EmailField, LongTextField, TextField
@@ -31,6 +31,7 @@ from portal.intake.models import (
 )
 from portal.npi.fields import NpiField
 from portal.places import STATES
+from portal.settings import settings
 
 NAME_MAX = 128
 CREDENTIAL_MAX = 40
@@ -52,6 +53,8 @@ SELECT_METHOD = "Select how we should answer you"
 SELECT_WINDOW = "Select when we may call"
 SELECT_STATE = "Select your state from the list, or leave it empty"
 SELECT_ITEM = "Select what we should send you"
+TOPIC_GONE = "We no longer list one of the topics you selected. Select again"
+ITEM_GONE = "We no longer send one of the things you selected. Select again"
 SELECT_DELIVERY = "Select how we should send it"
 
 
@@ -163,6 +166,18 @@ def _wants_post(form: Any) -> bool:
     return bool(form.delivery.data == Delivery.POST)
 
 
+def _offer(field: Any) -> None:
+    """Leave out of the list what a manager took off it (Staff, Settings)."""
+    withheld = settings().ORG.withheld
+    if withheld:
+        field.choices = [choice for choice in field.choices if choice.value not in withheld]
+
+
+def _still_offered(field: Field, message: str) -> None:
+    if settings().ORG.withheld.intersection(field.data or ()):
+        raise ValidationError(message)
+
+
 class ConsultationForm(IntakeForm):
     """Ask a pharmacist. Fields stand in the page's order."""
 
@@ -228,6 +243,14 @@ class ConsultationForm(IntakeForm):
     )
     leave_message = CheckField("You may leave a message at this number")
 
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        _offer(self.topics)
+
+    def validate_topics(self, field: Field) -> None:
+        """None that was taken off while the page was open."""
+        _still_offered(field, TOPIC_GONE)
+
     def validate(self, extra_validators: Any = None) -> bool:
         """Whoever gives their own name or address asks on behalf, ticked or not: the check page says so."""
         if self.delegate_name.data or self.delegate_email.data:
@@ -282,3 +305,11 @@ class ResourceForm(IntakeForm):
         description="For example, how many copies. No patient names or dates",
         render_kw={"data-count": NOTE_MAX},
     )
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        _offer(self.items)
+
+    def validate_items(self, field: Field) -> None:
+        """None that was taken off while the page was open."""
+        _still_offered(field, ITEM_GONE)

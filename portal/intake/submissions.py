@@ -133,7 +133,7 @@ def is_same(request: Request, answers: Mapping[str, Any]) -> bool:
 
 def promise(kind: Kind, *, org: Organisation, at: datetime) -> datetime:
     """By when a request of this kind, sent at that moment, is answered."""
-    return hours.answer_by(at, kind.business_days, org)
+    return hours.answer_by(at, org.days_to_answer(kind.word, kind.business_days), org)
 
 
 def _insert(row: dict[str, Any]) -> int | None:

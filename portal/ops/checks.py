@@ -9,7 +9,6 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,6 +23,8 @@ from portal.errors import Unavailable
 from portal.intake import kinds
 from portal.mail import lanes
 from portal.ops import migrations
+from portal.ops.finding import Finding
+from portal.ops.pharmacy import chosen, facts, holidays
 from portal.people import accounts
 from portal.settings import is_loose, settings
 
@@ -32,23 +33,6 @@ LATE_MAIL = timedelta(minutes=15)
 RESTING = 20  # that one line names
 RESTORE = "If this portal ran before, restore its last backup (docs/runbook.md)."
 LEAST_FREE_BYTES = 256 * 1024 * 1024
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one check found; `remedy` is empty when all is well."""
-
-    name: str
-    ok: bool
-    detail: str
-    remedy: str = ""
-    serving: bool = True  # whether /readyz asks it too
-    advice: bool = False  # whether what is not well is no fault
-
-    @property
-    def is_fault(self) -> bool:
-        """Whether it is an alarm."""
-        return not self.ok and not self.advice
 
 
 def database() -> Finding:
@@ -237,28 +221,6 @@ def staff() -> Finding:
     return Finding("staff", True, "there are accounts", serving=False)
 
 
-def holidays() -> Finding:
-    """The answer-by promise knows the days we are closed."""
-    days = settings().ORG.holidays
-    today = now().date()
-    if not any(today <= day <= today + timedelta(days=366) for day in days):
-        remedy = "Set ORG_HOLIDAYS to the dates of the coming year, like 2026-11-26,2026-12-25."
-        return Finding("holidays", False, "none in the next 12 months", remedy, serving=False, advice=True)
-    return Finding("holidays", True, f"{len(days)} known", serving=False)
-
-
-def facts() -> Finding:
-    """Pages leave out what they were not told."""
-    org = settings().ORG
-    names = ("address", "phone", "fax", "hours", "license", "pic")
-    absent = [f"ORG_{name.upper()}" for name in names if not getattr(org, name)]
-    absent += [] if settings().REPLY_TO else ["REPLY_TO"]
-    if absent:
-        said, remedy = f"{', '.join(absent)} not set", "Pages and mails leave them out; set what there is."
-        return Finding("facts", False, said, remedy, serving=False, advice=True)
-    return Finding("facts", True, "complete", serving=False)
-
-
 def content() -> Finding:
     """What waits for a person's signature, or for the next one."""
     shelf, waiting = current_app.extensions["shelf"], dict[str, list[str]]()
@@ -307,7 +269,21 @@ def processes() -> Finding:
 
 TOLD = (processes,)  # by /readyz too, though the portal serves without
 SERVING: tuple[Callable[[], Finding], ...] = (database, schema, disk)
-ALL = (*SERVING, integrity, instance, mail, work, requests, staff, holidays, facts, content, processes, guide)
+ALL = (
+    *SERVING,
+    integrity,
+    instance,
+    mail,
+    work,
+    requests,
+    staff,
+    chosen,
+    holidays,
+    facts,
+    content,
+    processes,
+    guide,
+)
 
 
 def _existing(path: Path) -> Path:

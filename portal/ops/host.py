@@ -11,7 +11,7 @@ from portal import jobs
 from portal.backup import files, generations
 from portal.clock import now
 from portal.errors import Refused
-from portal.ops.checks import Finding
+from portal.ops.finding import Finding
 from portal.seals import jobs as seals
 from portal.seals import key
 from portal.settings import is_loose, settings

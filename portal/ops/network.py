@@ -15,7 +15,7 @@ import dns.resolver
 from portal.clock import now
 from portal.mail import dkim as signing
 from portal.mail import transport
-from portal.ops.checks import Finding
+from portal.ops.finding import Finding
 from portal.settings import settings
 
 SECONDS = 5.0

@@ -87,6 +87,11 @@ class Guide:
         self._making: Future[Printed] = Future()
         self._try_again_at = 0.0
 
+    def tell(self, org: Organisation) -> None:
+        """Print other facts of the pharmacy from now on."""
+        with self._lock:
+            self._org, self._library = org, None
+
     def prepare(self, library: Library) -> Future[Printed]:
         """Begin the guide to `library`, unless that was done; never waits."""
         with self._lock:

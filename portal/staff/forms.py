@@ -38,7 +38,9 @@ NO_DAY = "Enter a day that is one, like 2026-12-24"
 class Versioned(Protocol):
     """What a version is of."""
 
-    version: int
+    @property
+    def version(self) -> int:
+        """Counted up with each change."""
 
 
 class VersionField(IntegerField):

@@ -60,7 +60,7 @@ def circumstances(app: Flask, token: str = "token-1", **changes: Any) -> dict[st
         "patient_data": [],
         "form_token": token,
         "keys": keys(app),
-        "org": app.config["ORG"],
+        "org": app.extensions["settings"].ORG,
         "at": now(),
         **changes,
     }

@@ -26,7 +26,7 @@ from portal.jobs import JobRow
 from portal.mail import promise as mail
 from portal.mail.models import Delivery, State
 from portal.ops import checks, host
-from portal.ops.checks import Finding
+from portal.ops.finding import Finding
 from portal.people import invitations
 from portal.seals import jobs as seals
 from tests import world

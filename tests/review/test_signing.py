@@ -174,6 +174,9 @@ def test_a_server_that_starts_shows_what_is_signed_from_its_first_answer(
     sign_all(context, pharmacist)
     monkeypatch.setattr(Guide, "prepare", lambda self, library: None)
 
+    monkeypatch.setattr(
+        context.extensions["ready"], "keep_looking", lambda: None
+    )  # a thread that ends with us
     context.extensions["front"].__rsgi_init__(None)
 
     assert context.extensions["library"].pages[LEGAL].review == "signed"

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
-from portal import tokens
+from portal import office, tokens
 from portal.clock import now
 from portal.db import db, transaction
 from portal.desk import replies
@@ -20,6 +20,7 @@ from portal.editions import pictures
 from portal.intake.models import Request, Status
 from portal.people import accounts, invitations
 from portal.people.models import ROLES
+from portal.settings import settings
 from portal.staff.forms import FORMS
 from tests.newsletter.people import make_subscriber
 from tests.pages import Visitor
@@ -43,6 +44,7 @@ MAY = {
     "subscriber_files": {"manager"},
     "mail": {"pharmacist", "manager"},
     "replies": {"pharmacist", "manager"},
+    "settings": {"manager"},
     "prescribers": ALL,
     "audit": {"manager"},
     "texts": {"pharmacist", "manager"},
@@ -75,6 +77,7 @@ NOBODYS = {
     "session_id": "999",
     "invite_id": "999",
     "reply_id": "999",
+    "number": "999",
     "act": "no-such-act",
     "who": "LDN-BCDF-GHJK",
     "edition_id": "999",
@@ -120,12 +123,14 @@ def there(app: Flask, ask: Callable[..., str], signed_in: Callable[..., Colleagu
         picture = pictures.Anew(b"its bytes", f"{'1' * 32}-9x9.png")
         pictures.keep(picture, by=by, at=now())
         replies.save(None, title="Hours", text="Nine.", is_clinical=False, version=0, by=by, at=now())
+        office.save(office.now_held(settings().ORG) | {"holidays": ""}, seen=0, by=by, at=now())
     return {
         "reference": ask(),
         "user_id": str(somebody.user_id),
         "session_id": "1",
         "invite_id": "1",
         "reply_id": "1",
+        "number": "1",
         "act": "claim",
         "who": "1234567893",
         "edition_id": edition,
