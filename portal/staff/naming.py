@@ -67,6 +67,8 @@ ACTIONS = {
     "edition.sent": "Edition sent",
     "audit.opened": "Trail read",
     "audit.exported": "Trail exported",
+    "settings.saved": "Settings saved",
+    "settings.put-back": "Earlier settings put back",
     "requests.exported": "Requests exported",
     "mail.released": "Held mail sent",
     "mail.withdrawn": "Held mail withdrawn",
