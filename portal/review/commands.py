@@ -1,4 +1,4 @@
-"""`flask texts …`."""
+"""`flask resource …`."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from portal.settings import settings
 
 APPENDIX = Path(__file__).resolve().parents[2] / "docs" / "content-review.md"
 
-texts_group = AppGroup("texts", help="The texts and their signatures.")
-COMMANDS = (texts_group,)
+resource_group = AppGroup("resource", help="The texts and their signatures.")
+COMMANDS = (resource_group,)
 
 
-@texts_group.command("pack")
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@resource_group.command("review-pack")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=".")
 @refusals
-def texts_pack(folder: Path) -> None:
-    """Write the review pack, review-pack.pdf and review-pack.xlsx, into FOLDER."""
+def review_pack(folder: Path) -> None:
+    """Write the statements to sign, review-pack.pdf and review-pack.xlsx, into FOLDER, or where you are."""
     shelf: Shelf = current_app.extensions["shelf"]
     base_url, works = settings().BASE_URL.rstrip("/"), shelf.read.references
     found = pack.rows(shelf.standings())

@@ -57,7 +57,7 @@ def test_the_command_makes_both_with_what_is_signed_already(context: Flask, tmp_
     with transaction():
         signing.agree(legal, [legal.statements[0].digest], by=ada, at=now())
 
-    done = context.test_cli_runner().invoke(args=["texts", "pack", str(tmp_path / "pack")])
+    done = context.test_cli_runner().invoke(args=["resource", "review-pack", str(tmp_path / "pack")])
 
     assert done.exit_code == 0, done.output
     reader = PdfReader(tmp_path / "pack" / "review-pack.pdf")
