@@ -27,7 +27,8 @@ NOTE_MAX = 2000
 # What of the mail's HTML is the edition itself: between these (`templates/mail/editions/edition.html`).
 BEGIN, END = "<!-- edition -->", "<!-- /edition -->"
 _PICTURES = f"{addresses.EDITION_PICTURE.root}/"
-_STYLE = re.compile(r' style="[^"]*"')  # what our own renderer puts on tags; in the text a quote is &quot;
+# What compose.py puts on tags, and on them alone: an author may write the same as text, where a < is &lt;.
+_TAG, _STYLE = re.compile(r'<[a-z](?:[^"<>]|"[^"]*")*>'), re.compile(r' style="[^"]*"')
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,6 @@ def _page(edition: Edition, language: Language) -> Page:
         preview=text.preview,
         at=edition.began_at or edition.created_at,
         notes=[(note.at, note.words_in(language)) for note in edition.notes],
-        html=Markup(_STYLE.sub("", words)),  # noqa: S704 - what we sent; HTML that was typed is text in it
+        html=Markup(_TAG.sub(lambda tag: _STYLE.sub("", tag[0]), words)),  # noqa: S704 - what we sent; HTML that was typed is text in it
         id=uuid.UUID(bytes=sha256(content).digest()[:16], version=5).urn,
     )

@@ -18,6 +18,7 @@ from markdown_it.token import Token
 from markupsafe import Markup
 
 from portal.addresses import EDITION_PICTURE
+from portal.mail.compose import styled
 
 WIDTH = 72  # columns of the plain text
 PICTURE_WIDTH = 560  # pixels: the widest that a mail shows
@@ -39,14 +40,6 @@ ILLNESSES = re.compile(
     re.IGNORECASE,
 )
 DRUG = re.compile(r"\b(LDN|naltrexon[ea])\b", re.IGNORECASE)
-_STYLES = {
-    "p": "margin:0 0 16px",
-    "h2": "margin:24px 0 12px;font-size:20px;line-height:27px",
-    "h3": "margin:20px 0 10px;font-size:17px;line-height:25px",
-    "ul": "margin:0 0 16px;padding-left:24px",
-    "ol": "margin:0 0 16px;padding-left:24px",
-    "blockquote": "margin:0 0 16px;padding-left:16px;border-left:4px solid #a4560a",
-}
 _PICTURE = re.compile(rf"{re.escape(EDITION_PICTURE.root)}/([0-9a-f]{{32}}-(\d+)x(\d+)\.\w+)")
 _MARKDOWN = MarkdownIt("commonmark", {"html": False})
 
@@ -64,15 +57,12 @@ class Finding:
 
 
 def html(source: str, base: str = "") -> Markup:
-    """The HTML between a mail's title and its foot, with the little style a mail needs inline; `base` is where our
-    pictures are."""
+    """The HTML between a mail's title and its foot; `base` is where our pictures are."""
     tokens = _MARKDOWN.parse(source)
     for token in tokens:
         for child in token.children or ():
             if child.type == "image":
                 _size(child, base)
-        if token.nesting == 1 and (style := _STYLES.get(token.tag)):
-            token.attrSet("style", style)
     return Markup(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}))  # noqa: S704 - HTML in it is off
 
 
@@ -85,7 +75,6 @@ def _size(image: Token, base: str) -> None:
         image.attrSet("src", base + url)
         image.attrSet("width", str(shown))
         image.attrSet("height", str(max(1, round(height * shown / max(1, width)))))
-        image.attrSet("style", "display:block;max-width:100%;height:auto;border:0")
 
 
 def pictures(source: str) -> set[str]:
@@ -120,7 +109,7 @@ def findings(subject: str, preview: str, source: str, known: Collection[str] = (
             found.append(Finding(number, f"“{word[0]}” promises more than we may", warns=True))
     found += _structure(source, known)
     found += [finding for words, url, line in _links(source) for finding in _link(words, url, line)]
-    if (size := len(html(source).encode())) > HTML_MAX:
+    if (size := len(styled(html(source)).encode())) > HTML_MAX:
         limit = HTML_MAX // 1000
         found.append(Finding(0, f"The text is {size // 1000} KB; mail programs cut what is over {limit}"))
     return sorted(found, key=lambda finding: finding.line)

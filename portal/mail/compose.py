@@ -5,6 +5,9 @@ Every link is built from BASE_URL, never from a Host header. A mail holds no pix
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import css_inline
 from flask import render_template
 from flask_babel import force_locale
 
@@ -12,6 +15,15 @@ from portal.mail import wire
 from portal.mail.letters import LETTERS, unpack
 from portal.mail.models import Body
 from portal.settings import settings
+
+# What is not in the style sheet, such as the rules for the dark, stays where its template has it.
+_STYLE = css_inline.CSSInliner(
+    extra_css=Path(__file__).with_name("mail.css").read_text("utf-8"),
+    inline_style_tags=False,
+    keep_style_tags=True,
+    load_remote_stylesheets=False,
+    minify_css=True,
+)
 
 
 class NoSuchLetter(LookupError):
@@ -21,6 +33,11 @@ class NoSuchLetter(LookupError):
 def link(path: str) -> str:
     """The full address of one of our pages."""
     return f"{settings().BASE_URL}{path}"
+
+
+def styled(html: str) -> str:
+    """The same HTML with the style of our mails on its tags."""
+    return _STYLE.inline(html)
 
 
 def compose(promised: Body) -> bytes:
@@ -46,7 +63,7 @@ def compose(promised: Body) -> bytes:
             at=promised.created_at,
             language=language,
             text=render_template(f"{template}.txt", **values).strip() + "\n",
-            html=render_template(f"{template}.html", **values),
+            html=styled(render_template(f"{template}.html", **values)),
             headers={**letter.headers(), **context.get("headers", {})},
             automatic=not letter.is_personal,
         )

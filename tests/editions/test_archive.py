@@ -99,6 +99,20 @@ def test_what_was_sent_is_read_in_both_languages_and_is_the_same_for_all(
         assert again.status_code == 304, path
 
 
+def test_style_is_taken_off_tags_and_stays_in_the_words_of_its_author(
+    scheduled: Callable[..., None], begin: Callable[[], Sink], visitor: Visitor
+) -> None:
+    words = 'Write <p style="color:red"> or style="x" in [a link with style="y"](https://a.example/h).'
+    scheduled(source_en=words)
+    begin()
+
+    article = visitor.open(PAGES[0]).soup.article
+
+    assert words.partition("[")[0].strip() in article.get_text()
+    assert article.find("a").get_text() == 'a link with style="y"'
+    assert not article.find_all(style=True)
+
+
 def test_the_lists_the_site_map_and_the_mail_lead_to_it(
     app: Flask, scheduled: Callable[..., None], begin: Callable[[], Sink], visitor: Visitor
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -9,6 +10,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
 from flask import Flask
 
 from portal.db import transaction
@@ -162,3 +164,18 @@ def test_mails_come_in_the_language_that_was_chosen(
     assert to_anna["Subject"] == "Confirme su inscripción"
     assert to_ben["Subject"] == "Ya está en la lista", "a stranger's form does not choose Ben's language"
     assert row_of(app, "ben@mail.example")["language"] == "es"  # type: ignore[index]
+
+
+def test_the_style_stands_on_the_tags_and_what_hangs_on_the_screen_in_its_sheet(app: Flask) -> None:
+    """Mail programs that drop a style sheet show the light; those that keep it, the dark too."""
+    html = written(app, "welcome", "en").get_body(("html",)).get_content()
+    soup = BeautifulSoup(html, "html.parser")
+    sheet = soup.style.extract().get_text()
+
+    bare = [tag for tag in soup.find_all(["td", "p", "a", "h1"]) if not tag.get("style") and tag.get_text()]
+    assert bare == []
+    assert "padding:13px 24px" in soup.find("a", class_="btn")["style"]
+    assert "margin:0 0 16px" in soup.find("h1").find_next_sibling("p")["style"]
+    assert "prefers-color-scheme: dark" in sheet
+    assert not re.search(r"\bmargin|font", sheet), "nothing that the tags say already"
+    assert html.index("charset") < 1024
