@@ -12,7 +12,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -53,14 +53,55 @@ WIDER = "() => document.documentElement.scrollWidth - document.documentElement.c
 TEXT = "() => document.querySelector('main').innerText"
 
 
-class Firefox:
+class Remote:
+    """One program of Mozilla's that listens."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket, self._last, self._context = socket, 0, ""
+        self._ask("session.new", capabilities={})
+
+    def _function(self, function: str, *arguments: dict[str, Any], awaits: bool = False) -> dict[str, Any]:
+        found = self._ask(
+            "script.callFunction",
+            functionDeclaration=function,
+            awaitPromise=awaits,
+            target={"context": self._context},
+            arguments=list(arguments),
+        )
+        assert found["type"] == "success", found
+        result: dict[str, Any] = found["result"]
+        return result
+
+    def _ask(self, method: str, **params: Any) -> dict[str, Any]:
+        self._last += 1
+        self._socket.send(json.dumps({"id": self._last, "method": method, "params": params}))
+        end = time.monotonic() + ANSWERS_WITHIN
+        while time.monotonic() < end:
+            answer = self._hear(end - time.monotonic())
+            if answer and answer.get("id") == self._last:
+                assert answer["type"] == "success", (
+                    f"{method}: {answer.get('error')}: {answer.get('message')}"
+                )
+                result: dict[str, Any] = answer["result"]
+                return result
+        raise AssertionError(f"no answer to {method}")
+
+    def _hear(self, seconds: float) -> dict[str, Any] | None:
+        """The next message."""
+        try:
+            message: dict[str, Any] = json.loads(self._socket.recv(timeout=seconds))
+        except TimeoutError:
+            return None
+        return message
+
+
+class Firefox(Remote):
     """One window: it acts as `tests/stage.py` does, as far as the journeys need it."""
 
     def __init__(self, socket: ClientConnection, base: str) -> None:
-        self.base, self._socket, self._last = base, socket, 0
-        self._loads = 0
+        self.base, self._loads = base, 0
         self.complaints: list[str] = []
-        self._ask("session.new", capabilities={})
+        super().__init__(socket)
         self._ask(
             "session.subscribe",
             events=["browsingContext.load", "log.entryAdded", "network.beforeRequestSent"],
@@ -176,37 +217,9 @@ class Firefox:
     def _call(self, function: str, *arguments: dict[str, Any]) -> Any:
         return self._function(function, *arguments).get("value")
 
-    def _function(self, function: str, *arguments: dict[str, Any], awaits: bool = False) -> dict[str, Any]:
-        found = self._ask(
-            "script.callFunction",
-            functionDeclaration=function,
-            awaitPromise=awaits,
-            target={"context": self._context},
-            arguments=list(arguments),
-        )
-        assert found["type"] == "success", found
-        result: dict[str, Any] = found["result"]
-        return result
-
-    def _ask(self, method: str, **params: Any) -> dict[str, Any]:
-        self._last += 1
-        self._socket.send(json.dumps({"id": self._last, "method": method, "params": params}))
-        end = time.monotonic() + ANSWERS_WITHIN
-        while time.monotonic() < end:
-            answer = self._hear(end - time.monotonic())
-            if answer and answer.get("id") == self._last:
-                assert answer["type"] == "success", (
-                    f"{method}: {answer.get('error')}: {answer.get('message')}"
-                )
-                result: dict[str, Any] = answer["result"]
-                return result
-        raise AssertionError(f"no answer to {method}")
-
     def _hear(self, seconds: float) -> dict[str, Any] | None:
         """The next message; what is an event is kept."""
-        try:
-            message: dict[str, Any] = json.loads(self._socket.recv(timeout=seconds))
-        except TimeoutError:
+        if (message := super()._hear(seconds)) is None:
             return None
         params = message.get("params", {})
         if message.get("method") == "browsingContext.load":
@@ -227,17 +240,29 @@ def firefox(folder: Path, base: str) -> Iterator[Firefox | None]:
     if path is None:
         yield None
         return
-    lines = (f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in PREFERENCES.items())
+    with driven([path, "--headless"], folder, PREFERENCES, "about:blank") as socket:
+        yield Firefox(socket, base)
+
+
+@contextmanager
+def driven(
+    command: Sequence[str], folder: Path, preferences: Mapping[str, object], *shown: str, **env: str
+) -> Iterator[ClientConnection]:
+    """A program of Mozilla's with a profile of its own in `folder`, which shows something, until the block ends."""
+    lines = (f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in preferences.items())
     (folder / "user.js").write_text("".join(lines), "utf-8")
     log = folder / "log"
-    command = [path, "--headless", "--no-remote", "--profile", str(folder), "--remote-debugging-port=0"]
+    options = ["--no-remote", "--profile", str(folder), "--remote-debugging-port=0"]
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [*command, "about:blank"], stdout=out, stderr=out, env={**os.environ, "HOME": str(folder)}
+            [*command, *options, *shown],
+            stdout=out,
+            stderr=out,
+            env={**os.environ, "HOME": str(folder), **env},
         )
     try:
         with connect(f"{_address(process, log)}/session", max_size=None) as socket:
-            yield Firefox(socket, base)
+            yield socket
     finally:
         process.terminate()
         try:
@@ -253,4 +278,4 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> str:
         if found := re.search(r"WebDriver BiDi listening on (ws://\S+)", log.read_text(errors="replace")):
             return found[1]
         time.sleep(0.1)
-    raise AssertionError(f"Firefox did not start: {log.read_text(errors='replace')[-500:]}")
+    raise AssertionError(f"it did not start: {log.read_text(errors='replace')[-500:]}")
