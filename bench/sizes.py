@@ -131,7 +131,7 @@ STEPS = {
           CASE WHEN i > :rows - 20 THEN 'queued' WHEN i % 5000 = 1 THEN 'dead' ELSE 'sent' END,
           {MOMENT.format(EVERY)},
           CASE WHEN i > :rows - 20 THEN '2027-06-01 00:00:00.000000' ELSE {MOMENT.format(EVERY)} END, 1,
-          CASE WHEN i <= :rows - 20 THEN {MOMENT.format(EVERY)} END, '', printf('%064x', i)
+          CASE WHEN i <= :rows - 20 THEN {MOMENT.format(EVERY)} END, '', randomblob(32)
         FROM (SELECT i, CASE WHEN i % 2 THEN (SELECT email FROM prescriber WHERE id = i * 7919 % {PRESCRIBERS})
           ELSE 'Reader' || i || '@clinic.example' END AS to_whom FROM n)""",
 }  # fmt: skip

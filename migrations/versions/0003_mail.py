@@ -96,7 +96,7 @@ def downgrade() -> None:
         "WHERE d.state IN ('queued', 'held') AND b.content IS NULL AND b.faults = 0"))
     if waits:
         raise RuntimeError(f"{waits} mails are promised and not yet written, which the older version cannot do. "
-                           "Run `flask worker --once`, then try again: nothing was changed.")
+                           "Run `flask db upgrade` and `flask worker --once`, then try again: no mail was changed.")
     op.create_table('outbox',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('message_id', sa.String(length=200), nullable=False),

@@ -26,11 +26,12 @@ def verify(edition: Edition) -> Iterator[tuple[str, str]]:
         people = people.where(Subscriber.address_key.in_(keys))
         handles = {key: (handle, number) for key, handle, number in db.session.execute(people)}
         for row in rows:
+            message_id = wire.message_id(row)
             content = contents[row.language]
             if row.recipient_key not in handles or content is None:
-                yield row.message_id, "erased"
+                yield message_id, "erased"
                 continue
             own = letters.links_of(*handles[row.recipient_key], edition.frame)
-            made = wire.whole(content, to=row.recipient, message_id=row.message_id, headers={}, own=own)
-            yield row.message_id, "same" if wire.digest(made) == row.digest else "differs"
+            made = wire.whole(content, to=row.recipient, message_id=message_id, headers={}, own=own)
+            yield message_id, "same" if wire.digest(made) == row.digest else "differs"
         after = rows[-1].id

@@ -38,7 +38,7 @@ def sent_for(cause: str, after: int, limit: int) -> Sequence[Any]:
     """What was sent of what this promised, in order of `id`: the rest that makes its bytes, and their `digest`."""
     query = select(
         Delivery.id, Delivery.recipient, Delivery.recipient_key, Delivery.message_id, Delivery.headers,
-        Delivery.digest, Body.language,
+        Delivery.digest, Body.language, Body.names,
     ).join(Body)  # fmt: skip
     sent = query.where(Delivery.cause == cause, Delivery.state == State.SENT, Delivery.id > after)
     return db.session.execute(sent.order_by(Delivery.id).limit(limit)).all()

@@ -203,18 +203,19 @@ def _own(row: Any) -> Own | Deferred | None:
         db.session.rollback()  # nothing stays open while the network is waited for
 
 
-def _send(row: Any, own: Own | Deferred | None, transport: Transport) -> str | DeliveryError:
+def _send(row: Any, own: Own | Deferred | None, transport: Transport) -> bytes | DeliveryError:
     """The digest of what was taken, before it was signed; or why it was not. Raises RelayDown."""
     if isinstance(own, Deferred):
         return own
+    message_id = wire.message_id(row)
     try:
         content = wire.whole(
-            row.content, to=row.recipient, message_id=row.message_id, headers=row.headers, own=own
+            row.content, to=row.recipient, message_id=message_id, headers=row.headers, own=own
         )
         transport.send(
             delivery_id=row.id,
             created_at=row.created_at,
-            sender=row.envelope_sender or verp.return_address(row.id, row.message_id) or settings().MAIL_FROM,
+            sender=row.envelope_sender or verp.return_address(row.id, message_id) or settings().MAIL_FROM,
             recipient=row.recipient,
             content=dkim.sign(content, at=row.created_at),
         )
@@ -227,9 +228,9 @@ def _send(row: Any, own: Own | Deferred | None, transport: Transport) -> str | D
     return wire.digest(content)
 
 
-def _outcome(row: Any, result: str | DeliveryError) -> dict[str, Any]:
+def _outcome(row: Any, result: bytes | DeliveryError) -> dict[str, Any]:
     tries, at = row.attempts + 1, now()
-    if isinstance(result, str):
+    if isinstance(result, bytes):
         return _kept(row, state=State.SENT, attempts=tries, over_at=at, digest=result)
     if isinstance(result, Rejected) or tries > len(BACK_OFF):
         log.error("mail given up", extra={"delivery": row.id, "reason": str(result)})

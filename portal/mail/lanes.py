@@ -63,7 +63,7 @@ def in_hand(ids: Collection[int]) -> Sequence[Any]:
     query = select(
         Delivery.id, Delivery.created_at, Delivery.recipient, Delivery.message_id, Delivery.headers,
         Delivery.envelope_sender, Delivery.attempts, Delivery.due_at, Delivery.last_error, Delivery.cause,
-        Delivery.recipient_key, Body.message, Body.language, Body.content,
+        Delivery.recipient_key, Body.message, Body.language, Body.content, Body.names,
     ).join(Body)  # fmt: skip
     return db.session.execute(query.where(Delivery.id.in_(ids)).order_by(*_ORDER)).all()
 

@@ -49,6 +49,8 @@ class Body(Base):
     content: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)  # also the mail's Date
     faults: Mapped[int] = mapped_column(default=0, index=True)  # how often it could not be written
+    # Of what goes to many: what the Message-ID of each is made of, with its row's number (`wire.name_of`).
+    names: Mapped[str | None] = mapped_column(String(320))
     forgotten_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
 
@@ -69,7 +71,9 @@ class Delivery(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     body_id: Mapped[int] = mapped_column(ForeignKey("mail_body.id"), index=True)
-    message_id: Mapped[str] = mapped_column(String(200), unique=True)
+    message_id: Mapped[str | None] = mapped_column(
+        String(200), unique=True
+    )  # NULL: made of its body's `names`
     recipient: Mapped[str] = mapped_column(String(320))
     recipient_key: Mapped[str] = mapped_column(String(320), index=True)  # case folded: whose it is
     envelope_sender: Mapped[str] = mapped_column(
@@ -87,7 +91,9 @@ class Delivery(Base):
     lease_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
     over_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # when it was sent, given up or withdrawn
     last_error: Mapped[str] = mapped_column(String(300), default="")
-    digest: Mapped[str | None] = mapped_column(String(64))  # SHA-256 of what was sent, without our signature
+    digest: Mapped[bytes | None] = mapped_column(
+        LargeBinary
+    )  # SHA-256 of what was sent, without our signature
 
     body: Mapped[Body] = relationship()
 

@@ -74,7 +74,9 @@ def promise(
     wire.refuse_line_ends(*recipients, message_id, *own.values())
     # Core, not the ORM: the lock that this is written under is everybody's (docs/performance.md).
     kept = {"message": message, "language": language, "facts": pack(facts), "created_at": at, "faults": 0}
-    kept["content"] = content
+    mail_from = settings().MAIL_FROM
+    is_of_many = lane == Lane.BULK and not message_id
+    kept |= {"content": content, "names": wire.new_names(mail_from) if is_of_many else None}
     body_id = db.session.execute(_INTO_BODIES, kept).scalar_one()
     same = {
         "body_id": body_id,
@@ -88,12 +90,11 @@ def promise(
         "attempts": 0,
         "last_error": "",
     }
-    mail_from = settings().MAIL_FROM
     for start in range(0, len(recipients), PROMISED_AT_ONCE):
         rows = [
             {
                 **same,
-                "message_id": message_id or wire.new_message_id(mail_from),
+                "message_id": None if is_of_many else message_id or wire.new_message_id(mail_from),
                 "recipient": recipient,
                 "recipient_key": _key(recipient),
             }

@@ -7,6 +7,7 @@ The rooms whose letters come back sign their ears into a register; what no ear c
 
 from __future__ import annotations
 
+import hmac
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.db import Base, UTCDateTime, db
 from portal.keeping import Kept
-from portal.mail import dsn, verp
+from portal.mail import dsn, verp, wire
 from portal.mail.dsn import Kind
 from portal.mail.models import Body, Delivery, Lane, State
 from portal.register import Register
@@ -104,10 +105,10 @@ def hear(raw: bytes, *, at: datetime, digest: str = "") -> Heard:
     returned = next((address for address in found if address.letter == verp.RETURNED), None)
     if returned is not None:
         there = _delivery(Delivery.id == returned.number)
-        if there is not None and returned.is_sealed(settings().keys, there.message_id):
+        if there is not None and returned.is_sealed(settings().keys, wire.message_id(there)):
             delivery = there
     elif kind == Kind.COMPLAINT and (message_id := _message_id(back)):
-        delivery = _delivery(Delivery.message_id == message_id)  # a secret of that mail's own
+        delivery = _named(message_id)
     if _is_known(digest):
         return Heard(kind, judged.code, f"delivery:{delivery.id}" if delivery else None, "heard before")
     said = _keep(kind, judged.code, judged.said, digest=digest, at=at, delivery=delivery)
@@ -192,12 +193,21 @@ def told_of(recipient_key: str, messages: Sequence[str]) -> Sequence[Any]:
 
 _DELIVERY = select(
     Delivery.id, Delivery.message_id, Delivery.recipient, Delivery.cause, Delivery.state, Delivery.over_at,
-    Delivery.last_error, Body.message,
+    Delivery.last_error, Body.message, Body.names,
 ).join(Body)  # fmt: skip
 
 
 def _delivery(which: Any) -> Any:
     return db.session.execute(_DELIVERY.where(which)).one_or_none()
+
+
+def _named(message_id: str) -> Any:
+    """The mail of that Message-ID, which is a secret of its own."""
+    if (number := wire.number_in(message_id)) is None:
+        return _delivery(Delivery.message_id == message_id)
+    there = _delivery(Delivery.id == number)
+    is_it = there is not None and hmac.compare_digest(wire.message_id(there).encode(), message_id.encode())
+    return there if is_it else None
 
 
 def _message_id(headers: Mapping[str, str]) -> str:

@@ -6,6 +6,7 @@ The same mail is always the same bytes: nothing in it is random, the boundary be
 from __future__ import annotations
 
 import hashlib
+import hmac
 import re
 import secrets
 from collections.abc import Mapping
@@ -15,11 +16,13 @@ from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import format_datetime, formataddr
 from functools import cache, partial
+from typing import Any
 
 from portal.mail.letters import Own
 
 _POLICY = EmailPolicy(linesep="\r\n", cte_type="7bit", max_line_length=76)
 _UTF8 = Charset("utf-8")
+_NAMED = re.compile(r"<(\d{1,9})\.[0-9a-f]{24}@.*>")
 _ENCODED_MAX = 69  # of an encoded word (RFC 2047, 2), with "From: " before it in 76 columns
 
 
@@ -104,9 +107,9 @@ def whole(
     return head(to=to, message_id=message_id, headers=headers) + content
 
 
-def digest(content: bytes) -> str:
-    """What is kept of a mail that was sent: SHA-256, in hex."""
-    return hashlib.sha256(content).hexdigest()
+def digest(content: bytes) -> bytes:
+    """What is kept of a mail that was sent: SHA-256."""
+    return hashlib.sha256(content).digest()
 
 
 def merge(content: bytes, words: Mapping[str, str]) -> bytes:
@@ -135,3 +138,25 @@ def _in_place(other: bytes, found: re.Match[bytes]) -> bytes:
 def new_message_id(mail_from: str, unique: str = "") -> str:
     """A Message-ID (RFC 5322, 3.6.4) in our own domain; it names nobody. `unique` stands for itself, if given."""
     return f"<{unique or secrets.token_hex(16)}@{mail_from.rpartition('@')[2]}>"
+
+
+def new_names(mail_from: str) -> str:
+    """What the Message-IDs of one body's many deliveries are made of: a secret, and our own domain."""
+    return f"{secrets.token_hex(16)}@{mail_from.rpartition('@')[2]}"
+
+
+def name_of(number: int, names: str) -> str:
+    """The Message-ID of the delivery of that number: nobody makes up another's who has one."""
+    secret, _, domain = names.partition("@")
+    return f"<{number}.{hmac.digest(secret.encode(), str(number).encode(), 'sha256').hex()[:24]}@{domain}>"
+
+
+def message_id(row: Any) -> str:
+    """The Message-ID of a delivery, of which `id`, `message_id` and its body's `names` were read."""
+    return row.message_id or name_of(row.id, row.names)
+
+
+def number_in(named: str) -> int | None:
+    """Which delivery a Message-ID that `name_of` made would be; whether it is must be compared."""
+    found = _NAMED.fullmatch(named)
+    return int(found[1]) if found else None

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +181,30 @@ def test_a_complaint_reaches_who_is_not_on_the_list(app: Flask, context: Flask) 
     assert hear(raw, "abuse@pharmacy.example").whose == f"delivery:{row.id}"
     keys = app.extensions["settings"].keys
     assert Reason.COMPLAINED in tombstones.reasons("ann@b.example", keys=keys, at=START)
+
+
+def test_a_complaint_names_a_mail_of_many_and_nobody_makes_up_its_name(
+    app: Flask, sent: Callable[..., tuple[Edition, Sink]]
+) -> None:
+    make_subscriber(app)
+    make_subscriber(app, address="bob@b.example")
+    _made, sink = sent()
+    names = [message_from_bytes(mail)["Message-ID"] for mail in sink.sent]
+    of_other = f"<{names[0][1:].partition('.')[0]}.{names[1].partition('.')[2]}"
+
+    def complain(name: str) -> str | None:
+        original = f"\n--b\nContent-Type: message/rfc822\n\nMessage-ID: {name}\n\nx"
+        return hear(
+            report(f"Feedback-Type: abuse\n{original}", "feedback-report"), "abuse@pharmacy.example"
+        ).whose
+
+    for made_up in (of_other, "<1.0@localhost>", "<99999999.000000000000000000000000@localhost>"):
+        assert complain(made_up) is None
+    assert person().state == Person.ACTIVE
+    assert len(set(names)) == 2
+    hers = names[sink.recipients.index(ADDRESS)]
+    assert complain(hers) == f"delivery:{hers[1:].partition('.')[0]}"
+    assert person().state == Person.COMPLAINED
 
 
 def test_a_complaint_names_the_return_address_inside(

@@ -52,7 +52,7 @@ def test_a_mail_is_sent_once(context: Flask, promised: Promise) -> None:
     found = row(delivery)
     assert (found.state, found.attempts, found.lease_by) == (State.SENT, 1, None)
     assert found.over_at == START
-    assert found.digest == sha256(sink.sent[0]).hexdigest()
+    assert found.digest == sha256(sink.sent[0]).digest()
 
 
 def test_a_deferred_mail_comes_again_later_with_the_same_bytes(
