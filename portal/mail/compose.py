@@ -6,6 +6,7 @@ Every link is built from BASE_URL, never from a Host header. A mail holds no pix
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import css_inline
 from flask import render_template
@@ -40,6 +41,12 @@ def styled(html: str) -> str:
     return _STYLE.inline(html)
 
 
+def rendered(message: str, part: str, **values: Any) -> str:
+    """One part of a letter: `subject.txt`, `txt`, or `html` with the style of our mails on its tags."""
+    text = render_template(f"mail/{message}.{part}", **values, link=link, message=message)
+    return styled(text) if part == "html" else text
+
+
 def compose(promised: Body) -> bytes:
     """Render `templates/mail/<message>.{subject.txt,txt,html}` into a body. Raises whatever its letter does."""
     letter = LETTERS.get(promised.message)
@@ -49,21 +56,18 @@ def compose(promised: Body) -> bytes:
     context = letter.context(unpack(promised.facts or {}))
     values = {
         **context,
-        "link": link,
         "lang": language,
-        "message": promised.message,
         "reply_to": config.REPLY_TO,
     }
-    template = f"mail/{promised.message}"
     with force_locale(language):
         return wire.body(
             sender=(config.ORG.name, config.MAIL_FROM),
             reply_to=letter.reply_to(context) if letter.reply_to else config.REPLY_TO,
-            subject=" ".join(render_template(f"{template}.subject.txt", **values).split()),
+            subject=" ".join(rendered(promised.message, "subject.txt", **values).split()),
             at=promised.created_at,
             language=language,
-            text=render_template(f"{template}.txt", **values).strip() + "\n",
-            html=styled(render_template(f"{template}.html", **values)),
+            text=rendered(promised.message, "txt", **values).strip() + "\n",
+            html=rendered(promised.message, "html", **values),
             headers={**letter.headers(), **context.get("headers", {})},
             automatic=not letter.is_personal,
         )

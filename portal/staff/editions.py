@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import abort, make_response, redirect, render_template, request, url_for
+from flask import abort, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import force_locale
 from werkzeug import Response
@@ -16,8 +16,7 @@ from portal.editions import archive, letters, pictures, service
 from portal.editions.models import Edition, State
 from portal.editions.progress import Progress, progress, what_limits
 from portal.errors import Conflict, Refused
-from portal.mail import course
-from portal.mail.compose import link
+from portal.mail import compose, course
 from portal.newsletter.models import Language
 from portal.people.models import Role
 from portal.signin.gate import current, guarded, keeps_text
@@ -307,9 +306,7 @@ def _rendered(edition: Edition, language: Language, part: str) -> str:
     """One part of its mail, with made-up links in the place of each one's own."""
     context = letters.said({"text": edition.text_in(language).id})
     with force_locale(language):
-        return render_template(
-            f"mail/{letters.MESSAGE}.{part}", **context, link=link, lang=language, message=letters.MESSAGE
-        )
+        return compose.rendered(letters.MESSAGE, part, **context, lang=language)
 
 
 def _done(edition: Edition, word: str) -> Response:

@@ -105,6 +105,7 @@ def test_the_mail_is_shown_in_the_light_in_the_dark_and_on_a_phone(app: Flask, s
     assert [answer.status_code for answer in (light, dark, narrow)] == [200] * 3
     assert "@media (prefers-color-scheme: dark)" in light.text and "@media (max-width: 480px)" in light.text
     assert "@media (prefers-color-scheme: dark)" not in dark.text
-    assert "@media (max-width: 480px)" not in narrow.text and "max-width:320px;" in narrow.text
+    assert "@media (max-width: 480px)" not in narrow.text and '<body style="max-width:320px;' in narrow.text
+    assert all("padding:32px" in answer.text for answer in (light, dark, narrow)), "as the mail has it"
     assert "sandbox" in dark.headers["Content-Security-Policy"]
     assert ada.get(paths[0] + "?as=else").status_code == 404
