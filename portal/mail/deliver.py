@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -58,7 +58,7 @@ def deliver(lane: Lane, transport: Transport, *, worker: str, wait: Callable[[fl
     try:
         while found := _next(lane, done, wait):
             handled += found.due
-            is_whole = _hand_over(found.rows, transport, done, pause, wait)
+            is_whole = _hand_over(found, transport, done, pause, wait)
             if not is_whole or now() > end or wait(0):
                 break
     except Exception:
@@ -94,10 +94,11 @@ class _Done:
 
 @dataclass(frozen=True)
 class _Taken:
-    """The next batch: how many were `due`, and those of them that are in hand."""
+    """The next batch: how many were `due`, those of them that are in hand, and their bodies."""
 
     due: int
     rows: Sequence[Any]
+    bodies: Mapping[int, bytes]
 
 
 def _next(lane: Lane, done: _Done, wait: Callable[[float], bool]) -> _Taken | None:
@@ -127,9 +128,10 @@ def _take(lane: Lane, found: Sequence[Any], done: _Done, at: datetime) -> _Taken
         lanes.keep_written(written)
         ids = [row.id for row in found if row.body_id not in faulty]
         count = rate.reserve(lane, len(ids), at) if ids else 0
-        rows = lanes.in_hand(lanes.take(lane, ids[:count], worker=done.worker, at=at)) if count else []
+        taken = lanes.take(lane, ids[:count], worker=done.worker, at=at) if count else []
+        rows, bodies = lanes.in_hand(taken)
     done.outcomes, done.untried = [], []
-    return _Taken(len(found), rows) if count or not ids else None
+    return _Taken(len(found), rows, bodies) if count or not ids else None
 
 
 def write_all() -> dict[int, str]:
@@ -161,11 +163,11 @@ def _write(body_ids: Collection[int]) -> tuple[dict[int, bytes], dict[int, str]]
 
 
 def _hand_over(
-    rows: Sequence[Any], transport: Transport, done: _Done, pause: float, wait: Callable[[float], bool]
+    taken: _Taken, transport: Transport, done: _Done, pause: float, wait: Callable[[float], bool]
 ) -> bool:
     """One batch, a mail each `pause` at most; returns whether it was tried to its end. Raises RelayDown. `done` has
     what became of it."""
-    began = now()
+    began, rows = now(), taken.rows
     for tried, row in enumerate(rows):
         at = now()
         slot = max(at, began + tried * timedelta(seconds=pause))
@@ -173,7 +175,7 @@ def _hand_over(
             done.untried = [row.id for row in rows[tried:]]
             return False
         try:
-            outcome = _outcome(row, _send(row, _own(row), transport))
+            outcome = _outcome(row, _send(row, taken.bodies[row.body_id], _own(row), transport))
         except NotToBeSent as reason:
             withdrawn = {"state": State.WITHDRAWN, "attempts": row.attempts, "over_at": now()}
             outcome = _kept(row, **withdrawn, last_error=str(reason))
@@ -203,15 +205,13 @@ def _own(row: Any) -> Own | Deferred | None:
         db.session.rollback()  # nothing stays open while the network is waited for
 
 
-def _send(row: Any, own: Own | Deferred | None, transport: Transport) -> bytes | DeliveryError:
+def _send(row: Any, body: bytes, own: Own | Deferred | None, transport: Transport) -> bytes | DeliveryError:
     """The digest of what was taken, before it was signed; or why it was not. Raises RelayDown."""
     if isinstance(own, Deferred):
         return own
     message_id = wire.message_id(row)
     try:
-        content = wire.whole(
-            row.content, to=row.recipient, message_id=message_id, headers=row.headers, own=own
-        )
+        content = wire.whole(body, to=row.recipient, message_id=message_id, headers=row.headers, own=own)
         transport.send(
             delivery_id=row.id,
             created_at=row.created_at,

@@ -80,14 +80,10 @@ def read(path: Path) -> Signer:
 
 
 def sign(content: bytes, *, at: datetime) -> bytes:
-    """The mail with our signature before it, or as it is where no key is set."""
+    """The mail, with CRLF line ends, with our signature before it, or as it is where no key is set."""
     config = settings()
     if config.DKIM_KEY_FILE is None:
         return content
-    if (
-        not content.count(b"\n") == content.count(b"\r\n") == content.count(b"\r")
-    ):  # as version 0.1 wrote them
-        content = re.sub(rb"\r\n|\r|\n", b"\r\n", content)
     signer = read(config.DKIM_KEY_FILE)
     return (
         signature(signer, content, domain=config.DKIM_DOMAIN, selector=config.DKIM_SELECTOR, at=at) + content

@@ -58,14 +58,16 @@ def take(lane: Lane, ids: Collection[int], *, worker: str, at: datetime) -> list
     return list(db.session.scalars(lease.returning(Delivery.id)))
 
 
-def in_hand(ids: Collection[int]) -> Sequence[Any]:
-    """What is to be sent of each, in order."""
+def in_hand(ids: Collection[int]) -> tuple[Sequence[Any], Mapping[int, bytes]]:
+    """What is to be sent of each, in order, and their bodies."""
     query = select(
         Delivery.id, Delivery.created_at, Delivery.recipient, Delivery.message_id, Delivery.headers,
         Delivery.envelope_sender, Delivery.attempts, Delivery.due_at, Delivery.last_error, Delivery.cause,
-        Delivery.recipient_key, Body.message, Body.language, Body.content, Body.names,
+        Delivery.recipient_key, Delivery.body_id, Body.message, Body.language, Body.names,
     ).join(Body)  # fmt: skip
-    return db.session.execute(query.where(Delivery.id.in_(ids)).order_by(*_ORDER)).all()
+    rows = db.session.execute(query.where(Delivery.id.in_(ids)).order_by(*_ORDER)).all()
+    bodies = select(Body.id, Body.content).where(Body.id.in_({row.body_id for row in rows}))
+    return rows, {body.id: body.content for body in db.session.execute(bodies)}
 
 
 def keep_written(contents: Mapping[int, bytes]) -> None:

@@ -62,7 +62,7 @@ class Transport(Protocol):
     def send(
         self, *, delivery_id: int, created_at: datetime, sender: str, recipient: str, content: bytes
     ) -> None:
-        """Hand one mail over; return only when it is safely taken. Raises a DeliveryError."""
+        """Hand one mail, with CRLF line ends, over; return only when it is safely taken. Raises a DeliveryError."""
 
     def close(self) -> None:
         """End what is open."""
@@ -192,6 +192,8 @@ _STATUS = re.compile(r"^(?:\d{3}[ -])?([245])\.(\d{1,3})\.(\d{1,3})\b")
 _ABOUT_US = re.compile(
     r"\b(relay|sender|helo|ehlo|authenticat|not permitted|sign.?in|log.?in)", re.IGNORECASE
 )
+_DOT = re.compile(rb"\n\.")  # found sooner than replaced
+_USUAL = re.compile(r"[\w.+-]+@[\w.-]+", re.ASCII)
 _SIGN_IN_FIRST = frozenset({530, 534, 535, 538})
 _OUT_OF_ORDER = frozenset({502, 503, 504})  # HELO refused, as Postfix says it when it hears who gets the mail
 
@@ -204,8 +206,8 @@ def _envelope(server: smtplib.SMTP, sender: str, recipient: str, size: int) -> D
     if "\r" in sender + recipient or "\n" in sender + recipient:
         raise ValueError("an address has a line end in it")
     stages = {
-        "MAIL": f"MAIL FROM:{smtplib.quoteaddr(sender)}{f' SIZE={size}' if server.has_extn('size') else ''}",
-        "RCPT": f"RCPT TO:{smtplib.quoteaddr(recipient)}",
+        "MAIL": f"MAIL FROM:{_path(sender)}{f' SIZE={size}' if server.has_extn('size') else ''}",
+        "RCPT": f"RCPT TO:{_path(recipient)}",
         "DATA": "DATA",
     }
     is_pipelined = server.has_extn("pipelining")
@@ -223,11 +225,16 @@ def _envelope(server: smtplib.SMTP, sender: str, recipient: str, size: int) -> D
     return fault
 
 
+def _path(address: str) -> str:
+    """An address in its brackets; what is more than a usual one is read as in a header."""
+    return f"<{address}>" if _USUAL.fullmatch(address) else smtplib.quoteaddr(address)
+
+
 def _content(server: smtplib.SMTP, sender: str, recipient: str, content: bytes) -> DeliveryError | None:
     """The mail itself."""
-    if not content.count(b"\n") == content.count(b"\r\n") == content.count(b"\r"):
-        content = re.sub(rb"\r\n|\r|\n", b"\r\n", content)
-    dotted = (b"." if content.startswith(b".") else b"") + content.replace(b"\n.", b"\n..")
+    dotted = content.replace(b"\n.", b"\n..") if _DOT.search(content) else content
+    if content.startswith(b"."):
+        dotted = b"." + dotted
     server.send(dotted + (b"" if dotted.endswith(b"\r\n") else b"\r\n") + b".\r\n")
     _be_patient(server, ACCEPT_SECONDS)
     code, said = server.getreply()

@@ -15,7 +15,8 @@ from email.charset import Charset
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import format_datetime, formataddr
-from functools import cache, partial
+from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 from portal.mail.letters import Own
@@ -98,13 +99,20 @@ def whole(
     headers: Mapping[str, str] | None,
     own: Own | None = None,
 ) -> bytes:
-    """One mail as it is sent, with what is its recipient's `own` merged; without `headers` the body says it all
-    itself (those of version 0.1)."""
+    """One mail as it is sent, every line end CRLF, with what is its recipient's `own` merged; without `headers` the
+    body says it all itself (those of version 0.1)."""
     if headers is None:
+        return canonical(content)
+    if own is None:
+        return head(to=to, message_id=message_id, headers=headers) + canonical(content)
+    return head(to=to, message_id=message_id, headers={**headers, **own.headers}) + merge(content, own.words)
+
+
+def canonical(content: bytes) -> bytes:
+    """The same with CRLF line ends: a bare one may end a mail for the next server (RFC 5321, 2.3.8)."""
+    if content.count(b"\n") == content.count(b"\r\n") == content.count(b"\r"):
         return content
-    if own is not None:
-        headers, content = {**headers, **own.headers}, merge(content, own.words)
-    return head(to=to, message_id=message_id, headers=headers) + content
+    return re.sub(rb"\r\n|\r|\n", b"\r\n", content)
 
 
 def digest(content: bytes) -> bytes:
@@ -114,25 +122,31 @@ def digest(content: bytes) -> bytes:
 
 def merge(content: bytes, words: Mapping[str, str]) -> bytes:
     """Put others of the same length in the place of words that quoted-printable leaves as they are (RFC 2045, 6.7);
-    a soft line break within one stays where it is, so that no line grows."""
+    a soft line break within one stays where it is, so that no line grows. Line ends become CRLF."""
     for word, other in words.items():
         if len(word) != len(other):
             raise ValueError("a word of another length would move the lines")
-        content = _broken(word).sub(partial(_in_place, other.encode("ascii")), content)
-    return content
+    others = [other.encode("ascii") for other in words.values()]
+    found, rest = _places(content, tuple(words))
+    made = []
+    for before, which, parts in found:
+        made += [before, b"=\r\n".join(others[which][part] for part in parts)]
+    return b"".join([*made, rest])
 
 
-@cache
-def _broken(word: str) -> re.Pattern[bytes]:
-    return re.compile(b"(?:=\r\n)?".join(re.escape(char.encode("ascii")) for char in word))
-
-
-def _in_place(other: bytes, found: re.Match[bytes]) -> bytes:
-    pieces, at = [], 0
-    for piece in found[0].split(b"=\r\n"):
-        pieces.append(other[at : at + len(piece)])
-        at += len(piece)
-    return b"=\r\n".join(pieces)
+@lru_cache(maxsize=4)  # one body goes to very many
+def _places(content: bytes, words: tuple[str, ...]) -> tuple[list[tuple[bytes, int, list[slice]]], bytes]:
+    """Where the words stand: what is before each, which it is, its parts between soft line breaks; and the rest."""
+    content = canonical(content)
+    broken = (b"(?:=\r\n)?".join(re.escape(char.encode("ascii")) for char in word) for word in words)
+    pattern = re.compile(b"|".join(b"(%s)" % one for one in broken))
+    found, at = [], 0
+    for match in pattern.finditer(content) if words else ():
+        ends = list(accumulate(len(part) for part in match[0].split(b"=\r\n")))
+        parts = [slice(begin, end) for begin, end in zip([0, *ends], ends, strict=False)]
+        found.append((content[at : match.start()], (match.lastindex or 1) - 1, parts))
+        at = match.end()
+    return found, content[at:]
 
 
 def new_message_id(mail_from: str, unique: str = "") -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from config import ROOT
 from portal.mail import wire
+from portal.mail.letters import Own
 from tests.conftest import START
 
 ADDRESS = "portal@pharmacy.example"
@@ -58,6 +59,35 @@ def test_no_address_is_folded() -> None:
         f"<1@{'d' * 150}>",
         f"<https://x/{'e' * 300}>",
     ]
+
+
+@pytest.mark.parametrize(
+    ("body", "sent"),
+    [
+        (b"a\n.b\rc\r\n", b"a\r\n.b\r\nc\r\n"),
+        (b"a\r.b", b"a\r\n.b"),
+        (b"\n\r.a\r\n", b"\r\n\r\n.a\r\n"),
+        (b"a\r\n.b\r\n", b"a\r\n.b\r\n"),
+    ],
+)
+def test_every_line_end_is_crlf_whichever_way_a_mail_is_made(body: bytes, sent: bytes) -> None:
+    """A bare one may end a mail for the next server."""
+    own = Own(headers={}, words={"never there": "not in here."[:11]})
+    told = {"to": "b@b.example", "message_id": "<1@x>"}
+
+    assert wire.whole(body, **told, headers=None) == sent
+    for one in (None, own):
+        assert wire.whole(body, **told, headers={}, own=one).partition(b"<1@x>\r\n")[2] == sent
+
+
+def test_words_are_exchanged_wherever_a_line_is_broken() -> None:
+    body = b"x abc=\r\ndef y 12=\r\n3=\r\n456 z abcdef 123456"
+
+    made = wire.merge(body, {"abcdef": "ABCDEF", "123456": "!@#$%^"})
+
+    assert made == b"x ABC=\r\nDEF y !@=\r\n#=\r\n$%^ z ABCDEF !@#$%^"
+    with pytest.raises(ValueError, match="another length"):
+        wire.merge(body, {"abcdef": "A"})
 
 
 @pytest.mark.parametrize("value", ["a\r\nBcc: x@y", "a\nb"])
