@@ -853,6 +853,12 @@ def object_to_one(stage: Stage, path: str) -> Stage:
 scene("staff text to sign, class A", "texts.text", pictures="class-a dark")(
     lambda stage: stage.as_staff("Ada").open("/staff/texts/prescribers-safety?risk=A")
 )
+scene("staff Spanish text to sign", "texts.text", pictures="text-to-sign-spanish dark")(
+    lambda stage: stage.as_staff("Ada").open("/staff/texts/es-pacientes")
+)
+scene("staff Spanish statement", "texts.statement")(
+    lambda stage: object_to_one(stage, "/staff/texts/es-pacientes")
+)
 scene("staff statement", "texts.statement")(lambda stage: object_to_one(stage, "/staff/texts/legal"))
 
 

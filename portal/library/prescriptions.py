@@ -138,6 +138,14 @@ def steps_of(schedule: Schedule, days: int) -> tuple[Step, ...]:
     )
 
 
+def limits() -> str:
+    """What `check` holds own steps to, in words."""
+    return (
+        f"Within the documented limits: {_range(FIRST)} first, {_range(RAISE)} up, {SHORTEST} days or more, "
+        f"at most {_mg(MOST)}"
+    )
+
+
 def check(steps: Sequence[Step]) -> None:
     """Raises Refused for what is outside the documented limits."""
     for place, step in enumerate(steps, 1):

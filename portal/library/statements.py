@@ -8,8 +8,8 @@ moved under its heading, or others are added around it, it stays the same.
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from markdown_it.tree import SyntaxTreeNode
@@ -78,6 +78,8 @@ class Statement:
     risk: Risk
     basis: tuple[Basis, ...]
     address: str  # where it is read
+    language: str
+    original: str = ""  # what it translates
 
     @property
     def key(self) -> str:
@@ -112,6 +114,39 @@ def statements(
             one = _statement(page, sheet.anchor, sheet.heading, words, None, works, sheet.address)
             found.setdefault(one.digest, one)
     return tuple(found.values())
+
+
+def translated(own: Sequence[Statement], originals: Iterable[Statement]) -> tuple[Statement, ...]:
+    """The statements of a translation, each beside what it translates.
+
+    It is as grave as its original, rests on the same, and is another statement once its original is. Where a heading
+    has more of one than of the other, each of its statements stands beside all of them.
+    """
+    theirs, ours = _by_anchor(originals), _by_anchor(own)
+    beside: dict[str, Statement] = {}
+    for anchor, group in ours.items():
+        found = theirs.get(anchor, [])
+        for place, one in enumerate(group):
+            beside[one.digest] = _beside(one, [found[place]] if len(found) == len(group) else found)
+    return tuple(beside[one.digest] for one in own)
+
+
+def _by_anchor(found: Iterable[Statement]) -> dict[str, list[Statement]]:
+    groups: dict[str, list[Statement]] = {}
+    for one in found:
+        groups.setdefault(one.anchor, []).append(one)
+    return groups
+
+
+def _beside(one: Statement, found: list[Statement]) -> Statement:
+    whole = "\n".join((one.digest, *(other.digest for other in found)))
+    return replace(
+        one,
+        digest=hashlib.sha256(whole.encode()).hexdigest(),
+        risk=min((other.risk for other in found), default=Risk.A),
+        basis=tuple(dict.fromkeys(basis for other in found for basis in other.basis)) or one.basis,
+        original=" ".join(other.words for other in found),
+    )
 
 
 _Part = tuple[str, str, str, SyntaxTreeNode | None]
@@ -207,6 +242,7 @@ def _statement(
         digest=hashlib.sha256(whole.encode()).hexdigest(),
         risk=_risk(page, f"{heading} {words}"),
         address=address,
+        language=page.language,
         basis=_basis(page, words, [works[key] for key in cited if key in works], leads_on=leads_on),
     )
 

@@ -235,7 +235,7 @@ def content() -> Finding:
         waiting.setdefault("past its next review", []).append(page.path)
     if waiting:
         said = "; ".join(f"{whom}: {', '.join(paths)}" for whom, paths in sorted(waiting.items()))
-        remedy = "Have each read and signed under /staff/texts; a translation in its front matter (docs/content.md)."
+        remedy = "Have each read and signed under /staff/texts (docs/content.md)."
         return Finding("content", False, said, remedy, serving=False, advice=True)
     return Finding("content", True, "all reviewed", serving=False)
 

@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 
 from portal import addresses, web
 from portal.clock import now
-from portal.library import plans, sheet
+from portal.library import plans, prescriptions, sheet
 from portal.library.markdown import WORDS
 from portal.resource.door import bp, is_professional, kept, private, show_gate, the_library
 from portal.resource.forms import OWN, PlanForm, PrescriptionForm
@@ -89,10 +89,9 @@ def _choose_prescription(form: PrescriptionForm) -> Response:
 
 def _prescription_context() -> dict[str, Any]:
     library = the_library()
-    own = "Within the documented limits: 0.5 to 1.5 mg first, 0.5 to 1.5 mg up, 7 days or more, at most 6 mg"
     return {
         "article": library.pages[addresses.COMPOUNDING],
-        "sources": {one.id: _source_words(one) for one in library.schedules} | {OWN: own},
+        "sources": {one.id: _source_words(one) for one in library.schedules} | {OWN: prescriptions.limits()},
     }
 
 

@@ -8,7 +8,7 @@ import click
 from flask import current_app
 from flask.cli import AppGroup
 
-from portal import disk
+from portal import addresses, catalogues, disk
 from portal.commands import refusals
 from portal.errors import Unavailable
 from portal.print.guide import GuideError, press
@@ -26,22 +26,30 @@ COMMANDS = (resource_group,)
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=".")
 @refusals
 def review_pack(folder: Path) -> None:
-    """Write the statements to sign, review-pack.pdf and review-pack.xlsx, into FOLDER, or where you are."""
+    """Write the statements to sign into FOLDER, or where you are: review-pack.pdf and .xlsx, and the Spanish ones."""
     shelf: Shelf = current_app.extensions["shelf"]
-    base_url, works = settings().BASE_URL.rstrip("/"), shelf.read.references
-    found = pack.rows(shelf.standings())
-    if not found:
-        click.echo("No text waits for a pharmacist.")
+    waiting = shelf.standings()
+    if not waiting:
+        click.echo("No text waits for a signature.")
         return
     appendix = APPENDIX.read_text("utf-8") if APPENDIX.exists() else ""
+    folder.mkdir(parents=True, exist_ok=True)
+    for language, text in ((addresses.USUAL, appendix), *((one, "") for one in catalogues.OTHERS)):
+        name = "review-pack" if language == addresses.USUAL else f"review-pack-{language}"
+        if found := pack.rows([one for one in waiting if one.page.language == language]):
+            _write(folder, name, found, text)
+
+
+def _write(folder: Path, name: str, found: tuple[pack.Row, ...], appendix: str) -> None:
+    shelf: Shelf = current_app.extensions["shelf"]
+    base_url, works = settings().BASE_URL.rstrip("/"), shelf.read.references
     source = pack.source(found, works, settings().ORG.name, base_url, appendix)
     try:
         printed = press(source, pack.changed_on(found))
     except GuideError as error:
         raise Unavailable(str(error)) from error
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, body in (("pdf", printed.body), ("xlsx", pack.workbook(found, works, base_url))):
-        disk.keep(folder / f"review-pack.{name}", body)
+    for kind, body in (("pdf", printed.body), ("xlsx", pack.workbook(found, works, base_url))):
+        disk.keep(folder / f"{name}.{kind}", body)
     click.echo(
-        f"{len(found)} statements on {printed.pages} pages: {folder / 'review-pack.pdf'}, and the .xlsx beside it."
+        f"{len(found)} statements on {printed.pages} pages: {folder / name}.pdf, and the .xlsx beside it."
     )

@@ -12,6 +12,7 @@ from portal.db import Base, UTCDateTime
 from portal.keeping import Kept
 
 NOTE_MAX = 1_000
+NAME_MAX = 200
 
 
 class Verdict(StrEnum):
@@ -42,14 +43,17 @@ class TextVerdict(Base):
     words: Mapped[str] = mapped_column(Text)
     verdict: Mapped[str] = mapped_column(String(8))
     note: Mapped[str] = mapped_column(String(NOTE_MAX), default="")
-    by_name: Mapped[str] = mapped_column(String(200))
+    by_name: Mapped[str] = mapped_column(String(NAME_MAX))
+    translator: Mapped[str] = mapped_column(
+        String(NAME_MAX), default=""
+    )  # who read a translation that is agreed to
     at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
 KEPT = (
     Kept(
         table="text_verdict",
-        personal=("note", "by_name"),
+        personal=("note", "by_name", "translator"),
         rule="always; who answers for which statement of the texts",
         hidden="the pharmacy's own words on its own texts, and who answers for them",
     ),

@@ -29,6 +29,7 @@ from portal.text import as_cell
 
 LOOK = Path(__file__).with_name("pack.typ")
 TITLE = "Review pack: statements to sign"
+TITLE_OF_TRANSLATION = "Review pack: Spanish statements beside their English"
 CLASSES = {
     Risk.A: "Class A: opioids, withdrawal, surgery, pregnancy, children, suicide, doses",
     Risk.B: "Class B: other clinical statements",
@@ -41,12 +42,16 @@ HOW = (
     "A statement is named by its number here and by its key, which stays the same until its words, its heading or "
     "its works change. Signatures are kept in the portal, under /staff/texts: enter there what you sign on paper.",
 )
+READ_BESIDE = (
+    "This list is for the qualified translator: does the Spanish say what the English says, no more and no less, and "
+    "would a patient understand it? A pharmacist enters it under /staff/texts, with the translator's name."
+)
 COLUMNS = (
-    *("No.", "Key", "Class", "Page", "Address", "Heading", "Statement", "Basis"),
+    *("No.", "Key", "Class", "Page", "Address", "Heading", "Statement", "English", "Basis"),
     *("Works", "What they found", "Where they are", "Standing", "Agree, change or remove"),
     *("Change to", "Initials", "Date"),
 )
-WIDTHS = (6, 14, 6, 24, 34, 26, 70, 14, 40, 60, 34, 24, 16, 40, 9, 12)
+WIDTHS = (6, 14, 6, 24, 34, 26, 70, 70, 14, 40, 60, 34, 24, 16, 40, 9, 12)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +68,10 @@ class Row:
         """What was said of it in the portal."""
         if self.said is None:
             return ""
+        read = f", read by {self.said.translator}" if self.said.translator else ""
         name = {"agree": "Agreed", "change": "To change", "remove": "To remove"}[Verdict(self.said.verdict)]
         note = f": {self.said.note}" if self.said.note else ""
-        return f"{name} ({self.said.by_name}, {self.said.at:%Y-%m-%d}){note}"
+        return f"{name} ({self.said.by_name}, {self.said.at:%Y-%m-%d}{read}){note}"
 
 
 def rows(found: Sequence[Standing]) -> tuple[Row, ...]:
@@ -101,7 +107,7 @@ def workbook(found: Sequence[Row], works: Mapping[str, Reference], base_url: str
         cited = [works[key] for key in row.one.works]
         cells = (
             *(row.number, row.one.key, row.one.risk.value, row.page.title, f"{base_url}{row.one.address}"),
-            *(row.one.heading, row.one.words, ", ".join(row.one.basis)),
+            *(row.one.heading, row.one.words, row.one.original, ", ".join(row.one.basis)),
             "\n".join(work.citation for work in cited),
             "\n".join(f"{work.id}: {work.finding or 'not noted'}" for work in cited),
             "\n".join(work.address or "not known" for work in cited),
@@ -127,10 +133,10 @@ def workbook(found: Sequence[Row], works: Mapping[str, Reference], base_url: str
 def source(
     found: Sequence[Row], works: Mapping[str, Reference], organisation: str, base_url: str, appendix: str
 ) -> str:
-    """The pack as Typst; `appendix` is Markdown."""
+    """The pack as Typst; `appendix` is Markdown, and may be empty."""
     on = changed_on(found)
     settings = (
-        f"title: {quoted(TITLE)}",
+        f"title: {quoted(TITLE_OF_TRANSLATION if _is_translation(found) else TITLE)}",
         f"author: {quoted(organisation)}",
         f"day: datetime(year: {on.year}, month: {on.month}, day: {on.day})",
         f"foot: {quoted(f'{organisation}. Texts of {on:%B} {on.day}, {on.year}.')}",
@@ -142,22 +148,30 @@ def source(
             lines.append(
                 _table([row for row in found if row.one.risk == risk and row.page.path == page], works)
             )
-    lines.append(f"#{call('pagebreak')}")
-    lines.append(f"#{call('part', '1', quoted('Appendix: where the texts come from'))}")
-    lines += _appendix(appendix, base_url)
+    if appendix:
+        lines.append(f"#{call('pagebreak')}")
+        lines.append(f"#{call('part', '1', quoted('Appendix: where the texts come from'))}")
+        lines += _appendix(appendix, base_url)
     return "\n".join([BASE.read_text("utf-8"), LOOK.read_text("utf-8"), *lines, ""])
+
+
+def _is_translation(found: Sequence[Row]) -> bool:
+    return any(row.one.original for row in found)
 
 
 def _front(found: Sequence[Row]) -> Iterator[str]:
     counts = ", ".join(f"{sum(row.one.risk == risk for row in found)} in class {risk.value}" for risk in Risk)
     signed = sum(row.said is not None and row.said.verdict == Verdict.AGREE for row in found)
     yield f"#{call('par', words(f'{len(found)} statements: {counts}. {signed} are signed in the portal.'))}"
-    yield f"#{call('list', *map(words, HOW))}"
+    how = (READ_BESIDE, *HOW) if _is_translation(found) else HOW
+    yield f"#{call('list', *map(words, how))}"
 
 
 def _table(found: Sequence[Row], works: Mapping[str, Reference]) -> str:
     parts = [_statement(row, works) for row in found]
-    return f"#{call('statements', words(found[0].page.title), *parts)} // {found[0].page.source}"
+    page = found[0].page
+    caption = call("text", f"lang: {quoted(page.language)}", words(page.title))
+    return f"#{call('statements', caption, *parts)} // {page.source}"
 
 
 def _statement(row: Row, works: Mapping[str, Reference]) -> str:
@@ -171,6 +185,8 @@ def _statement(row: Row, works: Mapping[str, Reference]) -> str:
         words(str(row.number)),
         words(f"{row.one.heading} ({row.one.address}, {row.one.key})"),
         words(row.one.words),
+        quoted(row.one.language),
+        words(row.one.original),
         quoted(basis),
         array(cited),
         words(row.standing),

@@ -7,11 +7,9 @@ page: whoever agrees to many at once agrees to those that the page showed them, 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -22,8 +20,9 @@ from portal import addresses, audit
 from portal.db import db
 from portal.errors import Conflict, Forbidden, Refused
 from portal.library.pages import Library, Page
-from portal.library.statements import Risk, Sheet, Statement, statements
+from portal.library.statements import Risk, Statement, statements, translated
 from portal.people.models import Role
+from portal.review import sheets
 from portal.review.models import TextVerdict, Verdict
 
 REVIEW_AFTER = timedelta(days=365)
@@ -32,9 +31,7 @@ ONLY_PHARMACISTS = "Only a pharmacist may sign a text."
 CHANGED = "The text is another than the one you were shown. Nothing was signed; what is new is marked below."
 FASTER = "A colleague signed at the same moment. Nothing of yours was kept: look again."
 SAY_WHAT = "Say what it should say instead"
-
-PLAN = Path(__file__).resolve().parents[2] / "templates" / "resource" / "plan.html"
-_MESSAGE = re.compile(r'_\("([^"]+)"\)')
+NAME_TRANSLATOR = "Name the qualified translator who read the Spanish beside the English"
 
 Cut = Mapping[str, tuple[Statement, ...]]
 
@@ -94,6 +91,17 @@ class Standing:
         return bool(self.statements) and len(self.agreed) == len(self.statements)
 
     @property
+    def is_translation(self) -> bool:
+        """Whether a signature needs a translator's name."""
+        return self.page.language != addresses.USUAL
+
+    @property
+    def translator(self) -> str:
+        """Who read what was signed last."""
+        named = [said for said in self.verdicts.values() if said.translator]
+        return max(named, key=lambda said: said.at).translator if named else ""
+
+    @property
     def said(self) -> str:
         """How far it is, in a few words."""
         asked = f", {len(self.objections)} to change" if self.objections else ""
@@ -106,33 +114,31 @@ class Standing:
 
 
 def signable(library: Library) -> tuple[Page, ...]:
-    """The texts that wait for a pharmacist, in the order of the site; a translation waits for its translator."""
-    found = (page for page in library.pages.values() if page.language == "en" and page.review == "pending")
+    """The texts that wait to be signed, in the order of the site, translations last."""
+    found = (page for page in library.pages.values() if page.waits_for)
     sections = {"prescribers": 0, "patients": 1}
-    return tuple(sorted(found, key=lambda page: (sections.get(page.section, 2), page.order, page.path)))
+
+    def place(page: Page) -> tuple[bool, int, int, str]:
+        return page.language != addresses.USUAL, sections.get(page.section, 2), page.order, page.path
+
+    return tuple(sorted(found, key=place))
 
 
 def cut(library: Library) -> dict[str, tuple[Statement, ...]]:
-    """The statements of every text that waits, by its address.
+    """The statements of every text that waits, by its address; a translation's beside its original's.
 
-    The wallet card is signed with the patients' page, the words of the dose plan with the dosing chapter: they are
-    printed under the marks of these.
+    The wallet card is signed with the patients' page, the dose plan with the dosing chapter, the prescription's words
+    with compounding: they are printed under the marks of these.
     """
-    sheets: dict[str, Sheet] = {addresses.DOSING: _plan()}
-    if card := library.cards.get("en"):
-        said = (f"{card.front}. {card.warning}", *card.points, card.help)
-        sheets[addresses.PATIENTS] = Sheet("card", card.title, addresses.CARD, said)
-    return {
-        page.path: statements(page, library.references, [sheets[page.path]] if page.path in sheets else [])
-        for page in signable(library)
-    }
+    return {page.path: _cut(page, library) for page in signable(library)}
 
 
-def _plan() -> Sheet:
-    """The patient's dose plan, a line of its template each; labels of what is written in are no statements."""
-    lines = (_MESSAGE.findall(line) for line in PLAN.read_text("utf-8").splitlines())
-    said = tuple(" ".join(messages) for messages in lines if messages and messages[-1].endswith("."))
-    return Sheet("plan", "The patient's dose plan", addresses.DOSE_PLAN, said)
+def _cut(page: Page, library: Library) -> tuple[Statement, ...]:
+    own = statements(page, library.references, sheets.under(page, library))
+    original = library.pages.get(page.twin)
+    if page.language == addresses.USUAL or original is None:
+        return own
+    return translated(own, statements(original, library.references, sheets.originals(page, library)))
 
 
 def standings(library: Library, of: Cut) -> tuple[Standing, ...]:
@@ -163,7 +169,7 @@ def as_signed(library: Library, found: Iterable[Standing], zone: ZoneInfo) -> Li
             signed[standing.page.path] = replace(
                 standing.page,
                 review="signed",
-                reviewer=", ".join(dict.fromkeys(one.by_name for one in said)),
+                reviewer=", ".join(dict.fromkeys(one.translator or one.by_name for one in said)),
                 reviewed_on=last.astimezone(zone).date(),
                 next_review_on=(first + REVIEW_AFTER).astimezone(zone).date(),
             )
@@ -173,12 +179,20 @@ def as_signed(library: Library, found: Iterable[Standing], zone: ZoneInfo) -> Li
 # What a pharmacist does
 
 
-def agree(standing: Standing, digests: Collection[str], *, by: Signer, at: datetime) -> int:
-    """Sign these statements. Raises Forbidden, and Conflict, with nothing signed, where one stands there no more."""
+def agree(
+    standing: Standing, digests: Collection[str], *, translator: str = "", by: Signer, at: datetime
+) -> int:
+    """Sign these statements; those of a translation for the translator who read them beside the original.
+
+    Raises Forbidden, Refused without a translator's name, and Conflict, with nothing signed, where one stands there
+    no more.
+    """
     found = [one for one in standing.statements if one.digest in digests]
     if len(found) != len(set(digests)):
         raise Conflict(CHANGED)
-    _say(standing, found, Verdict.AGREE, "", by=by, at=at)
+    if standing.is_translation and not translator:
+        raise Refused(NAME_TRANSLATOR, field="translator")
+    _say(standing, found, Verdict.AGREE, "", translator=translator, by=by, at=at)
     return len(found)
 
 
@@ -193,7 +207,13 @@ def mark(shown: Iterable[Statement]) -> str:
 
 
 def agree_to_rest(
-    standing: Standing, shown: str, *, risk: Risk | None = None, by: Signer, at: datetime
+    standing: Standing,
+    shown: str,
+    *,
+    risk: Risk | None = None,
+    translator: str = "",
+    by: Signer,
+    at: datetime,
 ) -> int:
     """Sign all that is to be read (of that class) but what changed since it was signed: that is agreed to one by one.
 
@@ -202,7 +222,7 @@ def agree_to_rest(
     listed = rest(standing, risk)
     if shown != mark(listed):
         raise Conflict(CHANGED)
-    return agree(standing, [one.digest for one in listed], by=by, at=at)
+    return agree(standing, [one.digest for one in listed], translator=translator, by=by, at=at)
 
 
 def objected(
@@ -218,7 +238,14 @@ def objected(
 
 
 def _say(
-    standing: Standing, found: Sequence[Statement], verdict: Verdict, note: str, *, by: Signer, at: datetime
+    standing: Standing,
+    found: Sequence[Statement],
+    verdict: Verdict,
+    note: str,
+    *,
+    translator: str = "",
+    by: Signer,
+    at: datetime,
 ) -> None:
     if by.role != Role.PHARMACIST:
         raise Forbidden(ONLY_PHARMACISTS)
@@ -228,6 +255,7 @@ def _say(
         row = rows.get(one.digest) or TextVerdict(page=one.page, digest=one.digest)
         row.anchor, row.words = one.anchor, one.words
         row.verdict, row.note, row.by_name, row.at = verdict.value, note, by.name, at
+        row.translator = translator
         db.session.add(row)
     try:
         db.session.flush()

@@ -13,11 +13,11 @@ from portal import addresses, web
 from portal.clock import now
 from portal.db import transaction
 from portal.errors import Conflict, Forbidden, NotFound, Refused
-from portal.forms import LongTextField
+from portal.forms import LongTextField, TextField
 from portal.library.statements import Risk, Statement
 from portal.people.models import Role
 from portal.review import signing
-from portal.review.models import NOTE_MAX, Verdict
+from portal.review.models import NAME_MAX, NOTE_MAX, Verdict
 from portal.review.shelf import Shelf
 from portal.review.signing import Standing
 from portal.signin.gate import current, guarded, keeps_text
@@ -37,12 +37,24 @@ class AgreeForm(DeskForm):
     """One press of the page: to one statement, or to all that it lists as not signed yet."""
 
     agree = StringField()
+    translator = TextField(
+        "Qualified translator who read the Spanish beside the English",
+        max_length=NAME_MAX,
+        render_kw={"form": "sign", "autocomplete": "off"},
+    )
     shown = HiddenField()
     read = BooleanField("I have read each statement listed here", render_kw={"form": "sign"})
 
 
 class AskForm(DeskForm):
     """What is wrong with a statement."""
+
+    translator = TextField(
+        "Qualified translator who read the Spanish beside the English",
+        max_length=NAME_MAX,
+        description="For a signature.",
+        render_kw={"autocomplete": "off"},
+    )
 
     verdict = RadioField(
         "What should happen to it?",
@@ -72,17 +84,21 @@ def text(slug: str) -> ResponseReturnValue:
     """One text: what nobody has signed, what is asked for, what is signed."""
     _refuse_who_may_only_look()
     standing = _standing(slug)
-    form = AgreeForm()
+    form = AgreeForm(data={"translator": standing.translator})
+    if not standing.is_translation:
+        del form.translator
     if not form.validate_on_submit():
         return _show(standing, form)
     digest = form.agree.data or ""
     try:
         with transaction():
             if digest != ALL:
-                signing.agree(standing, [digest], by=current(), at=now())
+                signing.agree(standing, [digest], translator=_translator(form), by=current(), at=now())
             elif form.read.data:
                 shown = form.shown.data or ""
-                signing.agree_to_rest(standing, shown, risk=_risk(), by=current(), at=now())
+                signing.agree_to_rest(
+                    standing, shown, risk=_risk(), translator=_translator(form), by=current(), at=now()
+                )
             else:
                 raise Refused(READ_FIRST, field="read")
     except Conflict as conflict:
@@ -107,7 +123,10 @@ def statement(slug: str, key: str) -> ResponseReturnValue:
     if one is None:
         raise NotFound(NO_SUCH_STATEMENT)
     said = standing.verdicts.get(one.digest)
-    form = AskForm(data={"verdict": said.verdict, "note": said.note} if said else {})
+    before = {"verdict": said.verdict, "note": said.note} if said else {}
+    form = AskForm(data={**before, "translator": standing.translator})
+    if not standing.is_translation:
+        del form.translator
     context: dict[str, Any] = {
         "standing": standing,
         "one": one,
@@ -122,7 +141,9 @@ def statement(slug: str, key: str) -> ResponseReturnValue:
         try:
             with transaction():
                 if verdict == Verdict.AGREE:
-                    signing.agree(standing, [one.digest], by=current(), at=now())
+                    signing.agree(
+                        standing, [one.digest], translator=_translator(form), by=current(), at=now()
+                    )
                 else:
                     signing.objected(
                         standing, one.digest, verdict, form.note.data or "", by=current(), at=now()
@@ -140,6 +161,10 @@ def shelf() -> Shelf:
     """The texts, and what is signed of them."""
     found: Shelf = current_app.extensions["shelf"]
     return found
+
+
+def _translator(form: AgreeForm | AskForm) -> str:
+    return (form.translator.data or "") if "translator" in form else ""
 
 
 def _refuse_who_may_only_look() -> None:

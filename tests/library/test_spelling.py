@@ -19,6 +19,7 @@ from config import ROOT
 from portal.app import CONTENT
 from portal.library import loading
 from portal.library.pages import Library
+from portal.review import sheets
 from tests import debian
 
 DICTIONARIES = {"en": "en_US", "es": "es_US"}
@@ -63,7 +64,8 @@ def written(library: Library, language: str) -> Iterable[str]:
             said = message.id if language == "en" else message.string
             yield from (said,) if isinstance(said, str) else said
     if language == "en":
-        yield from card.points
+        for page in (one for one in library.pages.values() if one.language == "en"):
+            yield from (words for sheet in sheets.under(page, library) for words in sheet.words)
         yield from (work.finding for work in library.references.values())
 
 

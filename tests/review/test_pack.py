@@ -20,7 +20,8 @@ from tests import world
 @pytest.fixture(scope="session")
 def rows(library: Library) -> tuple[pack.Row, ...]:
     of = signing.cut(library)
-    return pack.rows([signing._standing(page, of[page.path], ()) for page in signing.signable(library)])
+    texts = [page for page in signing.signable(library) if page.language == "en"]
+    return pack.rows([signing._standing(page, of[page.path], ()) for page in texts])
 
 
 def test_the_gravest_come_first_and_each_has_its_number(rows: tuple[pack.Row, ...]) -> None:
@@ -67,3 +68,10 @@ def test_the_command_makes_both_with_what_is_signed_already(context: Flask, tmp_
     assert "No source" in said and "Appendix: where the texts come from" in said
     assert "Traditional techniques often rely on opiates" in said
     assert (tmp_path / "pack" / "review-pack.xlsx").stat().st_size > 10_000
+    spanish = PdfReader(tmp_path / "pack" / "review-pack-es.pdf")
+    said = " ".join(" ".join(page.extract_text() for page in spanish.pages).split())
+    assert "No la comparta. English: Do not share it." in said and "qualified translator" in said
+    assert "Appendix" not in said
+    head, *lines = load_workbook(tmp_path / "pack" / "review-pack-es.xlsx").active.iter_rows(values_only=True)  # type: ignore[union-attr]
+    column = head.index("Statement")
+    assert ("No la comparta.", "Do not share it.") in [line[column : column + 2] for line in lines]

@@ -180,3 +180,20 @@ def test_a_server_that_starts_shows_what_is_signed_from_its_first_answer(
     context.extensions["front"].__rsgi_init__(None)
 
     assert context.extensions["library"].pages[LEGAL].review == "signed"
+
+
+def test_a_translation_is_signed_for_the_translator_who_is_named(context: Flask, pharmacist: User) -> None:
+    path = "/es/aviso-legal"
+    shelf: Shelf = context.extensions["shelf"]
+    found = standing(context, path)
+    with pytest.raises(Refused, match="qualified translator"), transaction():
+        signing.agree_to_rest(found, signing.mark(found.rest), by=pharmacist, at=now())
+    with transaction():
+        signing.agree_to_rest(
+            found, signing.mark(found.rest), translator="Luz Reyes", by=pharmacist, at=now()
+        )
+    page = shelf.look().pages[path]
+
+    assert (page.review, page.reviewer) == ("signed", "Luz Reyes")
+    assert standing(context, path).translator == "Luz Reyes"
+    assert shelf.look().waits_for_pharmacist(page)  # the English is signed by itself

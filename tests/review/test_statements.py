@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from flask import Flask
 
 from portal.app import CONTENT
-from portal.library import loading, references
+from portal.library import loading, prescriptions, references
 from portal.library.pages import Library
-from portal.library.statements import Basis, Risk, Statement, statements
-from portal.review import signing
+from portal.library.statements import Basis, Risk, Statement, statements, translated
+from portal.review import sheets, signing
 
 FRONT = """---
 title: A page
@@ -154,7 +156,7 @@ def test_the_sentences_of_the_dose_plan_are_signed_with_the_dosing_chapter(libra
     ]
     assert [one for one in said if one.startswith("Stop, and call today: yellow skin or eyes")]
     assert not [one for one in said if one.endswith(":") or "%(" in one]
-    sentences = re.findall(r'_\("([^"]+[.])"\)', signing.PLAN.read_text("utf-8"))
+    sentences = re.findall(r'_\("([^"]+[.])"\)', sheets.PLAN.read_text("utf-8"))
     assert len(sentences) > 12 and all(any(one in line for line in said) for one in sentences)
 
 
@@ -162,3 +164,66 @@ def test_the_wallet_card_is_signed_with_the_patients_page(library: Library) -> N
     found = signing.cut(library)["/patients"]
 
     assert [one.words for one in found if one.anchor == "card"][1:-1] == list(library.cards["en"].points)
+
+
+def test_the_words_of_the_prescription_page_are_signed_with_compounding(library: Library) -> None:
+    found = [
+        one
+        for one in signing.cut(library)["/prescribers/compounding"]
+        if one.address.endswith("/prescription")
+    ]
+    said = {one.words for one in found}
+    reached = {note for steps, product, _ in sheets.SPECIMENS for note in _notes(steps, product)}
+
+    assert len(reached) == 3 and reached <= said  # as many as `prescriptions` can note
+    assert " ".join(prescriptions.limits().split()) in said
+    whole = [words for words in said if words.startswith("Naltrexone hydrochloride")]
+    assert len(whole) == 3 and all(
+        "Reason for compounding" in words and "Opioids: asked" in words for words in whole
+    )
+    assert [one for one in said if one.startswith("Only after the checks before a first dose.")]
+    assert {one.risk for one in found if one.words in whole} == {Risk.A}
+    assert not [words for words in said if "{" in words or "<" in words]
+
+
+def _notes(steps: tuple[prescriptions.Step, ...], product: str) -> tuple[str, ...]:
+    of = {one.id: one for one in prescriptions.PRODUCTS}
+    return tuple(" ".join(note.split()) for note in prescriptions.write(steps, of[product], "morning").notes)
+
+
+def test_each_statement_in_spanish_stands_beside_the_one_it_translates(
+    context: Flask, library: Library
+) -> None:
+    found = signing.cut(library)
+    translations = [page for page in signing.signable(library) if page.language == "es"]
+
+    assert len(translations) >= 6
+    for page in translations:
+        twin = statements(library.pages[page.twin], library.references, sheets.originals(page, library))
+        assert [one.original for one in found[page.path]] == [one.words for one in twin], page.path
+        assert [one.risk for one in found[page.path]] == [one.risk for one in twin]
+    patients = {one.original: one for one in found["/es/pacientes"]}
+    assert patients["Do not share it."].words == "No la comparta."
+    plan = next(one for one in found["/es/pacientes"] if one.anchor == "plan" and "988" in one.words)
+    assert "oprima el 2" in plan.words and plan.risk == Risk.A
+
+
+def test_a_translation_is_another_once_its_original_is(library: Library) -> None:
+    page, twin = library.pages["/es/pacientes"], library.pages["/patients"]
+    own, theirs = statements(page, library.references), statements(twin, library.references)
+    other = replace(theirs[5], words="Other words.", digest="0" * 64)
+    was = [one.digest for one in translated(own, theirs)]
+    now = [one.digest for one in translated(own, (*theirs[:5], other, *theirs[6:]))]
+
+    assert [place for place, pair in enumerate(zip(was, now, strict=True)) if pair[0] != pair[1]] == [5]
+
+
+def test_where_a_translation_has_more_or_less_each_stands_beside_all(library: Library) -> None:
+    page, twin = library.pages["/es/pacientes"], library.pages["/patients"]
+    own, theirs = statements(page, library.references), statements(twin, library.references)
+    asked = [one for one in theirs if one.anchor == "ask"]
+    found = translated(own, [one for one in theirs if one is not asked[1] and one.anchor != "help"])
+
+    beside = {one.original for one in found if one.anchor == "ask"}
+    assert beside == {" ".join(one.words for one in (asked[0], *asked[2:]))}
+    assert {(one.original, one.risk) for one in found if one.anchor == "help"} == {("", Risk.A)}

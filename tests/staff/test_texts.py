@@ -128,7 +128,7 @@ def test_one_class_alone_is_listed_and_signed(app: Flask, signed_in: SignedIn) -
     pharmacist.open(f"{LEGAL}?risk=none").sees("To read")  # no class of ours: all are listed
 
 
-@pytest.mark.parametrize("place", ["no-such", "legal/000000000000", "es-pacientes"])
+@pytest.mark.parametrize("place", ["no-such", "legal/000000000000", "accessibility"])
 def test_what_is_no_text_to_sign_is_refused_like_what_is_not_allowed(signed_in: SignedIn, place: str) -> None:
     signed_in("pharmacist").open(f"/staff/texts/{place}", status=403)
 
@@ -140,3 +140,28 @@ def change_first(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> tuple[Stateme
     legal[1] = replace(legal[1], words="It says something else now.", digest="e" * 64)
     monkeypatch.setattr(shelf, "_cut", (shelf.read, {**found, "/legal": tuple(legal)}))
     return legal[1], *legal
+
+
+def test_a_translation_is_signed_for_a_translator_who_is_named_once(app: Flask, signed_in: SignedIn) -> None:
+    pharmacist = signed_in("pharmacist", "Ada Park")
+    spanish, label = (
+        "/staff/texts/es-aviso-legal",
+        "Qualified translator who read the Spanish beside the English",
+    )
+    page = pharmacist.open(spanish).sees("English: ").press("Agree", status=422)
+    assert page.errors == {"translator": signing.NAME_TRANSLATOR} and not stored(app)
+
+    page = page.fill(label, "Luz Reyes").press("Agree", status=303)
+    page.press("Agree", status=303)  # the name stands there still
+    assert [(row.page, row.by_name, row.translator) for row in stored(app)] == [
+        ("/es/aviso-legal", "Ada Park", "Luz Reyes")
+    ] * 2
+
+    link = pharmacist.open(spanish).soup.select_one("main td a[href*='/es-aviso-legal/']")
+    assert link is not None
+    asked = (
+        pharmacist.open(str(link["href"]))
+        .set(verdict="change")
+        .fill("What it should say, or why", "De otro modo.")
+    )
+    asked.press("Keep this", status=303).sees("2 of 12 statements signed, 1 to change")
