@@ -14,10 +14,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-from bench import nppes
+from bench import nppes, paced
 from tests.live import ROOT, Live
 from tests.world import SETTINGS
 
@@ -74,14 +75,23 @@ began, spent = time.perf_counter(), time.process_time()
 assert all(index.find(number) for number in numbers)
 print(count / (time.perf_counter() - began), count / (time.process_time() - spent))
 """
-IMPORT = (sys.executable, "-m", "flask", "npi", "import")
+# As `flask npi import` does it, again and again.
+AGAIN = """
+import sys
+from pathlib import Path
+from portal.npi import program
+program.stand_back()
+while program.main(Path(sys.argv[2]), [Path(sys.argv[1])]) == 0:
+    (Path(sys.argv[2]) / "registry.db").unlink()
+"""
+RATE = 400  # requests a second
 QUIET = subprocess.DEVNULL
 
 
 def measured(script: str, file: Path, folder: Path) -> tuple[float, float, float]:
     """Seconds from start to end, those of processor time, and the most memory, in MB; always into an empty folder."""
     known = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PYTHONPATH") if name in os.environ}
-    env = {**known, **SETTINGS, "INSTANCE_DIR": str(folder)}
+    env = {**known, **SETTINGS, "INSTANCE_DIR": str(folder), "OPENBLAS_NUM_THREADS": "1"}
     folder.mkdir()
     began, spent = time.perf_counter(), _spent()
     command = [sys.executable, "-c", script + MOST, str(file), str(folder)]
@@ -113,30 +123,34 @@ def p99(live: Live, seconds: int = 5) -> float:
     return float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[2]]
 
 
-def beside(file: Path, folder: Path) -> tuple[float, float]:
-    """The web's p99 alone and with an import beside it: medians of rounds in turn."""
+def beside(file: Path, folder: Path) -> dict[str, tuple[float, float]]:
+    """The web's p99 alone and with an import beside it: medians of rounds in turn, for two ways of asking."""
     live = Live(folder / "web").migrate()
-    alone, busy = [], []
+    ways: dict[str, Callable[[], float]] = {
+        f"at {RATE} requests a second": lambda: paced.p99(live.port, "/prescribers", rate=RATE),
+        "at as many as it can answer": lambda: p99(live),
+    }
+    alone, busy = ({way: list[float]() for way in ways} for _ in range(2))
+    into = folder / "beside"
+    into.mkdir()
+    command = [sys.executable, "-c", AGAIN, str(file), str(into)]
+    env = {**live.env, "OPENBLAS_NUM_THREADS": "1"}
     try:
         live.start_web()
         p99(live, 2)
-        for number in range(ROUNDS):
-            alone.append(p99(live))
-            into = folder / f"beside-{number}"
-            into.mkdir()
-            env = {**live.env, "INSTANCE_DIR": str(into)}
-            process = subprocess.Popen([*IMPORT, str(file)], cwd=ROOT, env=env, stdout=QUIET, stderr=QUIET)
+        for way, ask in [*ways.items()] * ROUNDS:
+            alone[way].append(ask())
+            process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=QUIET, stderr=QUIET)
             try:
-                time.sleep(2.5)  # it has begun
-                busy.append(p99(live))
-                if process.poll() is not None:
-                    print("the import was over before the load: take more rows")
+                time.sleep(1)  # it has begun
+                busy[way].append(ask())
+                assert process.poll() is None, "the import has ended"
             finally:
                 process.kill()
                 process.wait()
     finally:
         live.stop()
-    return statistics.median(alone), statistics.median(busy)
+    return {way: (statistics.median(alone[way]), statistics.median(busy[way])) for way in ways}
 
 
 def main() -> None:
@@ -165,8 +179,10 @@ def main() -> None:
         measured(TAKE, few, folder / "few")
         print(f"an organisation: {(folder / 'few' / 'registry.db').stat().st_size / 50_000:.0f} bytes a row")
         if "--web" in sys.argv:
-            alone, busy = beside(file, folder)
-            print(f"web p99: {alone:.1f} ms alone, {busy:.1f} ms beside an import: {busy / alone:.2f}")
+            for way, (alone, busy) in beside(file, folder).items():
+                print(
+                    f"web p99 {way}: {alone:.2f} ms alone, {busy:.2f} ms beside an import: {busy / alone:.2f}"
+                )
 
 
 def report(rows: int, found: dict[str, list[tuple[float, float, float]]], file: Path) -> None:

@@ -44,7 +44,8 @@ def npi_import(files: tuple[Path, ...]) -> None:
     """Take files of the national registry (NPPES: monthly, weekly, deactivated) into the index, in this order."""
     words = [sys.executable, "-m", "portal.npi.program", str(settings().INSTANCE_DIR), *map(str, files)]
     # This process has the whole portal in its memory, and for minutes: the one that it becomes has not.
-    os.execv(sys.executable, words)  # noqa: S606 - our own words
+    # It has one core, and numpy makes a thread for each unless it is told.
+    os.execve(sys.executable, words, {**os.environ, "OPENBLAS_NUM_THREADS": "1"})  # noqa: S606 - our own words
 
 
 @npi_group.command("show")
@@ -53,7 +54,8 @@ def npi_import(files: tuple[Path, ...]) -> None:
 def npi_show(npi: str) -> None:
     """Print what the registry index knows of a number as JSON: exit 0 when it does, 1 when not."""
     known, as_of = _known(npi)
-    told = {"as_of": as_of, "provider": asdict(known) if known else None}
+    files = [asdict(source) for source in _index().sources()]
+    told = {"as_of": as_of, "provider": asdict(known) if known else None, "files": files}
     click.echo(json.dumps(told, default=str, ensure_ascii=False, indent=2))
     sys.exit(0 if known else 1)
 
@@ -76,5 +78,8 @@ def npi_compare(npi: str, name: str, credential: str, state: str) -> None:
 def _known(npi: str) -> tuple[Provider | None, date | None]:
     if fault := number.fault(npi):
         raise Refused(number.MESSAGES[fault])
-    index = registry.Index(settings().INSTANCE_DIR / registry.NAME)
-    return index.find(number.normalise(npi)), index.as_of()
+    return _index().find(number.normalise(npi)), _index().as_of()
+
+
+def _index() -> registry.Index:
+    return registry.Index(settings().INSTANCE_DIR / registry.NAME)

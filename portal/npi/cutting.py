@@ -73,43 +73,42 @@ class Cutter:
             empty = 3 * (self.last - self.first + 1)
             more &= marks[:, self.last] - marks[:, self.first - 1] != empty
         found = []
-        if not more.all():
-            rest = ~more
-            found.append(_gathered(text, numbers[rest], opens[rest], lengths[rest]))
-        if more.any():
-            places = self._values(marks[more], starts[more], self.others)
-            opens, lengths = (
-                np.hstack(pair) for pair in zip((opens[more], lengths[more]), places, strict=True)
-            )
-            found.append(_gathered(text, numbers[more], opens, _without_blank_ends(lengths)))
+        if len(few := np.flatnonzero(~more)):
+            found.append(_gathered(text, numbers[few], opens.take(few, axis=0), lengths.take(few, axis=0)))
+        if len(many := np.flatnonzero(more)):
+            others = self._values(marks.take(many, axis=0), starts[many], self.others)
+            both = zip((opens.take(many, axis=0), lengths.take(many, axis=0)), others, strict=True)
+            opens, lengths = (np.hstack(pair) for pair in both)
+            found.append(_gathered(text, numbers[many], opens, _without_blank_ends(lengths)))
         return found
 
     def _marks(self, rows: bytes) -> tuple[Bytes, Whole, Whole]:
-        """The text with one more quote, where `","` or the row's end stands in it, and where the rows begin."""
+        """The text with one more quote, where a comma or a row's end stands between quotes, and where rows begin."""
         text = np.frombuffer(rows + b'"', np.uint8)
-        quotes, inner = text == QUOTE, text[1:-1]
-        is_end = inner == NEWLINE
-        count = np.count_nonzero(is_end)
-        between = quotes[:-2] & (is_end | (inner == COMMA)) & quotes[2:]
+        quotes, between = text == QUOTE, text == NEWLINE
+        count = np.count_nonzero(between)
+        between |= text == COMMA
+        between[1:-1] &= quotes[:-2]
+        between[:-1] &= quotes[1:]
         found = np.flatnonzero(between)
         if len(found) != count * self.columns or (between[2:] & between[:-2]).any():
             raise ValueError("not as many columns as the header")
         marks = found.reshape(count, self.columns)
-        starts = np.concatenate(([0], marks[:-1, -1] + 2))
+        starts = np.concatenate(([0], marks[:-1, -1] + 1))
         # With as many quotes as that, each stands where it must, and none is inside a value.
         if (
             np.count_nonzero(quotes) != 2 * count * self.columns + 1
             or text[0] != QUOTE
-            or (text[marks[:, -1] + 1] != NEWLINE).any()
+            or (text[marks[:, -1]] != NEWLINE).any()
         ):
             raise ValueError("a quote that is too many or too few")
         return text, marks, starts
 
     def _values(self, marks: Whole, starts: Whole, columns: Whole) -> tuple[Whole, Whole]:
         """Where the quote before each value stands, and how long the value is with it."""
-        opens = marks.take(np.maximum(columns - 1, 0), axis=1) + 2
+        opens = marks.take(np.maximum(columns - 1, 0), axis=1) + 1
         opens[:, columns == 0] = starts[:, None]
-        return opens, marks.take(columns, axis=1) - opens
+        return opens, marks.take(columns, axis=1) - 1 - opens
 
 
 def _checked(text: Bytes, opens: Whole, lengths: Whole) -> Whole:

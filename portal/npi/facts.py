@@ -6,6 +6,8 @@ the end.
 
 from __future__ import annotations
 
+from datetime import date
+
 PRACTICE = "Provider Business Practice Location Address "
 CODES = tuple(f"Healthcare Provider Taxonomy Code_{n}" for n in range(1, 16))
 LICENSED = tuple(f"Provider License Number State Code_{n}" for n in range(1, 16))
@@ -46,8 +48,14 @@ def line(values: list[str]) -> bytes:
 def values(line: bytes) -> list[str]:
     """What a line says, each of FACTS, and then three and three for the other kinds of provider."""
     found = line.decode().split('"')
-    lacking = len(FACTS) - len(found)
-    return found + [""] * (lacking if lacking >= 0 else -len(found) % 3)
+    if len(found) < len(FACTS):
+        return found + [""] * (len(FACTS) - len(found))
+    return found + [""] * (-len(found) % 3) if len(found) % 3 else found
+
+
+def dated(said: bytes, day: date) -> bytes:
+    """The same line, as if it had been updated on that day."""
+    return line([*(found := values(said))[:2], f"{day:%m/%d/%Y}", *found[3:]])
 
 
 def updated(line: bytes) -> bytes:

@@ -11,9 +11,10 @@ import re
 import shutil
 import sqlite3
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import IO
 
@@ -21,9 +22,10 @@ from portal import disk
 from portal.errors import Conflict, Refused, Unavailable
 from portal.npi import nppes
 from portal.npi.cutting import Cut
-from portal.npi.facts import updated
+from portal.npi.facts import dated, updated
 from portal.npi.index import NAME, SCHEMA, Index, Source, count, find
 from portal.npi.storing import Store
+from portal.npi.workbook import deactivations
 
 LEAST_SHARE = 0.95
 WEEKLY_TOGETHER = 50_000
@@ -33,6 +35,7 @@ Progress = Callable[[int, int, int], None]
 
 BROKEN = (
     zipfile.BadZipFile,
+    zlib.error,
     EOFError,
     NotImplementedError,
     RuntimeError,
@@ -105,7 +108,8 @@ def _build(path: Path, sha256: str, target: Path, aside: Path, at: datetime, pro
                 new.executescript(SCHEMA)
                 if before:
                     _keep_deactivated(new, target)
-            rows = _fill(new, data, progress)
+            since = max((source.as_of for source in before if source.kind == "full"), default=data.as_of)
+            rows = _fill(new, data, since, progress)
             kept = count(new)
             if kept < old * LEAST_SHARE:
                 raise Refused(
@@ -117,14 +121,14 @@ def _build(path: Path, sha256: str, target: Path, aside: Path, at: datetime, pro
             )
 
 
-def _fill(new: sqlite3.Connection, data: nppes.DataFile, progress: Progress) -> int:
+def _fill(new: sqlite3.Connection, data: nppes.DataFile, since: date, progress: Progress) -> int:
     rows, store, newer = 0, Store(new), dict[int, bytes]()
     for cut in data.rows():
         rows += len(cut)
         if data.is_full:
             store.add(cut)
         else:
-            _take_newer(new, cut, newer)
+            _take_newer(new, cut, newer, data.as_of, since)
             if len(newer) >= WEEKLY_TOGETHER:
                 store.add_lines(newer.values())
                 store.finish()
@@ -135,12 +139,15 @@ def _fill(new: sqlite3.Connection, data: nppes.DataFile, progress: Progress) -> 
     return rows
 
 
-def _take_newer(new: sqlite3.Connection, cut: Cut, newer: dict[int, bytes]) -> None:
-    """Add those that are not older than what is stored: weeks may come in whatever order."""
+def _take_newer(new: sqlite3.Connection, cut: Cut, newer: dict[int, bytes], as_of: date, since: date) -> None:
+    """Add those that are not older than what is stored: weeks may come in whatever order.
+
+    A withdrawn number has no day of its own but that of the file which says so; `since` is the monthly one's.
+    """
     for number, line in zip(cut.numbers.tolist(), cut.lines.split(b"\n")[1:], strict=True):
-        found = newer.get(number) or find(new, number)[0]
-        # What has no day of its own, a withdrawn number, comes after what has one.
-        if found is None or not (day := updated(line)) or day >= updated(found):
+        found = newer.get(number) or find(new, str(number))[0]
+        line = line if updated(line) else dated(line, as_of)
+        if found is None or updated(line) >= (updated(found) or f"{since:%Y%m/%d}".encode()):
             newer[number] = line
 
 
@@ -162,7 +169,7 @@ def _deactivated(
     with closing(_open(aside)) as new:
         old = new.execute("SELECT count(*) FROM deactivated").fetchone()[0]
         new.execute("DELETE FROM deactivated")
-        new.executemany("INSERT OR REPLACE INTO deactivated VALUES (?, ?)", nppes.deactivations(book))
+        new.executemany("INSERT OR REPLACE INTO deactivated VALUES (?, ?)", deactivations(book))
         rows = new.execute("SELECT count(*) FROM deactivated").fetchone()[0]
         if not rows or rows < old * LEAST_SHARE:
             raise Refused(f"The list has {rows:,} numbers, the index {old:,}: not imported (less than 95 %).")
@@ -190,7 +197,7 @@ def _record(new: sqlite3.Connection, source: Source) -> Source:
 def _open(path: Path) -> sqlite3.Connection:
     # Built aside and thrown away at any fault: no journal is needed, and nothing waits for the disk before the end.
     new = sqlite3.connect(path)
-    # First the size of a page (some twenty pieces): the cache's bound in pages is worked out by the size it has then.
+    # First the size of a page (some fifty pieces): the cache's bound in pages is worked out by the size it has then.
     new.executescript(
         "PRAGMA page_size = 65536; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
         "PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_size = -8000;"

@@ -36,6 +36,7 @@ PLACE_BITS, RANGE_BITS = 32, 18  # a range has some 2,400 of 9.2 million
 PIECE = (1 << PLACE_BITS) - 1
 
 MAPPED_MOST = 4 << 30
+LINES = "SELECT lines FROM piece WHERE id = ?"
 FIND = """
 SELECT (SELECT places FROM number WHERE range = ?), (SELECT day FROM deactivated WHERE npi = ?)
 """
@@ -62,7 +63,7 @@ class Index:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._mine = threading.local()
+        self._mine = _Mine()
 
     def find(self, npi: str) -> Provider | None:
         """What is known of a well-formed number, or None; raises Unavailable when the index cannot be read."""
@@ -70,7 +71,7 @@ class Index:
         if cursor is None:
             return None
         try:
-            line, day = find(cursor, int(npi))
+            line, day = find(cursor, npi)
         except sqlite3.Error as error:
             raise Unavailable("The registry index cannot be read. Import the registry again.") from error
         return _provider(npi, line or b"", day or "") if line or day else None
@@ -99,7 +100,7 @@ class Index:
         return max((source.as_of for source in self.sources() if source.kind != "deactivated"), default=None)
 
     def _cursor(self) -> sqlite3.Cursor | None:
-        mine: _Opened | None = getattr(self._mine, "opened", None)
+        mine = self._mine.opened
         if mine is None or not mine.is_current():
             self._mine.opened = None
             try:
@@ -110,41 +111,45 @@ class Index:
         return mine.cursor
 
 
+class _Mine(threading.local):
+    """What a thread has open."""
+
+    opened: _Opened | None = None
+
+
 class _Opened:
     """The file at a path, which was opened just now."""
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
-        self.file, self.state = file, _state(file)
+        self.file, self.handle = file, file.fileno()
+        now = os.fstat(self.handle)
+        self.names, self.changed = now.st_nlink, now.st_ctime_ns
         self.connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
         self.connection.execute(f"PRAGMA mmap_size = {MAPPED_MOST}")
         self.cursor = self.connection.cursor()
 
     def is_current(self) -> bool:
         """Whether the path still leads to it: asked of the file, which is much quicker than looking its name up."""
-        return _state(self.file) == self.state
+        now = os.fstat(self.handle)
+        return now.st_ctime_ns == self.changed and now.st_nlink == self.names  # what losing its name changes
 
     def __del__(self) -> None:
         self.connection.close()
         self.file.close()
 
 
-def _state(file: BinaryIO) -> tuple[int, int]:
-    """What changes when a file loses a name, or when somebody writes into it."""
-    now = os.fstat(file.fileno())
-    return now.st_nlink, now.st_ctime_ns
-
-
-def find(asked: sqlite3.Connection | sqlite3.Cursor, number: int) -> tuple[bytes | None, str | None]:
+def find(asked: sqlite3.Connection | sqlite3.Cursor, npi: str) -> tuple[bytes | None, str | None]:
     """A number's line, and its day in the list of deactivated ones; raises sqlite3.Error."""
+    number = int(npi)
     places, day = asked.execute(FIND, (number >> RANGE_BITS, number)).fetchone()
     if places is None:
         return None, day
     order = memoryview(places).cast("Q")
     at = bisect_left(order, number << PLACE_BITS)
-    if at == len(order) or order[at] >> PLACE_BITS != number:
+    if at == len(order) or (place := order[at]) >> PLACE_BITS != number:
         return None, day
-    (lines,) = asked.execute("SELECT lines FROM piece WHERE id = ?", (order[at] & PIECE,)).fetchone()
-    begin = lines.index(b"\n%d" % number) + 1
+    (lines,) = asked.execute(LINES, (place & PIECE,)).fetchone()
+    begin = lines.index(b"\n" + npi.encode()) + 1
     end = lines.find(b"\n", begin)
     return lines[begin:end] if end > 0 else lines[begin:], day
 
@@ -175,7 +180,7 @@ def _provider(npi: str, line: bytes, day: str) -> Provider:
         taxonomies=tuple(codes),
         states=tuple(states),
         phone=said[14],
-        deactivated=day or _iso(gone),
+        deactivated=max(day, _iso(gone)),
         reactivated=_iso(back),
         replacement=replacement,
     )

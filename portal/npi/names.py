@@ -23,7 +23,7 @@ class Likeness(StrEnum):
 ORDER = list(Likeness)
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True)  # not frozen: that costs a look-up more than it is worth
 class Registered:
     """A person's names as the registry has them; any of them may be empty."""
 

@@ -13,7 +13,6 @@ import zipfile
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import chain
-from pathlib import Path
 from typing import IO
 
 from portal.errors import Refused
@@ -57,11 +56,14 @@ class DataFile:
         """The providers, as many at once as were inflated at once."""
         pieces = self._pieces()
         header, _, rest = next(pieces, b"").partition(b"\n")
-        if not header:
-            raise Refused("The data file is empty.")
-        columns = header.decode("utf-8", "replace").strip('"\ufeff').split('","')
-        if missing := [name for name in NEEDED if name not in columns]:
-            raise Refused(f"The data file has no column {missing[0]!r}: not imported.")
+        if not header or len(header) > ROW_MOST:
+            raise Refused("The data file is empty, or has no header.")
+        columns = next(csv.reader([header.decode("utf-8-sig", "replace")]))
+        for name in NEEDED:
+            if (times := columns.count(name)) != 1:
+                raise Refused(
+                    f"The data file has {'two columns' if times else 'no column'} {name!r}: not imported."
+                )
         cutter, seen = Cutter(columns), 1
         for piece in chain([rest] if rest else [], pieces):
             try:
@@ -85,14 +87,13 @@ class DataFile:
             if len(rest) > ROW_MOST:
                 raise Refused("A row of the data file is longer than 64 kB: not imported.")
             if whole:
-                is_plain = whole.isascii() and b"\t" not in whole and b"\r" not in whole
-                yield whole if is_plain else self._mended(whole)
+                yield whole if whole.isascii() and b"\r" not in whole else self._mended(whole)
 
     def _mended(self, piece: bytes) -> bytes:
-        """The same in UTF-8, whatever it was, and with blanks where tabs were."""
+        """The same in UTF-8, whatever it was, and with no more than a newline at a row's end."""
         text = piece.decode("utf-8", "replace")
         self.replaced += text.count("\ufffd")
-        return text.replace("\r", "").replace("\t", " ").encode()
+        return text.replace("\r", "").encode()
 
 
 def _written(piece: bytes, cutter: Cutter, number: int) -> Iterator[bytes]:
@@ -110,47 +111,6 @@ def _written(piece: bytes, cutter: Cutter, number: int) -> Iterator[bytes]:
         except (ValueError, csv.Error) as error:
             raise Refused(f"Row {n} of the data file is not as NPPES writes it: not imported.") from error
         yield line
-
-
-def iso(day: str) -> str:
-    """MM/DD/YYYY as ISO 8601, and nothing as nothing; raises ValueError."""
-    return datetime.strptime(day, "%m/%d/%Y").date().isoformat() if day else ""  # noqa: DTZ007
-
-
-def deactivations(source: Path | IO[bytes]) -> Iterator[tuple[int, str]]:
-    """Number and day of the list of deactivated NPIs (a title row, then a header, then text); raises Refused."""
-    import openpyxl  # a big thing to load, for one list a month
-
-    book = openpyxl.load_workbook(source, read_only=True, data_only=True)
-    try:
-        sheet, started = book.worksheets[0], False
-        sheet.reset_dimensions()  # what is written there need not be true (findings/openpyxl-…)
-        for n, cells in enumerate(sheet.iter_rows(values_only=True, max_col=2), 1):
-            if not started:
-                started = str(cells[0]).strip().upper() == "NPI"
-                if n > 10:
-                    break
-                continue
-            if cells[0] is None:
-                continue
-            try:
-                day = (
-                    cells[1].date().isoformat()
-                    if isinstance(cells[1], datetime)
-                    else iso(str(cells[1]).strip())
-                )
-                number = str(cells[0]).strip()
-                if len(number) != 10 or not day:
-                    raise ValueError("no NPI or no date")
-                yield int(number), day
-            except (ValueError, IndexError) as error:
-                raise Refused(
-                    f"Row {n} of the deactivated list has no NPI with a date: not imported."
-                ) from error
-        if not started:
-            raise Refused("The workbook has no column NPI in its first rows: not imported.")
-    finally:
-        book.close()
 
 
 def workbook(archive: zipfile.ZipFile) -> IO[bytes] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -50,6 +51,13 @@ def _take(file: Path, folder: Path) -> Source | None:
         return importing.take(file, folder, at=now(), progress=progress)
 
 
+def stand_back() -> None:
+    """Leave the machine to whoever answers people: the last place, and one core, so that the others are free."""
+    os.nice(19)
+    with suppress(AttributeError, OSError):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
 if __name__ == "__main__":
-    os.nice(10)
+    stand_back()
     sys.exit(main(Path(sys.argv[1]), [Path(word) for word in sys.argv[2:]]))

@@ -17,7 +17,7 @@ from portal.errors import Refused
 from portal.npi.cutting import Cut
 from portal.npi.index import PLACE_BITS, RANGE_BITS
 
-TOGETHER = 32  # lines: what a look-up reads to find one
+TOGETHER = 24  # lines: what a look-up reads to find one
 SORTED_AT_ONCE = 1 << 19
 
 Places = NDArray[np.uint64]

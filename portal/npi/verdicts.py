@@ -80,7 +80,7 @@ class Typed:
     state: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(unsafe_hash=True, kw_only=True)  # not frozen: that is a fifth of a look-up's time
 class Provider:
     """What the registry keeps of one number. Dates are ISO 8601, empty when there is none."""
 

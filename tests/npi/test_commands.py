@@ -41,7 +41,7 @@ def test_import_becomes_a_program_without_the_portal(
     run: Run, app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     became: list[list[str]] = []
-    monkeypatch.setattr(os, "execv", lambda _path, words: became.append(words))
+    monkeypatch.setattr(os, "execve", lambda _path, words, _environment: became.append(words))
     run("import", str(tmp_path / "full.zip"))
     folder = str(app.config["INSTANCE_DIR"])
     assert became == [[sys.executable, "-m", "portal.npi.program", folder, str(tmp_path / "full.zip")]]
@@ -97,6 +97,9 @@ def test_show_prints_what_is_known(run: Run) -> None:
     assert result.exit_code == 0
     assert told["as_of"] == "2026-11-08"
     assert told["provider"]["names"]["last"] == "DOE"
+    (file,) = told["files"]
+    assert (file["name"], file["as_of"], file["rows"], file["replaced"]) == ("full.zip", "2026-11-08", 3, 0)
+    assert re.fullmatch("[0-9a-f]{64}", file["sha256"])
     assert told["provider"]["taxonomies"] == ["207Q00000X", "111N00000X"]
 
     result = run("show", "1999999984")

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -151,3 +152,31 @@ def test_an_index_with_a_second_name_is_replaced_for_its_readers_too(tmp_path: P
     known = index.find(JANE["NPI"])
     assert known
     assert known.names.first == "JOAN"
+
+
+WAYS: dict[str, bytes] = {
+    "a byte order mark": b"\xef\xbb\xbf" + text(JANE, CLINIC).encode(),
+    "the ends of lines of Windows": text(JANE, CLINIC).replace("\n", "\r\n").encode(),
+    "both": b"\xef\xbb\xbf" + text(JANE, CLINIC).replace("\n", "\r\n").encode(),
+    "no newline at the end": text(JANE, CLINIC).encode()[:-1],
+    "no quotes, as saved by another program": text(JANE, CLINIC).replace('"', "").encode(),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_file_may_be_written_otherwise(tmp_path: Path, way: str) -> None:
+    source = importing.take(zipped(tmp_path / "full.zip", WAYS[way]), tmp_path, at=AT)
+    assert source and (source.rows, source.replaced) == (2, 0)
+    jane = Index(tmp_path / NAME).find("1234567893")
+    assert jane and jane.names.first == "JANE"
+
+
+def test_the_other_files_in_the_zip_are_left_alone(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "full.zip", "w") as archive:
+        for other in ("othername_pfile", "pl_pfile", "endpoint_pfile"):
+            archive.writestr(f"{other}_{FULL}.csv", '"NPI"\n"x"\n')
+            archive.writestr(f"{other}_{FULL}_fileheader.csv", '"NPI"\n')
+        archive.writestr(f"NPPES/npidata_pfile_{FULL}.csv", text(JANE))
+        archive.writestr("NPPES_Data_Dissemination_Readme_v.2.pdf", "%PDF")
+    source = importing.take(tmp_path / "full.zip", tmp_path, at=AT)
+    assert source and source.rows == 1

@@ -1,7 +1,6 @@
 """The registry's files into the index: what is taken, what is refused, and that the old index stays."""
 
 import fcntl
-import re
 import sqlite3
 import subprocess
 import sys
@@ -108,30 +107,6 @@ def test_an_older_row_never_overwrites_a_newer_one(index: Index, tmp_path: Path,
     assert index.find("1993999998")
 
 
-@pytest.mark.parametrize("wrapped", [False, True])
-def test_the_deactivated_list_is_replaced_whole(index: Index, tmp_path: Path, wrapped: bool) -> None:
-    for day, npi in (("110826", "1234567893"), ("111526", "1993999998")):
-        path = listed(tmp_path / f"NPPES_Deactivated_NPI_Report_{day}.xlsx", (npi, "11/05/2026"))
-        if wrapped:
-            book, path = path, path.with_name(f"NPPES_Deactivated_NPI_Report_{day}_V2.zip")
-            with zipfile.ZipFile(path, "w") as archive:
-                archive.write(book, book.name)
-        importing.take(path, tmp_path, at=AT)
-        assert not index.find(npi).is_active  # type: ignore[union-attr]
-    assert index.find("1234567893").is_active  # type: ignore[union-attr]
-
-
-def test_no_row_of_the_deactivated_list_is_lost(index: Index, tmp_path: Path) -> None:
-    whole = listed(tmp_path / "whole.xlsx", ("1234567893", "11/05/2026"), ("1993999998", "11/05/2026"))
-    path = tmp_path / "NPPES_Deactivated_NPI_Report_110826.xlsx"
-    with zipfile.ZipFile(whole) as old, zipfile.ZipFile(path, "w") as new:
-        for name in old.namelist():  # as a program writes it that does not know yet how long the sheet gets
-            new.writestr(name, re.sub(rb"<dimension [^>]*/>", b'<dimension ref="A1"/>', old.read(name)))
-    source = importing.take(path, tmp_path, at=AT)
-    assert source and source.rows == 2
-    assert not index.find("1993999998").is_active  # type: ignore[union-attr]
-
-
 def test_an_encoding_fault_is_counted(tmp_path: Path) -> None:
     content = text({**JANE, "Provider First Name": "JOS~"}).encode().replace(b"~", b"\xe9")
     source = importing.take(zipped(tmp_path / "full.zip", content), tmp_path, at=AT)
@@ -168,10 +143,10 @@ def test_rows_over_many_pieces_are_whole(tmp_path: Path, monkeypatch: pytest.Mon
     rows = [{**JANE, "NPI": str(1_000_000_000 + n), "Provider First Name": f"N{n}\tO"} for n in range(300)]
     importing.take(zipped(tmp_path / "full.zip", text(*rows).replace("\n", "\r\n")), tmp_path, at=AT)
     found = [Index(tmp_path / NAME).find(row["NPI"]) for row in rows]
-    assert [known.names.first for known in found if known] == [f"N{n} O" for n in range(300)]
+    assert [known.names.first for known in found if known] == [f"N{n}\tO" for n in range(300)]
 
 
-ROWS = text(JANE, CLINIC, GONE)
+ROWS, COLUMNS_ONLY = text(JANE, CLINIC, GONE), text()
 BAD: dict[str, tuple[str | bytes, str, str]] = {
     "a column less": (text(JANE, columns=COLUMNS[1:]), FULL, "no column 'NPI'"),
     "a row less": (text(JANE, CLINIC), FULL, "less than 95 %"),
@@ -183,6 +158,16 @@ BAD: dict[str, tuple[str | bytes, str, str]] = {
     "swapped values": (text({**JANE, "NPI": "DOE", "Provider First Name": "1234567893"}), FULL, "Row 2"),
     "no date": (text({**JANE, "Last Update Date": "2026-11-01"}), FULL, "Row 2"),
     "UTF-16": (ROWS.encode("utf-16"), FULL, "no column"),
+    "columns with two names swapped": (
+        ROWS.replace("Entity Type Code", "~")
+        .replace("Replacement NPI", "Entity Type Code")
+        .replace("~", "Replacement NPI"),
+        FULL,
+        "Row 2",
+    ),
+    "a column twice": (text(JANE, columns=[*COLUMNS, "NPI"]), FULL, "two columns 'NPI'"),
+    "a header without end": ("x" * 70_000 + "\n" + ROWS, FULL, "no header"),
+    "nothing but the ends of lines": (COLUMNS_ONLY + "\n" * 90_000, FULL, "Row 2"),
     "nothing": ("", FULL, "empty"),
     "one endless row": ('"' * 300_000, FULL, "longer than 64 kB"),
     "no such day": (ROWS, "20050523-20261308", "no dates"),
