@@ -14,7 +14,9 @@ from portal.errors import Refused
 
 UNZIPPED_MOST = 200 << 20  # the real list has some 60 MB
 PIECE = 1 << 16
-SHEET = re.compile(r"xl/worksheets/[^/]+\.xml")
+INSIDE = "xl/"
+STRINGS = f"{INSIDE}sharedStrings.xml"
+SHEET = re.compile(rf"{INSIDE}worksheets/[^/]+\.xml")
 HEADER_WITHIN = 10
 
 Cell = tuple[str, str, str]  # column, type, text
@@ -31,9 +33,9 @@ def deactivations(source: Path | IO[bytes]) -> Iterator[tuple[int, str]]:
             raise Refused("The workbook is far larger than the list: not imported.")
         names = archive.namelist()
         strings: list[str] = []
-        if "xl/sharedStrings.xml" in names:
-            strings = [text for _, _, text in _parts(archive, "xl/sharedStrings.xml", "si")]
-        is_1904 = re.search(rb"date1904=.(?:1|true)", archive.read("xl/workbook.xml"))
+        if STRINGS in names:
+            strings = [text for _, _, text in _parts(archive, STRINGS, "si")]
+        is_1904 = re.search(rb"date1904=.(?:1|true)", archive.read(f"{INSIDE}workbook.xml"))
         before = date(1904, 1, 1) if is_1904 else date(1899, 12, 30)
         for name in sorted(filter(SHEET.fullmatch, names)):
             rows = _rows(archive, name, strings)
