@@ -63,6 +63,7 @@ def poll() -> bool:
         return False
     try:
         found = sorted(path for path in (there / "new").iterdir() if path.is_file())
+        (there / "cur").mkdir(mode=0o700, exist_ok=True)  # who fills `new` may leave it to who reads
         for path in found[:AT_ONCE]:
             with suppress(FileNotFoundError):  # another worker was first
                 hear(path)

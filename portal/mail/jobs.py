@@ -54,10 +54,10 @@ def _retire(_hand: Hand) -> bool:
 
 
 def _returns(_hand: Hand) -> bool:
+    with transaction():  # first: for this no folder is needed
+        refused = returns.hear_refusals(now())
     folder = settings().BOUNCE_MAILDIR
     more = maildir.poll(folder) if folder else False
-    with transaction():
-        refused = returns.hear_refusals(now())
     return more or refused == returns.REFUSED_AT_ONCE
 
 

@@ -36,6 +36,7 @@ def poll(folder: Path) -> bool:
     """Hear what is new; whether there may be more. Raises NotNow for a folder that cannot be read."""
     try:
         found = sorted(path for path in (folder / "new").iterdir() if path.is_file())
+        (folder / "cur").mkdir(mode=0o700, exist_ok=True)  # who fills `new` may leave it to who reads
         for path in found[:AT_ONCE]:
             _hear(path, folder / "cur")
         for path in _old(folder / "cur"):

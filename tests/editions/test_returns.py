@@ -21,6 +21,8 @@ from portal.editions import proof, service
 from portal.editions.models import Edition
 from portal.editions.models import State as EditionState
 from portal.editions.progress import progress
+from portal.jobs import Hand, NotNow
+from portal.mail import jobs as mail_jobs
 from portal.mail import maildir, promise, returns, verp
 from portal.mail.dsn import MOST_BYTES, Kind
 from portal.mail.models import Delivery, Lane, State
@@ -349,8 +351,8 @@ def test_a_maildir_is_emptied_and_what_nobody_understands_stays_a_month(
 ) -> None:
     make_subscriber(app)
     _made, sink = sent()
-    for name in ("new", "cur", "tmp"):
-        (tmp_path / name).mkdir()
+    (tmp_path / "cur").mkdir()
+    (tmp_path / "new").mkdir()
     back = f"Delivered-To: {sink.senders[0]}\n".encode() + HARD.replace(NOBODYS, b"x@y.example")
     (tmp_path / "new" / "1.host").write_bytes(back)
     (tmp_path / "new" / "2.host").write_bytes(b"\xff")
@@ -377,3 +379,24 @@ def test_a_policy_refusal_of_a_mail_that_was_given_up_is_nobodys_fault(
         returns.hear_refusals(clock.at + timedelta(minutes=1))
 
     assert person().state == Person.ACTIVE
+
+
+def test_refusals_are_heard_whatever_the_mailbox_and_one_without_cur_is_read(
+    app: Flask,
+    sent: Callable[..., tuple[Edition, Sink]],
+    change_settings: Callable[..., None],
+    tmp_path: Path,
+) -> None:
+    make_subscriber(app)
+    sent("march-2026", Rejected("refused: 550 5.1.1 no such user"))
+    change_settings(BOUNCE_MAILDIR=tmp_path)
+    reading = next(job for job in mail_jobs.JOBS if job.name == "mail.returns")
+
+    with pytest.raises(NotNow, match="No such file or directory"):
+        reading.step(Hand("w1", lambda _seconds: False))
+    assert person().state == Person.BOUNCED
+
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "1.host").write_bytes(b"\xff")
+    assert not reading.step(Hand("w1", lambda _seconds: False))
+    assert [path.name for path in (tmp_path / "cur").iterdir()] == ["1.host:2,S"]
