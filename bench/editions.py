@@ -1,6 +1,7 @@
 """An edition to many: how fast it is frozen and sent, how much the database grows, what the worker holds.
 
-`python -m bench.editions` prints the table; `--short` with fewer readers, to see that it runs. Mails of 30 KB with
+`python -m bench.editions` prints the table, `python -m bench.editions web` that part of it (`PARTS`); `--short` with
+fewer readers, to see that it runs. Mails of 30 KB with
 each reader's own links go into Postfix's smtp-sink on loopback, beside smtplib with a kept connection and an
 EmailMessage for each. Nobody's word but the rows' is believed: what is counted is what they say was sent.
 """
@@ -10,11 +11,12 @@ from __future__ import annotations
 import gc
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from flask_migrate import upgrade
 from sqlalchemy import func, insert, select, text
 
 from bench import mails
+from bench.registry import p99
 from config import Config
 from portal import tokens
 from portal.app import create_app
@@ -38,54 +41,60 @@ from portal.newsletter.models import Subscriber, Subscription
 from portal.worker import Worker
 from tests import postgres, world
 from tests.editions.conftest import DRAFT
-from tests.live import ROOT
+from tests.live import ROOT, Live
 
-FREEZE, SENT = 100_000, 5_000
+Rows = Iterator[tuple[str, str]]
+FREEZE, SENT, MANY, BESIDE = 100_000, 5_000, 100_000, 100_000
+ROUNDS = 3
 WORDS = "What is known of it, by whom, how sure, and what is **not** known: see [the page](https://pharmacy.example/a).\n\n"
 SOURCE = "## Hours\n\n" + WORDS * 92
 
 
-def table(short: bool) -> None:
-    """Measure, one after the other, and print."""
-    freeze, sent = (FREEZE // 10, SENT // 5) if short else (FREEZE, SENT)
-    rows: list[tuple[str, str]] = []
-    with mails.sink() as port:
-        first = run("plain", sent, port)
-        plain, cost = first["rate"], first["cost"]
-        rows.append(
-            ("smtplib, kept connection, an EmailMessage each", f"{plain:,.0f} a second, {cost:,.0f} µs each")
-        )
-        for name, key in (
-            ("one worker", ""),
-            ("with DKIM, Ed25519", "ed25519"),
-            ("with DKIM, RSA 2048", "rsa"),
-        ):
-            found = run("sqlite", sent, port, KEY=key)
-            rate = f"{found['rate']:,.0f} a second, {found['rate'] / plain:.1f} × smtplib"
-            rows.append((f"SQLite, {name}", f"{rate}; {found['cost']:,.0f} µs each"))
-        rows.append(("a mail", f"{found['size'] / 1000:.0f} KB"))
-        rows.append(
-            ("worker, before it and at its most", f"{found['before']:.0f} and {found['after']:.0f} MiB")
-        )
-        rows += on_postgres(sent, port)
-    found = run("freeze", freeze, 0)
-    rows.append((f"freeze of {freeze:,}", f"{found['took']:.2f} s"))
-    rows.append(("memory, before it and at its most", f"{found['before']:.0f} and {found['after']:.0f} MiB"))
-    rows.append(("database growth, frozen", f"{found['grown'] / freeze:,.0f} bytes a recipient"))
-    for name, value in rows:
-        print(f"{name:<50}{value}")
+def speed(scale: float, port: int) -> Rows:
+    """One worker, beside smtplib, each in turn."""
+    count, kinds = (
+        int(SENT * scale),
+        {"one worker": "", "with DKIM, Ed25519": "ed25519", "with DKIM, RSA 2048": "rsa"},
+    )
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in ("plain", *kinds)}
+    for _ in range(ROUNDS if scale == 1 else 1):
+        found["plain"].append(run("plain", count, port))
+        for name, key in kinds.items():
+            found[name].append(run("whole", count, port, KEY=key))
+    middle = {
+        name: {what: statistics.median(one[what] for one in each) for what in ("rate", "cost")}
+        for name, each in found.items()
+    }
+    plain = middle.pop("plain")
+    yield (
+        "smtplib, kept connection, an EmailMessage each",
+        f"{plain['rate']:,.0f} a second, {plain['cost']:,.0f} µs each",
+    )
+    for name, one in middle.items():
+        by = f"{one['rate'] / plain['rate']:.1f} × smtplib, {plain['cost'] / one['cost']:.1f} by processor time"
+        yield f"SQLite, {name}", f"{one['rate']:,.0f} a second, {by}; {one['cost']:,.0f} µs each"
+    yield "a mail", f"{found['one worker'][0]['size'] / 1000:.0f} KB"
 
 
-def on_postgres(count: int, port: int) -> list[tuple[str, str]]:
-    """One worker and two, on a server of their own (fsync off: for the ratio alone)."""
+def postgresql(scale: float, port: int) -> Rows:
+    """One worker and two, on a server of their own (fsync off: for the ratio alone), and what it grows by."""
+    count = int(SENT * scale)
     if (tools := postgres.binaries()) is None:
-        return [("PostgreSQL", "none here")]
+        yield "PostgreSQL", "none here"
+        return
     rates = []
-    for workers in (1, 2):
+    for workers in (1, 2, 0):
         with tempfile.TemporaryDirectory() as name:
             server = postgres.Server(tools, Path(name))
             try:
                 env = {"DATABASE_URL": server.url, "FOLDER": name}
+                if not workers:
+                    grown = run("whole", count, port, **env)["grown"] / count
+                    yield (
+                        "PostgreSQL, growth, sent",
+                        f"{grown:,.0f} bytes a recipient, with what a vacuum frees",
+                    )
+                    continue
                 run("fill", count, port, **env)
                 begin = str(time.time() + 10)
                 running = [start("work", count, port, BEGIN=begin, **env) for _ in range(workers)]
@@ -94,10 +103,66 @@ def on_postgres(count: int, port: int) -> list[tuple[str, str]]:
             finally:
                 server.stop()
     one, two = rates
-    return [
-        ("PostgreSQL, one worker", f"{one:,.0f} a second"),
-        ("PostgreSQL, two workers", f"{two:,.0f} a second, {two / one:.2f} × one"),
-    ]
+    yield "PostgreSQL, one worker", f"{one:,.0f} a second"
+    yield "PostgreSQL, two workers", f"{two:,.0f} a second, {two / one:.2f} × one"
+
+
+def freezing(scale: float, _port: int) -> Rows:
+    """What is done in the one transaction."""
+    count = int(FREEZE * scale)
+    found = run("freeze", count, 0)
+    yield f"freeze of {count:,}", f"{found['took']:.2f} s"
+    yield "memory, before it and at its most", f"{found['before']:.0f} and {found['after']:.0f} MiB"
+    yield "database growth, frozen", f"{found['grown'] / count:,.0f} bytes a recipient"
+
+
+def many(scale: float, port: int) -> Rows:
+    """All of it to very many: memory and growth."""
+    count = int(MANY * scale)
+    found = run("whole", count, port)
+    yield f"{count:,} recipients", f"{found['rate']:,.0f} a second, {found['cost']:,.0f} µs each"
+    yield "worker, before it and at its most", f"{found['before']:.0f} and {found['after']:.0f} MiB"
+    yield "database growth, sent", f"{found['grown'] / count:,.0f} bytes a recipient"
+
+
+def web(scale: float, port: int) -> Rows:
+    """The web's p99 alone and while an edition is sent: medians of rounds in turn."""
+    count, alone, busy = int(BESIDE * scale), list[float](), list[float]()
+    with tempfile.TemporaryDirectory() as name:
+        live = Live(Path(name) / "web").migrate()
+        env = {"DATABASE_URL": f"sqlite:///{live.folder / 'portal.db'}"}
+        try:
+            run("fill", count, port, **env)
+            live.start_web()
+            p99(live, 2)
+            for _ in range(ROUNDS if scale == 1 else 1):
+                alone.append(p99(live))
+                process = start("work", count, port, BEGIN="0", **env)
+                try:
+                    time.sleep(2.5)  # it has begun
+                    busy.append(p99(live))
+                    if process.poll() is not None:
+                        raise SystemExit("the edition was over before the load: take more readers")
+                finally:
+                    process.kill()
+                    process.wait()
+        finally:
+            live.stop()
+    one, other = statistics.median(alone), statistics.median(busy)
+    yield "web p99, /prescribers", f"{one:.1f} ms alone, {other:.1f} ms beside an edition: {other / one:.2f}"
+
+
+PARTS: dict[str, Callable[[float, int], Rows]] = {
+    part.__name__: part for part in (speed, postgresql, freezing, many, web)
+}
+
+
+def table(parts: Sequence[str], scale: float) -> None:
+    """Measure, one after the other, and print."""
+    with mails.sink() as port:
+        for part in parts:
+            for name, value in PARTS[part](scale, port):
+                print(f"{name:<50}{value}", flush=True)
 
 
 def start(kind: str, count: int, port: int, **env: str) -> subprocess.Popen[str]:
@@ -214,10 +279,12 @@ def send() -> None:
 
 
 def stored() -> int:
-    """Bytes of a SQLite database; 0 of another."""
-    if db.engine.dialect.name != "sqlite":
-        return 0
+    """Bytes of the database; on PostgreSQL without the rows' earlier versions, whose room is used again."""
     db.session.rollback()
+    if db.engine.dialect.name != "sqlite":
+        with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("VACUUM FULL"))
+            return int(connection.scalar(text("SELECT pg_database_size(current_database())")) or 0)
     pages, size = (db.session.scalar(text(f"PRAGMA {name}")) for name in ("page_count", "page_size"))
     return int(pages * size)
 
@@ -230,7 +297,8 @@ def resident(name: str) -> float:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 2:
+    named = [word for word in sys.argv[1:] if word in PARTS]
+    if len(sys.argv) == 4 and not named:
         print(json.dumps(one(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))))
     else:
-        table("--short" in sys.argv)
+        table(named or list(PARTS), 0.2 if "--short" in sys.argv else 1)
