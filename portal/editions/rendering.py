@@ -40,6 +40,12 @@ ILLNESSES = re.compile(
     re.IGNORECASE,
 )
 DRUG = re.compile(r"\b(LDN|naltrexon[ea])\b", re.IGNORECASE)
+# What looks like Markdown and is none of ours: it would arrive as it was typed.
+TYPED = (
+    (re.compile(r"\]\("), "A link is not read as one: its address has a blank in it, or is none"),
+    (re.compile(r"^\|?[ :-]*-{3}[ :|-]*\|[ :|-]*$"), "A table is not shown as one: write a list"),
+)
+HTML = re.compile(r"</?[a-z][a-z0-9]*[ />]|<!--", re.IGNORECASE)
 _PICTURE = re.compile(rf"{re.escape(EDITION_PICTURE.root)}/([0-9a-f]{{32}}-(\d+)x(\d+)\.\w+)")
 _MARKDOWN = MarkdownIt("commonmark", {"html": False})
 
@@ -107,7 +113,7 @@ def findings(subject: str, preview: str, source: str, known: Collection[str] = (
             found.append(Finding(number, f"“{word[0]}” was left over"))
         if word := PROMISES.search(line):
             found.append(Finding(number, f"“{word[0]}” promises more than we may", warns=True))
-    found += _structure(source, known)
+    found += [*_structure(source, known), *_typed(source)]
     found += [finding for words, url, line in _links(source) for finding in _link(words, url, line)]
     if (size := len(styled(html(source)).encode())) > HTML_MAX:
         limit = HTML_MAX // 1000
@@ -141,6 +147,15 @@ def _structure(source: str, known: Collection[str]) -> Iterator[Finding]:
                 yield Finding(line, "Say between the brackets what the picture shows")
 
 
+def _typed(source: str) -> Iterator[Finding]:
+    for token, line in _walk(_MARKDOWN.parse(source)):
+        if token.type != "text":
+            continue
+        yield from (Finding(line, words) for kind, words in TYPED if kind.search(token.content))
+        if found := HTML.search(token.content):
+            yield Finding(line, f"“{found[0].strip()}” is shown as it is typed", warns=True)
+
+
 def _link(words: str, url: str, line: int) -> Iterator[Finding]:
     parts = urlsplit(url)
     if words.strip().strip(".").casefold() in EMPTY_WORDS or not words.strip():
@@ -150,11 +165,16 @@ def _link(words: str, url: str, line: int) -> Iterator[Finding]:
     if parts.scheme != "https" or not parts.hostname:
         yield Finding(line, f"The link “{words.strip()}” must begin with https://")
         return
+    if "@" in parts.netloc:
+        yield Finding(line, f"The link “{words.strip()}” holds a name or a password before its host")
     if parts.hostname.removeprefix("www.") in SHORTENERS:
         yield Finding(line, f"The link “{words.strip()}” is shortened: give the real address")
     if word := ILLNESSES.search(re.sub(r"[-_+]", " ", unquote(parts.path))):
         yield Finding(line, f"The address of the link “{words.strip()}” names an illness: “{word[0]}”")
-    if any(TRACKING.match(name) for name, _ in parse_qsl(parts.query, keep_blank_values=True)):
+    if any(
+        TRACKING.match(name)
+        for name, _ in parse_qsl(f"{parts.query}&{parts.fragment}", keep_blank_values=True)
+    ):
         yield Finding(line, f"The link “{words.strip()}” follows its readers: take the tracking out")
 
 

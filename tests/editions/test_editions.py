@@ -341,12 +341,40 @@ def test_a_test_is_of_the_very_text_and_a_time_in_the_past_is_refused(
             "one\ntwo [our hours](https://a.example/?utm_source=x)",
             "Line 2: The link “our hours” follows its readers: take the tracking out",
         ),
+        (
+            "one [our hours](https://a.example/#utm_source=x)",
+            "Line 1: The link “our hours” follows its readers: take the tracking out",
+        ),
+        (
+            "[our hours](https://us:secret@a.example/)",
+            "Line 1: The link “our hours” holds a name or a password before its host",
+        ),
+        (
+            "one\n\n[our hours](https://a.example/a b)",
+            "Line 3: A link is not read as one: its address has a blank in it, or is none",
+        ),
+        ("| a | b |\n|---|---|\n| 1 | 2 |", "Line 2: A table is not shown as one: write a list"),
+        ("Open <b>late</b>", "Line 1: “<b>” is shown as it is typed"),
         ("Dear {{name}}", "Line 1: “{{name}}” was left over"),
         ("It cures.", "Line 1: “cures” promises more than we may"),
     ],
 )
 def test_the_checks_name_the_line(source: str, finding: str) -> None:
     assert finding in [str(found) for found in rendering.findings("Subject", "Preview", source)]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "`a](b)` and `<b>`",
+        "    | a |\n    |---|",
+        "See [1] (page 2), 5 < 6.",
+        "[our page](https://a.example/a_(b))",
+        "***",
+    ],
+)
+def test_what_is_meant_as_it_stands_is_let_through(source: str) -> None:
+    assert rendering.findings("Subject", "Preview", source) == []
 
 
 def test_the_plain_text_says_what_the_html_says() -> None:
