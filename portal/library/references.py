@@ -16,6 +16,7 @@ from portal.library import records, typography
 
 CERTAINTIES = {"b", "b/c", "c"}
 TIERS = {"core", "extra"}
+_INITIALS = re.compile(r" [A-Z]{1,4}\Z")
 MOST_AUTHORS = 6  # then "et al": ICMJE's recommendation for reference lists
 
 _KEY = re.compile(r"[a-z][a-z0-9_]+")
@@ -104,6 +105,12 @@ class Reference:
         title = "" if author else self.title.replace(" - ", " – ")
         parts = [author, title, printed or "Journal and year not confirmed", self.known("registration")]
         return _sentences(parts)
+
+    @property
+    def name(self) -> str:
+        """First author and year; where an author is not known the journal's, or who publishes it."""
+        who = _INITIALS.sub("", self.known("authors").split(", ")[0])
+        return f"{who or self.known('journal')} {self.known('year')}".strip()
 
     def html(self, leaves: str) -> Markup:
         """The citation with its link; `leaves` is the hidden note that the link leaves the site."""

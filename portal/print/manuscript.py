@@ -78,7 +78,8 @@ class _Manuscript:
         cited = {cited.work.id: cited.work for chapter in chapters for cited in chapter.references}
         self.works = sorted(cited.values(), key=lambda work: (work.citation.casefold(), work.id))
         numbers = {work.id: number for number, work in enumerate(self.works, 1)}
-        self.writer = Writer({chapter.path for chapter in chapters}, base_url, numbers)
+        names = {work.id: (work.name, work.kind) for work in self.works}
+        self.writer = Writer({chapter.path for chapter in chapters}, base_url, numbers, names)
 
     def lines(self) -> Iterator[str]:
         """One call a line."""
@@ -153,7 +154,7 @@ class _Manuscript:
                 yield from self._pictures()
             if _caption(node) == plans.TABLE and self.schedules:
                 yield _line(self._timeline(), "schedules.yaml")
-            yield _line(self.writer.wide(node), chapter.source, node.map)
+            yield _line(self.writer.beside(node), chapter.source, node.map)
 
     def _pictures(self) -> Iterator[str]:
         for one in self.pictures:

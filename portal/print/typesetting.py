@@ -70,11 +70,19 @@ def qr(address: str) -> str:
 class Writer:
     """One node of a text at a time, as an expression; remembers who is cited where and what leads out of the guide.
 
-    `paths` are the addresses of the chapters: a link to one of them stays in the guide.
+    `paths` are the addresses of the chapters: a link to one of them stays in the guide. `names` are who and when,
+    and what kind of work it is, for the margin.
     """
 
-    def __init__(self, paths: Collection[str], base_url: str, numbers: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        paths: Collection[str],
+        base_url: str,
+        numbers: Mapping[str, int],
+        names: Mapping[str, tuple[str, str]] | None = None,
+    ) -> None:
         self.paths, self.base_url, self.numbers = paths, base_url, numbers  # numbers: each work's
+        self.names = names or {}
         self.here = ""
         self.marks: dict[str, list[str]] = {}  # by work: the places that cite it
         self.outward: dict[str, str] = {}  # by address: the words of the first link to it
@@ -82,6 +90,19 @@ class Writer:
     def enter(self, path: str) -> None:
         """What follows stands in the chapter with this address."""
         self.here = path
+
+    def beside(self, node: SyntaxTreeNode) -> str:
+        """A node of the top level; beside each paragraph and point, in the margin, the works that it rests on."""
+        if node.type == "paragraph":
+            return call("noted", self._block(node), self._notes(node))
+        if node.type in ("bullet_list", "ordered_list"):
+            return self._list(node, is_noted=True)
+        return self.wide(node)
+
+    def _notes(self, node: SyntaxTreeNode) -> str:
+        keys = {key for part in node.walk() if part.type == "citation" for key in part.meta["keys"]}
+        numbered = sorted((self.numbers[key], *self.names[key]) for key in keys)
+        return array(array(map(quoted, (str(number), *name))) for number, *name in numbered)
 
     def wide(self, node: SyntaxTreeNode, *, is_listed: bool = True) -> str:
         """A node of the top level: text keeps to the measure, tables and boxes take the whole width.
@@ -134,8 +155,12 @@ class Writer:
         anchor = quoted(f"{self.here}#{node.attrs['id']}")
         return call("section", node.tag[1], anchor, self._inline(node), *options)
 
-    def _list(self, node: SyntaxTreeNode) -> str:
+    def _list(self, node: SyntaxTreeNode, *, is_noted: bool = False) -> str:
         items = [block(self._block(child) for child in item.children) for item in node.children]
+        if is_noted:
+            items = [
+                call("noted", item, self._notes(of)) for item, of in zip(items, node.children, strict=True)
+            ]
         if node.type == "bullet_list":
             return call("list", *items)
         return call("enum", f"start: {int(node.attrs.get('start', 1))}", *items)

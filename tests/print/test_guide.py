@@ -212,6 +212,22 @@ def test_the_numbers_of_notes_do_not_run_into_words(reader: PdfReader) -> None:
         assert not re.search(r"(?:mg|placebo|benefit on pain)\d", text), re.findall(r"\S*mg\d\S*", text)
 
 
+def test_the_works_of_a_point_stand_in_the_margin_beside_it(
+    texts: list[str], small: Callable[..., Library]
+) -> None:
+    body = "## One {#one}\n\nNo source.\n\n- A point [@known2020].\n- Another.\n"
+    made = manuscript.source(small(body), ORG, BASE_URL).partition('#chapter("references"')[0]
+    beside = re.findall(r"noted\(.*?, (\(\)|\(\(.*?\), \))\)", made)
+
+    assert beside[0] == "()"  # the paragraph's
+    assert re.findall(r'"(\d+)", "(J \w+ \d{4}), trial"', beside[1]) == [("1", "Known 2020")]
+    assert beside[2] == "()"
+
+    said = next(text for text in texts if "All 13 guidelines in a 2024 review advise" in text)
+    number = re.search(r"whatever the dose, indication or route\s*(\d+)", said)
+    assert number and f"{number[1]} Goel 2024, scoping review" in said.replace("\N{NO-BREAK SPACE}", " ")
+
+
 def test_nothing_of_the_chapters_is_left_out(reader: PdfReader, library: Library) -> None:
     first, *others = [one.extract_text().partition(manuscript.FOR_WHOM)[0] for one in reader.pages]
     flowing = [
