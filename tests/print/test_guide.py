@@ -220,7 +220,7 @@ def test_the_works_of_a_point_stand_in_the_margin_beside_it(
     beside = re.findall(r"noted\(.*?, (\(\)|\(\(.*?\), \))\)", made)
 
     assert beside[0] == "()"  # the paragraph's
-    assert re.findall(r'"(\d+)", "(J \w+ \d{4}), trial"', beside[1]) == [("1", "Known 2020")]
+    assert '("1", "J Known 2020", "trial"' in beside[1]
     assert beside[2] == "()"
 
     said = next(text for text in texts if "All 13 guidelines in a 2024 review advise" in text)
