@@ -5,7 +5,7 @@ The NPI numbers get the right check digit and belong to nobody we know.
 
 from __future__ import annotations
 
-from portal.people.models import Role
+from portal.people.rights import Role
 
 STAFF = (
     ("grace@pharmacy.example", "Grace Lindqvist", Role.MANAGER),

@@ -148,5 +148,7 @@ def _table(name: str) -> Table:
 
 
 def as_text(value: object) -> str:
-    """What JSON has no word for, as text: moments in ISO 8601."""
+    """What JSON has no word for, as text: moments in ISO 8601, sets by their words."""
+    if isinstance(value, frozenset):
+        return ", ".join(sorted(value))
     return value.isoformat(timespec="seconds") if isinstance(value, datetime) else str(value)

@@ -61,7 +61,8 @@ def plant() -> Iterator[str]:
     _check(at)
     yield f"{len(demo.STAFF)} members of staff, {db.session.scalar(select(func.count(Request.id)))} requests."
     for person, token in links:
-        yield f"  {person.name} ({person.role}) signs in first here: {link(addresses.STAFF_INVITE.of(token=token))}"
+        address = link(addresses.STAFF_INVITE.of(token=token))
+        yield f"  {person.name} ({person.role_label.lower()}) signs in first here: {address}"
     yield f"{_subscribers(at)} newsletter sign-ups in every state."
 
 

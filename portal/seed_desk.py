@@ -18,6 +18,7 @@ from portal.desk.models import CardKind
 from portal.intake.models import Request, Status
 from portal.mail import promise as mail
 from portal.people.models import User
+from portal.people.rights import spelled
 
 ASIDE = timedelta(days=2)
 
@@ -40,12 +41,12 @@ def furnish(at: datetime, pharmacist: User, clerk: User) -> None:
     saved.save(pharmacist.id, "New materials", Filters(status=Status.NEW, kind="resource"))
 
 
-def employ(email: str, name: str, role: str, at: datetime) -> User:
+def employ(email: str, name: str, roles: str, at: datetime) -> User:
     """An account without a password: nobody can sign in before using a link."""
     user = User(
         email=email,
         name=name,
-        role=role,
+        roles=frozenset(roles.split()),
         active=True,
         password=None,
         session_key=hashlib.sha256(email.encode()).hexdigest(),
@@ -53,7 +54,7 @@ def employ(email: str, name: str, role: str, at: datetime) -> User:
     )
     db.session.add(user)
     db.session.flush()
-    audit.record(user, "staff.joined", user.subject, at=user.created_at, detail=role)
+    audit.record(user, "staff.joined", user.subject, at=user.created_at, detail=spelled(user.roles, ", "))
     return user
 
 

@@ -9,11 +9,13 @@ from portal import addresses
 from portal.clock import now
 from portal.commands import refusals
 from portal.db import transaction
-from portal.errors import Refused
 from portal.mail.compose import link
 from portal.people import accounts, invitations
-from portal.people.models import ROLES
+from portal.people.rights import ROLES, spelled
 
+role_option = click.option(
+    "--role", multiple=True, required=True, type=click.Choice(ROLES), help="May be repeated."
+)
 staff_group = AppGroup("staff", help="Who may sign in.")
 
 
@@ -24,16 +26,26 @@ def invitation_link(token: str) -> str:
 
 @staff_group.command("invite")
 @click.argument("email")
-@click.option("--role", required=True)
+@role_option
 @click.option("--name", default="")
 @refusals
-def staffinvitation_link(email: str, role: str, name: str) -> None:
-    """Print a one-use link, good for 24 hours, that makes an account (roles: desk, pharmacist, manager)."""
-    if role not in ROLES:
-        raise Refused(f"--role must be one of {', '.join(ROLES)}, not {role!r}.")
+def staffinvitation_link(email: str, role: tuple[str, ...], name: str) -> None:
+    """Print a one-use link, good for 24 hours, that makes an account with these roles."""
     with transaction():
-        token = invitations.invite(email=email, role=role, name=name, by=None, at=now())
+        token = invitations.invite(email=email, roles=role, name=name, by=None, at=now())
     click.echo(invitation_link(token))
+
+
+@staff_group.command("roles")
+@click.argument("email")
+@role_option
+@refusals
+def staff_roles(email: str, role: tuple[str, ...]) -> None:
+    """Give somebody just these roles; they sign in again, and what they may no longer answer is back in the queue."""
+    with transaction():
+        person = accounts.get_by_email(email)
+        accounts.change_roles(person, role, by=None, at=now())
+    click.echo(f"{person.email}: {spelled(person.roles, ', ')}")
 
 
 @staff_group.command("list")
@@ -41,7 +53,7 @@ def staff_list() -> None:
     """Print everybody who has an account."""
     for person in accounts.people():
         state = "" if person.active else "  (disabled)"
-        click.echo(f"{person.email}  {person.role}  {person.name}{state}")
+        click.echo(f"{person.email}  {spelled(person.roles, ', ')}  {person.name}{state}")
 
 
 @staff_group.command("disable")

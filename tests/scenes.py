@@ -510,7 +510,7 @@ def invited(stage: Stage) -> str:
     """The link of somebody who is to join."""
     with stage.house.staff.app_context(), transaction():
         token = invitations.invite(
-            email="lou@pharmacy.example", role="desk", name="Lou Chen", by=None, at=clock.now()
+            email="lou@pharmacy.example", roles=("desk",), name="Lou Chen", by=None, at=clock.now()
         )
     return f"/staff/invite/{token}"
 
@@ -1200,7 +1200,7 @@ BUTTONS = {
     "edition_sending.schedule",
     "editions.test",
     "editions.delete_picture",
-    "people.change_role",
+    "people.change_roles",
     "subscriber_files.export",
     "subscribers.ask_again",
     "subscribers.ask_again_unconfirmed",

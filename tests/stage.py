@@ -153,7 +153,7 @@ class Theatre:
     def _give_passwords(self) -> None:
         """Grace and Ada have joined; Dee's link is still on its way."""
         with self.staff.app_context(), transaction():
-            for user in db.session.scalars(select(User).where(User.role != "desk")):
+            for user in db.session.scalars(select(User).where(User.roles != frozenset({"desk"}))):
                 user.password = passwords.hashed(PASSWORD)
                 user.totp_secret = codes.new_secret()
 

@@ -92,7 +92,7 @@ def test_what_is_wrong_with_an_entry_stops_the_start(
 def test_what_is_over_goes_and_what_is_not_stays(app: Flask, clock: Clock) -> None:
     with app.app_context():
         with transaction():
-            invitations.invite(email="a@b.example", role="desk", by=None, at=clock())
+            invitations.invite(email="a@b.example", roles=("desk",), by=None, at=clock())
             for minutes in (0, 29):
                 db.session.add(
                     StaffSession(
@@ -124,7 +124,7 @@ def test_a_full_batch_says_that_there_may_be_more(
     with app.app_context():
         with transaction():
             for number in range(3):
-                invitations.invite(email=f"a{number}@b.example", role="desk", by=None, at=clock())
+                invitations.invite(email=f"a{number}@b.example", roles=("desk",), by=None, at=clock())
         clock.tick(days=32)
 
         assert keeping.forget(clock()) is True

@@ -26,7 +26,7 @@ SETTINGS = {
 
 
 def employ(name: str = "Grace Hall", role: str = "pharmacist", **more: Any) -> User:
-    """A member of staff who may sign in, without a password yet."""
+    """A member of staff who may sign in, without a password yet; `role` names one role or several."""
     values = {
         "email": f"{name.lower().replace(' ', '.')}@pharmacy.example",
         "session_key": secrets.token_hex(32),
@@ -34,7 +34,7 @@ def employ(name: str = "Grace Hall", role: str = "pharmacist", **more: Any) -> U
         "created_at": now(),
         **more,
     }
-    user = User(name=name, role=role, **values)
+    user = User(name=name, roles=frozenset(role.split()), **values)
     db.session.add(user)
     db.session.flush()
     return user

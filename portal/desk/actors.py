@@ -12,7 +12,6 @@ class Portal:
 
     id: int = 0
     name: str = "the portal"
-    role: str = "portal"
 
 
 PORTAL: Any = Portal()
@@ -24,7 +23,6 @@ class Asker:
 
     id: None = None
     name: str = "whoever asked"
-    role: str = "asker"
 
 
 ASKER: Any = Asker()

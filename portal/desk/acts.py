@@ -28,7 +28,7 @@ from portal.intake.models import (
     Status,
 )
 from portal.mail import promise as mail
-from portal.people.models import Role
+from portal.people.rights import RIGHTS, Right
 from portal.register import Register
 from portal.settings import settings
 
@@ -49,7 +49,10 @@ class Staff(Protocol):
 
     id: int
     name: str
-    role: Any  # desk, pharmacist or manager
+    roles: frozenset[str]
+
+    def may(self, right: str) -> bool:
+        """Whether they have this right."""
 
 
 Given = Mapping[str, Any]
@@ -177,7 +180,7 @@ def not_too_old(request: Request, at: datetime, _given: Given) -> None:
         raise Refused(TOO_OLD_TO_REOPEN)
 
 
-EVERYBODY, SENIOR = frozenset(Role), frozenset({Role.PHARMACIST, Role.MANAGER})
+EVERYBODY, SENIOR = RIGHTS[Right.WORK], RIGHTS[Right.LEAD]
 NOBODY = frozenset[str]()  # of the staff
 
 CLAIM = Act(

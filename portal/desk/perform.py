@@ -19,7 +19,7 @@ from portal.audit import Actor
 from portal.db import db
 from portal.desk import away
 from portal.desk.actors import Asker, Portal
-from portal.desk.acts import ACTS, CLOSE, RELEASE, SENIOR, Act, Given, Staff
+from portal.desk.acts import ACTS, CLOSE, RELEASE, Act, Given, Staff
 from portal.desk.models import Addition, Contact
 from portal.errors import Conflict, Forbidden, NotFound, Refused
 from portal.intake import kinds
@@ -28,7 +28,8 @@ from portal.intake.reference import normalise
 from portal.mail import promise as mail
 from portal.mail.models import Lane
 from portal.people import wishes
-from portal.people.models import Role, User
+from portal.people.models import User, holding
+from portal.people.rights import Right, Role
 
 NO_SUCH_REQUEST = "There is no request with this reference."
 NO_SUCH_ACT = "There is no such act."
@@ -103,35 +104,36 @@ def may(by: Staff, act: Act, request: Request) -> bool:
 
 def may_read(by: Staff, request: Request) -> bool:
     """Whether what was typed freely is shown: at the desk only of what is asked of the desk, or one's own."""
-    return by.role in SENIOR or (
-        by.role == Role.DESK and (Role.DESK in kinds.of(request).answered_by or request.owner_id == by.id)
+    return by.may(Right.LEAD) or (
+        Role.DESK in by.roles and (Role.DESK in kinds.of(request).answered_by or request.owner_id == by.id)
     )
 
 
 def is_permitted(by: Staff, act: Act, request: Request) -> bool:
-    """Whether the role allows it: it asks for role and limits of the desk, never for the status or the owner."""
+    """Whether any of their roles allows it, the desk's within its limits; the status and the owner do not count."""
     if isinstance(by, Portal):
         return act.portal_may
     if isinstance(by, Asker):
         return act.asker_may
     roles = kinds.of(request).answered_by if act.roles is None else act.roles
-    if by.role == Role.DESK and (not act.desk_may(request) or (act.desk_own and request.owner_id != by.id)):
-        return False
-    return by.role in roles
+    if not act.desk_may(request) or (act.desk_own and request.owner_id != by.id):
+        roles = roles - {Role.DESK}
+    return not by.roles.isdisjoint(roles)
 
 
-def hand_back(user: User, *, by: Actor | None, at: datetime) -> int:
+def hand_back(user: User, lost: frozenset[str], *, by: Actor | None, at: datetime) -> int:
     """Give back to the queue what somebody works on and may no longer do, and tell those who may; returns how many.
 
-    For whoever left that is all; for another role, what that role may not answer. It loses no race: a request that
-    somebody else took meanwhile is theirs.
+    For whoever left that is all; for whoever `lost` roles, what one of those may answer and none that is left. It
+    loses no race: a request that somebody else took meanwhile is theirs.
     """
     held = select(Request).where(Request.owner_id == user.id, Request.status.in_(OPEN)).order_by(Request.id)
     # Locked (PostgreSQL): what its owner does at the same moment comes before this or after it, and fails neither.
     held = held.with_for_update().execution_options(populate_existing=True)
     back = []
     for request in db.session.scalars(held).all():
-        if user.active and user.role in kinds.of(request).answered_by:
+        answerers = kinds.of(request).answered_by
+        if user.active and (lost.isdisjoint(answerers) or not user.roles.isdisjoint(answerers)):
             continue
         status = Status.NEW if request.status == Status.IN_PROGRESS else request.status
         freed = {"status": status, "changed_at": at, "owner_id": None, "claimed_at": None}
@@ -184,9 +186,7 @@ def _tell_the_desk(back: Sequence[Request], user: User, at: datetime) -> None:
     roles = frozenset[str]().union(*(kinds.of(request).answered_by for request in back))
     named = [request.reference for request in back[:NAMED_AT_MOST]]
     facts = {"references": named, "more": len(back) - len(named)}
-    for start, addresses in wishes.told_now(
-        "handed_back", at, User.role.in_(roles), User.id != user.id
-    ).items():
+    for start, addresses in wishes.told_now("handed_back", at, holding(*roles), User.id != user.id).items():
         mail.promise(
             "desk/handed_back",
             to=addresses,

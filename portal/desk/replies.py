@@ -21,7 +21,7 @@ from portal.desk.models import Reply, ReplyVersion
 from portal.errors import Conflict, Forbidden, NotFound, Refused
 from portal.intake.models import TOPIC_LABELS, Request
 from portal.mail.compose import link
-from portal.people.models import Role
+from portal.people.rights import Right
 from portal.settings import settings
 
 REVIEW_AFTER = timedelta(days=365)
@@ -77,7 +77,7 @@ def save(
     if unknown := [hole for hole in HOLE.findall(text) if hole not in HOLES]:
         known = ", ".join(f"{{{{{hole}}}}}" for hole in HOLES)
         raise Refused(f"Nothing fills {{{{{unknown[0]}}}}}. There are {known}.", field="text")
-    if (is_clinical or (reply and reply.is_clinical)) and by.role != Role.PHARMACIST:
+    if (is_clinical or (reply and reply.is_clinical)) and not by.may(Right.CLINICAL_REPLIES):
         raise Forbidden(ONLY_PHARMACISTS)
     same = select(Reply.id).where(
         func.lower(Reply.title) == title.lower(), Reply.id != (reply.id if reply else 0)
@@ -125,7 +125,7 @@ def linked(word: str) -> str:
 
 def delete(reply: Reply, *, by: Staff, at: datetime) -> None:
     """Offer it no more. Answers that were made of it stay."""
-    if reply.is_clinical and by.role != Role.PHARMACIST:
+    if reply.is_clinical and not by.may(Right.CLINICAL_REPLIES):
         raise Forbidden(ONLY_PHARMACISTS)
     audit.record(by, "reply.deleted", f"reply:{reply.id}", at=at, detail=f"version {reply.version}")
     db.session.delete(reply)

@@ -26,7 +26,8 @@ from portal.mail.compose import compose
 from portal.mail.models import Body, Lane
 from portal.newsletter.models import Language, Subscriber, Subscription, TopicState
 from portal.newsletter.models import State as Person
-from portal.people.models import Role, User
+from portal.people.models import User, holding
+from portal.people.rights import RIGHTS, Right
 from portal.settings import settings
 
 SEND_NOW_IN = timedelta(minutes=10)
@@ -175,7 +176,7 @@ def pause(edition: Edition, *, by: Actor | None, at: datetime, reason: str = "")
 
 def tell_managers(edition: Edition, *, at: datetime) -> None:
     """Mail those who can look at it that the portal paused it."""
-    managers = select(User.email).where(User.role == Role.MANAGER, User.active).order_by(User.id)
+    managers = select(User.email).where(holding(*RIGHTS[Right.SEND_EDITIONS]), User.active).order_by(User.id)
     mail.promise(
         letters.PAUSED,
         to=db.session.scalars(managers).all(),

@@ -32,7 +32,7 @@ from portal.intake.models import (
 )
 from portal.intake.models import Kind as KindWord
 from portal.npi import number
-from portal.people.models import Role
+from portal.people.rights import RIGHTS, Right, Role
 from portal.places import STATES
 from portal.register import Register
 
@@ -142,7 +142,7 @@ CONSULTATION = Kind(
     address=addresses.CONSULTATION,
     page="consultation",
     form=ConsultationForm,
-    answered_by=frozenset({Role.PHARMACIST}),
+    answered_by=RIGHTS[Right.ANSWER_CONSULTATIONS],
     send="Send my question",
     facts=(
         Fact(field="topics", label="Topics", labels=TOPIC_LABELS, asked=True),
@@ -176,7 +176,7 @@ RESOURCE = Kind(
     address=addresses.MATERIALS,
     page="resources",
     form=ResourceForm,
-    answered_by=frozenset({Role.DESK, Role.PHARMACIST, Role.MANAGER}),
+    answered_by=RIGHTS[Right.ANSWER_MATERIALS],
     send="Send my request",
     hints={item.slug: item.hint for item in catalogue.CATALOGUE},
     facts=(

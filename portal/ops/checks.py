@@ -26,12 +26,14 @@ from portal.ops import migrations
 from portal.ops.finding import Finding
 from portal.ops.pharmacy import chosen, facts, holidays
 from portal.people import accounts
+from portal.people.rights import Role
 from portal.settings import is_loose, settings
 
 GUIDE_SECONDS = 90.0  # longer than the press may take
 LATE_MAIL = timedelta(minutes=15)
 RESTING = 20  # that one line names
 RESTORE = "If this portal ran before, restore its last backup (docs/runbook.md)."
+NEEDED = {Role.PHARMACIST: "consultations stay unanswered", Role.MANAGER: "nobody can be let in on a page"}
 LEAST_FREE_BYTES = 256 * 1024 * 1024
 
 
@@ -210,14 +212,19 @@ def requests() -> Finding:
 
 
 def staff() -> Finding:
-    """Somebody can sign in."""
+    """Somebody can sign in; and advice, where nobody has a role without which work stays undone."""
     try:
-        found = accounts.has_staff()
+        found, held = accounts.has_staff(), accounts.roles_held()
     except SQLAlchemyError as error:
         return Finding("staff", False, type(error).__name__, "See the check named database.", serving=False)
     if not found:
         remedy = "Run `flask staff invite EMAIL --role manager`."
         return Finding("staff", False, "nobody can sign in", remedy, serving=False)
+    if lacking := [role for role in NEEDED if role not in held]:
+        said = "; ".join(f"nobody is a {role}: {NEEDED[role]}" for role in lacking)
+        roles = " ".join(f"--role {role}" for role in lacking)
+        remedy = f"Run `flask staff invite EMAIL {roles}`; `flask staff roles` gives an account several."
+        return Finding("staff", False, said, remedy, serving=False, advice=True)
     return Finding("staff", True, "there are accounts", serving=False)
 
 

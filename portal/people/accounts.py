@@ -1,12 +1,12 @@
 """Who works here: accounts, roles, and their ends.
 
 A verb runs in its caller's transaction and writes its audit row there. The last manager can neither be disabled
-nor given another role: somebody must always be able to let people in.
+nor lose that role: somebody must always be able to let people in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, func, select
@@ -16,12 +16,13 @@ from portal.audit import Actor
 from portal.db import db
 from portal.errors import NotFound, Refused
 from portal.people import credentials, leaving
-from portal.people.models import ROLES, Invite, Role, StaffSession, User
+from portal.people.models import Invite, StaffSession, User, holding
+from portal.people.rights import ROLES, Role, spelled
 
 NO_SUCH_PERSON = "There is nobody with this account."
 LAST_MANAGER = "This is the last manager. Make somebody else a manager first."
 NOT_YOURSELF = "You cannot do this to your own account. Ask another manager."
-NOT_A_ROLE = "Select a role"
+SELECT_ROLES = "Select one role or more"
 
 
 def normal_email(email: str) -> str:
@@ -48,6 +49,11 @@ def end_all_sessions() -> None:
 def has_staff() -> bool:
     """Whether anybody has an account."""
     return db.session.scalar(select(User.id).limit(1)) is not None
+
+
+def roles_held() -> frozenset[str]:
+    """The roles that anybody who may sign in has."""
+    return frozenset[str]().union(*db.session.scalars(select(User.roles).where(User.active).distinct()))
 
 
 def is_staffed() -> bool:
@@ -86,6 +92,11 @@ def find_by_email(email: str) -> User | None:
     return db.session.scalar(select(User).where(User.email == normal_email(email)))
 
 
+def sign_ins(user: User) -> list[datetime]:
+    """The last two times that somebody signed in, the later first."""
+    return [entry.at for entry in audit.latest(user.subject, "staff.signed_in", 2)]
+
+
 def disable(user: User, *, by: Actor | None, at: datetime) -> None:
     """End somebody's access at once, and do what `leaving` says. Raises Refused."""
     not_oneself(user, by)
@@ -96,7 +107,7 @@ def disable(user: User, *, by: Actor | None, at: datetime) -> None:
     credentials.sign_out(user)
     db.session.execute(delete(Invite).where(Invite.user_id == user.id, Invite.used_at.is_(None)))
     audit.record(by, "staff.disabled", user.subject, at=at)
-    leaving.take_leave(user, by=by, at=at)
+    leaving.take_leave(user, user.roles, by=by, at=at)
 
 
 def enable(user: User, *, by: Actor | None, at: datetime) -> None:
@@ -107,18 +118,30 @@ def enable(user: User, *, by: Actor | None, at: datetime) -> None:
     audit.record(by, "staff.enabled", user.subject, at=at)
 
 
-def change_role(user: User, role: str, *, by: Actor | None, at: datetime) -> None:
-    """Give another role, end the sessions that had the old one, and do what `leaving` says. Raises Refused."""
-    if role not in ROLES:
-        raise Refused(NOT_A_ROLE, field="role")
+def change_roles(user: User, roles: Collection[str], *, by: Actor | None, at: datetime) -> None:
+    """Give somebody just these roles and end the sessions that had the old ones. Raises Refused.
+
+    Where a role is taken away, what `leaving` says is done.
+    """
+    wanted = known_roles(roles)
     not_oneself(user, by)
-    if user.role == role:
+    before = user.roles
+    if before == wanted:
         return
-    _not_last_manager(user)
-    before, user.role = user.role, role
+    if Role.MANAGER not in wanted:
+        _not_last_manager(user)
+    user.roles = wanted
     credentials.sign_out(user)
-    audit.record(by, "staff.role_changed", user.subject, at=at, detail=f"{before} to {role}")
-    leaving.take_leave(user, by=by, at=at)
+    detail = " to ".join(spelled(some, ", ") for some in (before, wanted))
+    audit.record(by, "staff.role_changed", user.subject, at=at, detail=detail)
+    leaving.take_leave(user, before - wanted, by=by, at=at)
+
+
+def known_roles(roles: Collection[str]) -> frozenset[str]:
+    """These roles as a set; raises Refused for none, and for a word that is no role."""
+    if not roles or not set(roles) <= set(ROLES):
+        raise Refused(SELECT_ROLES, field="roles")
+    return frozenset(map(Role, roles))
 
 
 def not_oneself(user: User, by: Actor | None) -> None:
@@ -128,9 +151,9 @@ def not_oneself(user: User, by: Actor | None) -> None:
 
 
 def _not_last_manager(user: User) -> None:
-    if user.role != Role.MANAGER or not user.active:
+    if Role.MANAGER not in user.roles or not user.active:
         return
     # Locking every manager's row makes two managers who disable each other wait in turn (PostgreSQL).
-    query = select(User.id).where(User.role == Role.MANAGER, User.active).with_for_update()
+    query = select(User.id).where(holding(Role.MANAGER), User.active).with_for_update()
     if not set(db.session.scalars(query)) - {user.id}:
         raise Refused(LAST_MANAGER)

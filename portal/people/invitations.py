@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import CursorResult, delete, select, update
@@ -15,7 +15,8 @@ from portal.db import db
 from portal.errors import Conflict, Expired, NotFound, Refused
 from portal.mail import promise as mail
 from portal.people import accounts, credentials
-from portal.people.models import ROLES, Invite, Role, User
+from portal.people.models import Invite, User
+from portal.people.rights import Role, spelled
 
 LINK_LIFETIME = timedelta(hours=24)
 
@@ -36,10 +37,10 @@ def invite_first_manager(*, at: datetime) -> str:
     if accounts.has_staff():
         raise Refused(HAS_STAFF)
     db.session.execute(delete(Invite).where(Invite.email.is_(None), Invite.used_at.is_(None)))
-    return _new_link(email=None, name="", role=Role.MANAGER, user_id=None, by=None, at=at)
+    return _new_link(email=None, name="", roles=frozenset({Role.MANAGER}), user_id=None, by=None, at=at)
 
 
-def invite(*, email: str, role: str, name: str = "", by: Actor | None, at: datetime) -> str:
+def invite(*, email: str, roles: Collection[str], name: str = "", by: Actor | None, at: datetime) -> str:
     """A link, good once and for 24 hours, that makes an account; an earlier link to the address is void.
 
     For an address that has an account it is Refused; but from the command line (`by` is None), where the operator
@@ -47,15 +48,14 @@ def invite(*, email: str, role: str, name: str = "", by: Actor | None, at: datet
     """
     address = accounts.normal_email(email)
     _need_address(address)
-    if role not in ROLES:
-        raise Refused(accounts.NOT_A_ROLE, field="role")
+    wanted = accounts.known_roles(roles)
     known = accounts.find_by_email(address)
     if known is not None and by is None:
         return renew(known, by=None, at=at)
     if known is not None:
         raise Refused(ADDRESS_TAKEN, field="email")
     db.session.execute(delete(Invite).where(Invite.email == address, Invite.used_at.is_(None)))
-    return _new_link(email=address, name=" ".join(name.split()), role=role, user_id=None, by=by, at=at)
+    return _new_link(email=address, name=" ".join(name.split()), roles=wanted, user_id=None, by=by, at=at)
 
 
 def renew(user: User, *, by: Actor | None, at: datetime) -> str:
@@ -69,7 +69,7 @@ def renew(user: User, *, by: Actor | None, at: datetime) -> str:
     credentials.void(user)
     db.session.execute(delete(Invite).where(Invite.user_id == user.id, Invite.used_at.is_(None)))
     audit.record(by, "staff.factors_voided", user.subject, at=at)
-    return _new_link(email=user.email, name=user.name, role=user.role, user_id=user.id, by=by, at=at)
+    return _new_link(email=user.email, name=user.name, roles=user.roles, user_id=user.id, by=by, at=at)
 
 
 def pending() -> Sequence[Invite]:
@@ -87,10 +87,10 @@ def get_pending(invite_id: int) -> Invite:
 
 
 def resend(link: Invite, *, by: Actor, at: datetime) -> None:
-    """Mail a new link to the same address, for the same role; the one before is void. Raises Conflict, Refused."""
-    email, name, role = link.email or "", link.name, link.role
+    """Mail a new link to the same address, for the same roles; the one before is void. Raises Conflict, Refused."""
+    email, name, roles = link.email or "", link.name, link.roles
     cancel(link, by=by, at=at)
-    send(email, invite(email=email, role=role, name=name, by=by, at=at), renews=False, by=by, at=at)
+    send(email, invite(email=email, roles=roles, name=name, by=by, at=at), renews=False, by=by, at=at)
 
 
 def cancel(link: Invite, *, by: Actor, at: datetime) -> None:
@@ -98,7 +98,7 @@ def cancel(link: Invite, *, by: Actor, at: datetime) -> None:
     gone = db.session.execute(delete(Invite).where(Invite.id == link.id, Invite.used_at.is_(None)))
     if not _changed(gone):
         raise Conflict(LINK_IS_OVER)
-    audit.record(by, "staff.link_cancelled", f"invite:{link.id}", at=at, detail=link.role)
+    audit.record(by, "staff.link_cancelled", f"invite:{link.id}", at=at, detail=spelled(link.roles, ", "))
 
 
 def get_link(token: str, *, at: datetime) -> Invite:
@@ -135,7 +135,7 @@ def accept(token: str, *, name: str, password_hash: str, at: datetime, email: st
     user = User(
         email=link.email or accounts.normal_email(email),
         name=name,
-        role=link.role,
+        roles=link.roles,
         active=True,
         password=password_hash,
         session_key=credentials.new_session_key(),
@@ -147,7 +147,7 @@ def accept(token: str, *, name: str, password_hash: str, at: datetime, email: st
             db.session.flush()
     except IntegrityError as error:
         raise Refused(ADDRESS_TAKEN, field="email") from error
-    audit.record(user, "staff.joined", user.subject, at=at, detail=user.role)
+    audit.record(user, "staff.joined", user.subject, at=at, detail=spelled(user.roles, ", "))
     return user
 
 
@@ -168,21 +168,27 @@ def _need_address(email: str) -> None:
 
 
 def _new_link(
-    *, email: str | None, name: str, role: str, user_id: int | None, by: Actor | None, at: datetime
+    *,
+    email: str | None,
+    name: str,
+    roles: frozenset[str],
+    user_id: int | None,
+    by: Actor | None,
+    at: datetime,
 ) -> str:
     token = secrets.token_urlsafe(32)
     link = Invite(
         digest=tokens.digest(token),
         email=email,
         name=name,
-        role=role,
+        roles=roles,
         user_id=user_id,
         created_at=at,
         expires_at=at + LINK_LIFETIME,
     )
     db.session.add(link)
     db.session.flush()
-    audit.record(by, "staff.link_made", f"invite:{link.id}", at=at, detail=role)
+    audit.record(by, "staff.link_made", f"invite:{link.id}", at=at, detail=spelled(roles, ", "))
     return token
 
 

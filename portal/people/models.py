@@ -10,40 +10,67 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    ColumnElement,
+    Dialect,
+    ForeignKey,
+    Index,
+    String,
+    TypeDecorator,
+    false,
+    or_,
+    type_coerce,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.db import Base, UTCDateTime
 from portal.keeping import Kept
+from portal.people.rights import RIGHTS, SETS, Right, Role, in_words, spelled
 
-
-class Role(StrEnum):
-    """What somebody may do; one for each person."""
-
-    DESK = "desk"
-    PHARMACIST = "pharmacist"
-    MANAGER = "manager"
-
-
-ROLES: tuple[str, ...] = tuple(role.value for role in Role)
-ROLE_LABELS = {Role.DESK: "Desk", Role.PHARMACIST: "Pharmacist", Role.MANAGER: "Manager"}
-_ROLE_CHECK = "role IN ('desk', 'pharmacist', 'manager')"
+_ROLES_CHECK = f"roles IN ({', '.join(repr(spelled(roles)) for roles in SETS)})"
 
 NAME_MAX = 128
 IDLE = timedelta(minutes=30)  # a session without a page
 EMAIL_MAX = 254
 
 
-class User(Base):
+class RoleSet(TypeDecorator[frozenset[str]]):
+    """Roles in one column, in the one spelling that a set of them has (decision 0068)."""
+
+    impl = String(24)
+    cache_ok = True
+
+    def process_bind_param(self, value: frozenset[str] | str | None, _dialect: Dialect) -> str:
+        """As it is kept; words that are spelled already go as they are, to be judged by the table's check."""
+        return value if isinstance(value, str) else spelled(value or ())
+
+    def process_result_value(self, value: str | None, _dialect: Dialect) -> frozenset[str]:
+        """As the portal knows them."""
+        return frozenset(map(Role, (value or "").split()))
+
+
+class _HasRoles:
+    """A row with a set of roles."""
+
+    roles: Mapped[frozenset[str]] = mapped_column(RoleSet)
+
+    @property
+    def role_label(self) -> str:
+        """The roles, as pages write them."""
+        return in_words(self.roles)
+
+
+class User(_HasRoles, Base):
     """A member of staff."""
 
     __tablename__ = "user"
-    __table_args__ = (CheckConstraint(_ROLE_CHECK, name="role"),)
+    __table_args__ = (CheckConstraint(_ROLES_CHECK, name="roles"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     email: Mapped[str] = mapped_column(String(EMAIL_MAX), unique=True)  # always in lower case
     name: Mapped[str] = mapped_column(String(NAME_MAX))
-    role: Mapped[str] = mapped_column(String(12))
     active: Mapped[bool] = mapped_column(default=True)
     # None while a link to set a new one is on its way.
     password: Mapped[str | None] = mapped_column(String(255))
@@ -61,10 +88,14 @@ class User(Base):
         """How the audit trail names this person."""
         return f"user:{self.id}"
 
-    @property
-    def role_label(self) -> str:
-        """The role, as pages write it."""
-        return ROLE_LABELS[Role(self.role)]
+    def may(self, right: str) -> bool:
+        """Whether any of their roles has this right."""
+        return not self.roles.isdisjoint(RIGHTS[Right(right)])
+
+
+def holding(*roles: str) -> ColumnElement[bool]:
+    """Who has any of these roles: no word of a role is part of another's."""
+    return or_(false(), *(type_coerce(User.roles, String).contains(role) for role in roles))
 
 
 class RecoveryCode(Base):
@@ -78,27 +109,21 @@ class RecoveryCode(Base):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
-class Invite(Base):
+class Invite(_HasRoles, Base):
     """A one-use link: it makes an account or, with `user_id`, gives one a new password and authenticator."""
 
     __tablename__ = "invite"
-    __table_args__ = (CheckConstraint(_ROLE_CHECK, name="role"),)
+    __table_args__ = (CheckConstraint(_ROLES_CHECK, name="roles"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     digest: Mapped[str] = mapped_column(String(64), unique=True)
     # None: the first manager types it.
     email: Mapped[str | None] = mapped_column(String(EMAIL_MAX), index=True)
     name: Mapped[str] = mapped_column(String(NAME_MAX), default="")
-    role: Mapped[str] = mapped_column(String(12))
     user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
     used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-
-    @property
-    def role_label(self) -> str:
-        """The role, as pages write it."""
-        return ROLE_LABELS[Role(self.role)]
 
 
 class StaffSession(Base):
@@ -153,7 +178,7 @@ KEPT = (
         personal=("email", "name"),
         rule="as long as the account; disabled, it stays, because requests and the audit trail name it",
         whose=("email",),
-        exported=("email", "name", "role", "active", "created_at"),
+        exported=("email", "name", "roles", "active", "created_at"),
     ),
     Kept(table="recovery_code", rule="until it is used or made anew; only its hash", of=("user_id", "user")),
     Kept(
@@ -163,7 +188,7 @@ KEPT = (
         after=timedelta(days=30),
         since="expires_at",
         whose=("email",),
-        exported=("email", "name", "role", "created_at", "expires_at", "used_at"),
+        exported=("email", "name", "roles", "created_at", "expires_at", "used_at"),
     ),
     Kept(
         table="staff_session",

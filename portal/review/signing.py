@@ -21,7 +21,7 @@ from portal.db import db
 from portal.errors import Conflict, Forbidden, Refused
 from portal.library.pages import Library, Page
 from portal.library.statements import Risk, Statement, statements, translated
-from portal.people.models import Role
+from portal.people.rights import Right
 from portal.review import sheets
 from portal.review.models import TextVerdict, Verdict
 
@@ -41,7 +41,9 @@ class Signer(Protocol):
 
     id: int
     name: str
-    role: str
+
+    def may(self, right: str) -> bool:
+        """Whether they have this right."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,7 +249,7 @@ def _say(
     by: Signer,
     at: datetime,
 ) -> None:
-    if by.role != Role.PHARMACIST:
+    if not by.may(Right.SIGN_TEXTS):
         raise Forbidden(ONLY_PHARMACISTS)
     said = select(TextVerdict).where(TextVerdict.page == standing.page.path)
     rows = {row.digest: row for row in db.session.scalars(said)}  # now that nobody else writes

@@ -1,7 +1,7 @@
 """The gate of the staff pages: who is signed in, and what only they may open.
 
 Deny by default: whatever is not in PUBLIC answers only somebody who passed both factors in this session. A blueprint
-made by `guarded` says besides who may what, in one place for all its pages; a role that may not gets the same 403 for
+made by `guarded` says besides who may what, in one place for all its pages; whoever may not gets the same 403 for
 what is there and what is not.
 """
 
@@ -21,7 +21,8 @@ from werkzeug.exceptions import Forbidden, Unauthorized, UnsupportedMediaType
 from portal import addresses, failures, uploads, web
 from portal.clock import now
 from portal.errors import NotFound, Unavailable
-from portal.people.models import ROLES, User
+from portal.people.models import User
+from portal.people.rights import Right
 from portal.signin import sessions
 
 HOME = addresses.STAFF_REQUESTS
@@ -78,7 +79,7 @@ def half_signed_in() -> User | None:
 
 
 def current() -> User:
-    """Whoever is signed in: .id, .name, .role, .email. Raises 401 when nobody is."""
+    """Whoever is signed in: .id, .name, .roles, .email. Raises 401 when nobody is."""
     user = signed_in()
     if user is None:
         raise Unauthorized
@@ -100,19 +101,15 @@ def ask_password() -> Response | None:
     return redirect(url_for("signin.verify", next=request.path.rpartition("/")[0]), 303)
 
 
-def guarded(name: str, *roles: str, fresh: bool = False) -> Blueprint:
-    """A blueprint for these roles, or for all staff when none is named.
+def guarded(name: str, right: Right, *, fresh: bool = False) -> Blueprint:
+    """A blueprint for whoever has this right.
 
     With `fresh` its acts ask for the password again when it was given more than ten minutes ago; looking never does.
     """
-    unknown = set(roles) - set(ROLES)
-    if unknown:
-        raise ValueError(f"there is no role {', '.join(sorted(unknown))}")
     blueprint = Blueprint(name, "portal.staff")
 
     def guard() -> ResponseReturnValue | None:
-        user = current()
-        if roles and user.role not in roles:
+        if not current().may(right):
             raise Forbidden
         return ask_password() if fresh and request.method not in SAFE_METHODS else None
 

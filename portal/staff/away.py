@@ -11,16 +11,16 @@ from portal import addresses, web
 from portal.clock import now
 from portal.db import transaction
 from portal.desk import away, perform
-from portal.desk.acts import SENIOR
 from portal.desk.cursor import is_id
 from portal.errors import NotFound, Refused
 from portal.people import accounts
-from portal.people.models import Role, User
+from portal.people.models import User
+from portal.people.rights import Right
 from portal.signin.gate import current, guarded, keeps_text
 from portal.staff.bulk_forms import AwayForm
 from portal.staff.forms import choices
 
-bp = guarded("away", Role.DESK, Role.PHARMACIST, Role.MANAGER)
+bp = guarded("away", Right.WORK)
 
 PAGE = "staff/away.html"
 KEEP, QUEUE = "", "queue"
@@ -69,7 +69,7 @@ def _who(chosen: str) -> User:
     if not is_id(chosen):
         raise NotFound
     found = accounts.get(int(chosen))
-    if found.id != current().id and current().role not in SENIOR:
+    if found.id != current().id and not current().may(Right.LEAD):
         raise NotFound  # told with the same page as who is not there
     return found
 
@@ -87,7 +87,7 @@ def _form(**more: Any) -> AwayForm:
     form = AwayForm(data={"person": str(by.id)}, **more)
     here = {str(user.id): user.name for user in away.colleagues(at)}
     who = {str(user.id): user.name for user in accounts.people() if user.active}
-    form.person.choices = choices(who if by.role in SENIOR else {str(by.id): by.name})
+    form.person.choices = choices(who if by.may(Right.LEAD) else {str(by.id): by.name})
     form.work.choices = choices(
         {KEEP: "Stay with them, marked as away", QUEUE: "Go back to the queue"}
         | {number: f"Go to {name}" for number, name in here.items()}
@@ -101,7 +101,7 @@ def _context(form: AwayForm) -> dict[str, Any]:
     return {
         "away_form": form,
         "people": [(user, absent.get(user.id)) for user in accounts.people() if user.active],
-        "may_all": by.role in SENIOR,
+        "may_all": by.may(Right.LEAD),
         "me": by,
         "done": DONE.get(request.args.get("done", ""), "") if request.method == "GET" else "",
     }

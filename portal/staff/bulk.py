@@ -12,13 +12,14 @@ from portal.desk import perform
 from portal.desk.acts import Act
 from portal.desk.filters import Filters
 from portal.errors import PortalError
-from portal.people.models import Role, User
+from portal.people.models import User
+from portal.people.rights import Right
 from portal.signin.gate import current, guarded, keeps_text
 from portal.staff import queue
 from portal.staff.bulk_forms import BULK_ACTS, CHOOSE, NOT_AN_ACT, BulkForm, Outcome
 from portal.staff.ways import list_address
 
-bp = guarded("bulk", Role.DESK, Role.PHARMACIST, Role.MANAGER)
+bp = guarded("bulk", Right.WORK)
 
 
 @bp.get(f"{addresses.STAFF_REQUESTS}/bulk")

@@ -20,14 +20,15 @@ from portal.desk import drafts, perform, replies
 from portal.desk.acts import ACTS
 from portal.desk.cursor import is_id
 from portal.errors import Conflict, Forbidden, Refused
-from portal.people.models import Role, User
+from portal.people.models import User
+from portal.people.rights import Right
 from portal.settings import settings
 from portal.signin.gate import current, guarded, keeps_text, rescues
 from portal.staff import ways
 from portal.staff.casefile import PASS_FOR, CaseFile, pass_purpose
 from portal.staff.forms import LINK, ActForm, DeskForm, InsertForm, form_of
 
-bp = guarded("case", Role.DESK, Role.PHARMACIST, Role.MANAGER)
+bp = guarded("case", Right.WORK)
 
 PAGE = "staff/case.html"
 DRAFT = "draft"

@@ -20,7 +20,8 @@ from portal.intake import kinds, patient_data
 from portal.intake.models import Request, Status
 from portal.mail import lanes
 from portal.npi import number as npi
-from portal.people.models import Role, User
+from portal.people.models import User
+from portal.people.rights import Right
 from portal.settings import settings
 from portal.staff import provider, thread, ways
 from portal.staff.forms import InsertForm, form_of
@@ -236,7 +237,7 @@ class CaseFile:
     @property
     def openings(self) -> tuple[int, Sequence[AuditEntry]]:
         """How often somebody looked, and who did last, newest first; not for the desk."""
-        about, is_told = self.request.subject, self.by.role != Role.DESK
+        about, is_told = self.request.subject, self.by.may(Right.LEAD)
         return (audit.count(about, OPENED), audit.latest(about, OPENED, LAST)) if is_told else (0, ())
 
     @property
@@ -267,7 +268,7 @@ class CaseFile:
 
     @property
     def is_answerer(self) -> bool:
-        """Whether their role lets them answer such a request; whose it is does not count here."""
+        """Whether a role of theirs lets them answer such a request; whose it is does not count here."""
         return perform.is_permitted(self.by, ANSWER, self.request)
 
     @property

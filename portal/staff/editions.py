@@ -18,13 +18,13 @@ from portal.editions.progress import Progress, progress, what_limits
 from portal.errors import Conflict, Refused
 from portal.mail import compose, course
 from portal.newsletter.models import Language
-from portal.people.models import Role
+from portal.people.rights import Right
 from portal.signin.gate import current, guarded, keeps_text
 from portal.staff.edition_forms import TOPICS, EditionForm, NoteForm, PictureForm, ScheduleForm
 from portal.uploads import takes_upload
 
-bp = guarded("editions", Role.PHARMACIST, Role.MANAGER)
-sending_bp = guarded("edition_sending", Role.MANAGER)
+bp = guarded("editions", Right.WRITE_EDITIONS)
+sending_bp = guarded("edition_sending", Right.SEND_EDITIONS)
 
 NAMES = {
     State.DRAFT: "Draft",
@@ -259,7 +259,7 @@ def _about(edition: Edition) -> dict[str, Any]:
         "edition": edition,
         "name": NAMES[edition.state],
         "topics": ", ".join(TOPICS[topic] for topic in edition.wanted),
-        "is_manager": current().role == Role.MANAGER,
+        "is_manager": current().may(Right.SEND_EDITIONS),
         "obstacles": service.obstacles(edition) if edition.state in (State.DRAFT, State.HELD) else [],
         "warnings": [
             f"{service.LANGUAGES[language]}: {finding}."

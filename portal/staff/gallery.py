@@ -18,9 +18,10 @@ from wtforms.validators import DataRequired
 from portal import web
 from portal.clock import now
 from portal.forms import BaseForm, ChoiceField, ChoicesField, EmailField, LongTextField, TextField
+from portal.people.rights import Right
 from portal.signin.gate import guarded, keeps_text
 
-bp = guarded("gallery")
+bp = guarded("gallery", Right.WORK)
 
 ANSWERS = [
     SelectChoice("one", "The first"),

@@ -8,10 +8,10 @@ from flask.typing import ResponseReturnValue
 from portal import addresses, web
 from portal.db import transaction
 from portal.desk import away
-from portal.people.models import Role
+from portal.people.rights import Right
 from portal.signin.gate import current, guarded
 
-bp = guarded("keys", Role.DESK, Role.PHARMACIST, Role.MANAGER)
+bp = guarded("keys", Right.WORK)
 
 KEYS = (
     ("j", "The next request in the list"),

@@ -9,7 +9,8 @@ from flask import url_for
 from sqlalchemy import func, select
 
 from portal.db import db
-from portal.people.models import ROLE_LABELS, Invite, Role, User
+from portal.people import rights
+from portal.people.models import Invite, User
 from portal.signin.gate import current
 from portal.staff import casefile
 
@@ -113,11 +114,12 @@ def in_words(entry: Any, about: Namer) -> dict[str, Any]:
 
 
 def detail(entry: Any) -> str:
-    """The reason, the signals, the role, or the factor that was wrong."""
+    """The reason, the signals, the roles, or the factor that was wrong."""
     if not entry.action.startswith("staff."):
         return casefile.detail(entry)
-    roles: dict[str, str] = {role.value: label for role, label in ROLE_LABELS.items()}
-    return " to ".join(roles.get(word, word.capitalize()) for word in entry.detail.split(" to "))
+    return " to ".join(
+        rights.in_words(words.split(", ")) or words.capitalize() for words in entry.detail.split(" to ")
+    )
 
 
 def namer(subjects: Iterable[str]) -> Namer:
@@ -132,7 +134,7 @@ def namer(subjects: Iterable[str]) -> Namer:
     )
     names = {f"user:{key}": name for key, name in db.session.execute(people)}
     names |= {f"invite:{key}": name for key, name in db.session.execute(links) if name}
-    is_manager = current().role == Role.MANAGER
+    is_manager = current().may(rights.Right.PEOPLE)
 
     def about(subject: str) -> tuple[str, str]:
         kind, _, name = subject.partition(":")

@@ -12,11 +12,11 @@ from portal.clock import now
 from portal.desk import news
 from portal.desk.cursor import is_id
 from portal.desk.filters import Filters
-from portal.people.models import Role
+from portal.people.rights import Right
 from portal.signin import sessions
 from portal.signin.gate import current, guarded
 
-bp = guarded("news", Role.DESK, Role.PHARMACIST, Role.MANAGER)
+bp = guarded("news", Right.WORK)
 
 
 @bp.get(f"{addresses.STAFF_REQUESTS}/news")

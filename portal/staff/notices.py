@@ -13,10 +13,11 @@ from portal.db import transaction
 from portal.errors import Refused
 from portal.people import wishes
 from portal.people.models import When
+from portal.people.rights import Right
 from portal.signin.gate import current, guarded, keeps_text
 from portal.staff.forms import DeskForm, choices
 
-bp = guarded("notices")
+bp = guarded("notices", Right.WORK)
 
 PAGE = "staff/notices.html"
 WHENS = {When.NOW: "At once", When.MORNING: "In one mail each morning", When.NEVER: "Not by mail"}

@@ -14,11 +14,11 @@ from portal.db import transaction
 from portal.mail import lanes
 from portal.mail.letters import LETTERS
 from portal.mail.models import State
-from portal.people.models import Role
+from portal.people.rights import Right
 from portal.signin.gate import current, guarded
 from portal.staff import naming
 
-mail_bp = guarded("mail", Role.PHARMACIST, Role.MANAGER)
+mail_bp = guarded("mail", Right.MAIL)
 
 ENTRIES = 50  # on one page
 HELD_ENTRIES = 500  # all in view, so that whoever lets them go has seen each

@@ -11,13 +11,14 @@ from portal.clock import now
 from portal.db import transaction
 from portal.errors import Refused
 from portal.people import accounts, credentials, invitations
-from portal.people.models import Role, User
+from portal.people.models import User
+from portal.people.rights import ROLES, Right
 from portal.signin import sessions
 from portal.signin.gate import ask_password, current, guarded, keeps_text
-from portal.staff.people_forms import HINTS, InvitePersonForm, RoleForm
+from portal.staff.people_forms import HINTS, InvitePersonForm, RolesForm
 
-bp = guarded("people", Role.MANAGER, fresh=True)
-account_bp = guarded("account")
+bp = guarded("people", Right.PEOPLE, fresh=True)
+account_bp = guarded("account", Right.WORK)
 
 DONE = {
     "cancelled": "The link no longer works.",
@@ -27,14 +28,16 @@ DONE = {
     "invited": "The link is on its way to them. It works once, and for 24 hours.",
     "link": "A link to set a new password is on its way to them. Their old password and app no longer work.",
     "resent": "A new link is on its way to them. The one before no longer works.",
-    "role": "The role is changed. They have to sign in again. What they were working on is back in the queue.",
+    "roles": "The roles are changed. They have to sign in again. What they may not answer now is back in the queue.",
 }
 
 
 @bp.get(addresses.STAFF_PEOPLE)
 def people() -> ResponseReturnValue:
     """Everybody with an account, and whoever is still to make one."""
-    return _page("staff/people.html", people=accounts.people(), invited=invitations.pending(), at=now())
+    found = accounts.people()
+    last = {one.subject: accounts.sign_ins(one)[:1] for one in found}
+    return _page("staff/people.html", people=found, last=last, invited=invitations.pending(), at=now())
 
 
 @bp.route("/staff/people/invite", methods=["GET", "POST"])
@@ -80,20 +83,20 @@ def cancel(invite_id: int) -> ResponseReturnValue:
 @bp.get("/staff/people/<int:user_id>")
 def person(user_id: int) -> ResponseReturnValue:
     """One person, and what can be done."""
-    return _person(accounts.get(user_id), RoleForm(formdata=None))
+    return _person(accounts.get(user_id), RolesForm(formdata=None))
 
 
-@bp.post("/staff/people/<int:user_id>/role")
+@bp.post("/staff/people/<int:user_id>/roles")
 @keeps_text
-def change_role(user_id: int) -> ResponseReturnValue:
-    """Give another role; what they were working on goes back to the queue."""
-    form = RoleForm()
+def change_roles(user_id: int) -> ResponseReturnValue:
+    """Give them just these roles; what they may no longer answer goes back to the queue."""
+    form = RolesForm()
     user = _whom(user_id, form)
     if not form.validate_on_submit():
         return _person(user, form)
     with transaction():
-        accounts.change_role(user, form.role.data, by=current(), at=now())
-    return _done(user_id, "role")
+        accounts.change_roles(user, form.roles.data or (), by=current(), at=now())
+    return _done(user_id, "roles")
 
 
 @bp.post("/staff/people/<int:user_id>/disable")
@@ -148,6 +151,7 @@ def account() -> ResponseReturnValue:
         codes_left=credentials.recovery_codes_left(user),
         sessions=credentials.sessions_of(user, at=now()),
         this_session=sessions.this().row_id,
+        before=next(iter(accounts.sign_ins(user)[1:]), None),
     )
 
 
@@ -167,31 +171,32 @@ def end_other_sessions() -> ResponseReturnValue:
     return redirect(url_for(".account", done="sessions"), 303)
 
 
-def _whom(user_id: int, form: RoleForm | None = None) -> User:
+def _whom(user_id: int, form: RolesForm | None = None) -> User:
     """The person an act is about; should it be refused, their page says why."""
     user = accounts.get(user_id)
-    form = form or RoleForm(formdata=None)
+    form = form or RolesForm(formdata=None)
     web.keep("staff/people_person.html", form, **_about(user, form))
     return user
 
 
-def _person(user: User, form: RoleForm) -> Response:
+def _person(user: User, form: RolesForm) -> Response:
     return _page("staff/people_person.html", form=form, **_about(user, form))
 
 
-def _about(user: User, form: RoleForm) -> dict[str, object]:
+def _about(user: User, form: RolesForm) -> dict[str, object]:
     if not form.is_submitted():
-        form.role.data = user.role
+        form.roles.data = [role for role in ROLES if role in user.roles]
     return {
         "person": user,
         "hints": HINTS,
         "is_me": user.id == current().id,
+        "signed_in_at": next(iter(accounts.sign_ins(user)), None),
         "sessions": credentials.sessions_of(user, at=now()),
         "codes_left": credentials.recovery_codes_left(user),
     }
 
 
-def _page(template: str, *, form: RoleForm | None = None, **context: object) -> Response:
+def _page(template: str, *, form: RolesForm | None = None, **context: object) -> Response:
     """A page of one person, or of people: kept by nobody, and saying first what was just done."""
     done = DONE.get(request.args.get("done", "")) if request.method == "GET" else None
     if done:

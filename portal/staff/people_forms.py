@@ -5,23 +5,24 @@ from __future__ import annotations
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
 from wtforms.validators import DataRequired
 
-from portal.forms import BaseForm, ChoiceField, EmailField, TextField
-from portal.people.models import NAME_MAX, ROLE_LABELS, Role
+from portal.forms import BaseForm, ChoicesField, EmailField, TextField
+from portal.people.accounts import SELECT_ROLES
+from portal.people.models import NAME_MAX
+from portal.people.rights import ROLE_LABELS, Role
 
 ENTER_EMAIL = "Enter their email address"
-SELECT_ROLE = "Select a role"
 CHOICES = [SelectChoice(role.value, label) for role, label in ROLE_LABELS.items()]
 HINTS = {
     Role.DESK.value: "Sees the queue, answers requests for materials",
-    Role.PHARMACIST.value: "Answers consultations too",
-    Role.MANAGER.value: "Looks after people and everything else; answers no consultations",
+    Role.PHARMACIST.value: "Answers consultations and requests for materials, signs texts",
+    Role.MANAGER.value: "Looks after people and everything else; answers consultations only as a pharmacist too",
 }
 
 
-class RoleForm(BaseForm):
+class RolesForm(BaseForm):
     """What somebody may do."""
 
-    role = ChoiceField("Role", [DataRequired(SELECT_ROLE)], choices=CHOICES)
+    roles = ChoicesField("Roles", [DataRequired(SELECT_ROLES)], choices=CHOICES)
 
 
 class InvitePersonForm(BaseForm):
@@ -34,4 +35,4 @@ class InvitePersonForm(BaseForm):
         description="They can correct it",
         render_kw={"autocomplete": "off", "spellcheck": "false"},
     )
-    role = ChoiceField("Role", [DataRequired(SELECT_ROLE)], choices=CHOICES)
+    roles = ChoicesField("Roles", [DataRequired(SELECT_ROLES)], choices=CHOICES)

@@ -13,14 +13,14 @@ from portal.db import transaction
 from portal.desk import prescribers
 from portal.desk.models import CardKind
 from portal.desk.prescribers import Card
-from portal.people.models import Role
+from portal.people.rights import Right
 from portal.signin.gate import current, guarded, keeps_text
 from portal.staff import provider
 from portal.staff.card_forms import FORMS
 from portal.staff.forms import DeskForm
 from portal.staff.lines import with_credential
 
-bp = guarded("prescribers", Role.DESK, Role.PHARMACIST, Role.MANAGER)
+bp = guarded("prescribers", Right.WORK)
 
 PAGE = "staff/prescriber.html"
 DONE = {

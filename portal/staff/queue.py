@@ -20,7 +20,8 @@ from portal.errors import NotFound
 from portal.intake.models import KIND_LABELS, Kind
 from portal.intake.reference import normalise
 from portal.people import accounts
-from portal.people.models import Role, User
+from portal.people.models import User
+from portal.people.rights import Right
 from portal.signin.gate import current, guarded, keeps_text
 from portal.staff.bulk_forms import BulkForm, Outcome, ViewForm
 from portal.staff.forms import VERDICT_CHOICES, FilterForm, HandOverForm, choices
@@ -29,7 +30,7 @@ from portal.staff.tabs import SORT_CHOICES, STATUS_CHOICES, VIEWS, View, view_of
 from portal.staff.ways import list_address, way_to
 
 PAGE = "staff/requests.html"
-bp = guarded("queue", Role.DESK, Role.PHARMACIST, Role.MANAGER)
+bp = guarded("queue", Right.WORK)
 
 
 @bp.get(addresses.STAFF)

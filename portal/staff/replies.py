@@ -16,11 +16,11 @@ from portal.desk import replies
 from portal.desk.models import Reply
 from portal.errors import Refused
 from portal.forms import LongTextField, TextField
-from portal.people.models import Role
+from portal.people.rights import Right
 from portal.signin.gate import current, guarded, keeps_text
 from portal.staff.forms import DeskForm
 
-bp = guarded("replies", Role.PHARMACIST, Role.MANAGER)
+bp = guarded("replies", Right.REPLIES)
 
 PAGE = "staff/reply.html"
 DONE = {"saved": "The reply is saved.", "deleted": "The reply is gone. Answers that were made of it stay."}

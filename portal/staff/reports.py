@@ -30,15 +30,16 @@ from portal.intake import kinds
 from portal.intake.models import Kind, Request
 from portal.npi.verdicts import WORDS as VERDICTS
 from portal.people import accounts
-from portal.people.models import Role, User
+from portal.people.models import User
+from portal.people.rights import Right
 from portal.settings import settings
 from portal.signin.gate import current, guarded, keeps_text
 from portal.staff import drawing
 from portal.staff.forms import DeskForm, choices
 from portal.text import as_cell
 
-bp = guarded("reports", Role.DESK, Role.PHARMACIST, Role.MANAGER)
-rows_bp = guarded("report_rows", Role.PHARMACIST, Role.MANAGER, fresh=True)
+bp = guarded("reports", Right.WORK)
+rows_bp = guarded("report_rows", Right.EXPORT_REQUESTS, fresh=True)
 
 PLACE = addresses.STAFF_REPORTS
 WEEKS = ("4", "8", "13", "26")
@@ -82,12 +83,14 @@ def reports() -> ResponseReturnValue:
             since=since,
             until=until,
             figures=_figures(report),
-            is_own=by.role == Role.DESK,
+            is_own=not by.may(Right.ALL_REPORTS),
             address=_address,
             short=_short,
             week=url_for(".week", of=until.isoformat()),
             file=url_for(".as_csv", weeks=weeks, until=until.isoformat()),
-            rows=_address(report.whole.filters, "report_rows.export") if by.role != Role.DESK else None,
+            rows=_address(report.whole.filters, "report_rows.export")
+            if by.may(Right.EXPORT_REQUESTS)
+            else None,
         )
     )
 
@@ -119,7 +122,7 @@ def week() -> ResponseReturnValue:
             named=named,
             this=this,
             address=_address,
-            is_own=by.role == Role.DESK,
+            is_own=not by.may(Right.ALL_REPORTS),
             earlier=url_for(".week", of=(begins - timedelta(days=7)).isoformat()),
             later=url_for(".week", of=(begins + timedelta(days=7)).isoformat())
             if spans[0][1] < _today()
@@ -153,7 +156,7 @@ def export() -> ResponseReturnValue:
     by, filters, form = current(), Filters.parse(request.args), ExportForm()
     if not any(request.args.values()):
         return redirect(url_for("reports.reports"), 303)
-    may_text = by.role == Role.MANAGER
+    may_text = by.may(Right.EXPORT_WORDS)
     query = select(Request, User.name).outerjoin(User, User.id == Request.owner_id)
     query = query.where(*queue.conditions(filters, by.id, now())).order_by(Request.received_at, Request.id)
     if form.validate_on_submit():
@@ -187,7 +190,7 @@ def _report(by: User, since: date, until: date) -> Report:
 
 
 def _owner(by: User) -> str:
-    return "me" if by.role == Role.DESK else ""
+    return "" if by.may(Right.ALL_REPORTS) else "me"
 
 
 def _short(day: date) -> str:

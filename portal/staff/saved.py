@@ -11,13 +11,13 @@ from portal.desk import saved
 from portal.desk.cursor import is_id
 from portal.desk.filters import Filters
 from portal.errors import Refused
-from portal.people.models import Role
+from portal.people.rights import Right
 from portal.signin.gate import current, guarded, keeps_text
 from portal.staff import queue
 from portal.staff.bulk_forms import ViewForm
 from portal.staff.ways import list_address
 
-bp = guarded("saved", Role.DESK, Role.PHARMACIST, Role.MANAGER)
+bp = guarded("saved", Right.WORK)
 
 
 @bp.get(f"{addresses.STAFF_REQUESTS}/views")

@@ -14,11 +14,11 @@ from portal.errors import Refused
 from portal.intake.catalogue import LABELS as MATERIAL_LABELS
 from portal.intake.kinds import KINDS
 from portal.intake.models import TOPIC_LABELS
-from portal.people.models import Role
+from portal.people.rights import Right
 from portal.signin.gate import current, guarded, keeps_text
 from portal.staff.setting_forms import PutBackForm, SettingsForm
 
-bp = guarded("settings", Role.MANAGER)
+bp = guarded("settings", Right.SETTINGS)
 
 PAGE, VERSIONS = "staff/settings.html", "staff/setting_versions.html"
 DONE = {

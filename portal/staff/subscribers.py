@@ -18,15 +18,15 @@ from portal.mail.letters import LETTERS
 from portal.newsletter import bounces, importing, proof, roster
 from portal.newsletter import record as records
 from portal.newsletter.models import Language, State, Subscriber
-from portal.people.models import Role
+from portal.people.rights import Right
 from portal.settings import settings
 from portal.signin.gate import current, guarded, keeps_text
 from portal.staff.edition_forms import TOPICS
 from portal.staff.subscriber_forms import LANGUAGES, STATES, EraseForm, FilterForm, ImportForm, UndoForm
 from portal.uploads import takes_upload
 
-bp = guarded("subscribers", Role.DESK, Role.PHARMACIST, Role.MANAGER)
-manager_bp = guarded("subscriber_files", Role.MANAGER)
+bp = guarded("subscribers", Right.WORK)
+manager_bp = guarded("subscriber_files", Right.SUBSCRIBER_FILES)
 
 LARGEST_FILE = 8_000_000
 REFUSED_SHOWN = 200
@@ -65,7 +65,7 @@ def subscribers() -> ResponseReturnValue:
             further=url_for(".subscribers", after=further, **asked) if further else None,
             export=url_for("subscriber_files.export", **asked),
             waiting=_waiting(filters) if not found else None,
-            is_manager=current().role == Role.MANAGER,
+            is_manager=current().may(Right.SUBSCRIBER_FILES),
             snippet=render_template("staff/embed.txt", base_url=web.base_url(), topics=TOPICS),
         )
     )
@@ -196,7 +196,7 @@ def _page(subscriber: Subscriber, form: UndoForm) -> Response:
             back=[(one, KINDS[one.kind]) for one in returns.told_of(subscriber.address_key, bounces.MESSAGES)],
             score=bounces.score_of(subscriber, now()),
             may_ask=subscriber.state == State.PENDING,
-            is_manager=current().role == Role.MANAGER,
+            is_manager=current().may(Right.SUBSCRIBER_FILES),
         )
     )  # fmt: skip
 
@@ -207,7 +207,7 @@ def _number(count: int) -> int | str:
 
 def _filters() -> roster.Filters:
     asked = {name: request.args.get(name, "") for name in ("q", "state", "topic", "language")}
-    return roster.Filters(**asked, part=current().role == Role.MANAGER)
+    return roster.Filters(**asked, part=current().may(Right.SUBSCRIBER_FILES))
 
 
 def _waiting(filters: roster.Filters) -> Any:

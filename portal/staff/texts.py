@@ -15,7 +15,7 @@ from portal.db import transaction
 from portal.errors import Conflict, Forbidden, NotFound, Refused
 from portal.forms import LongTextField, TextField
 from portal.library.statements import Risk, Statement
-from portal.people.models import Role
+from portal.people.rights import Right
 from portal.review import signing
 from portal.review.models import NAME_MAX, NOTE_MAX, Verdict
 from portal.review.shelf import Shelf
@@ -23,7 +23,7 @@ from portal.review.signing import Standing
 from portal.signin.gate import current, guarded, keeps_text
 from portal.staff.forms import DeskForm, choices
 
-bp = guarded("texts", Role.PHARMACIST, Role.MANAGER)
+bp = guarded("texts", Right.READ_TEXTS)
 
 PAGE, STATEMENT = "staff/text.html", "staff/text_statement.html"
 ALL = "all"
@@ -133,7 +133,7 @@ def statement(slug: str, key: str) -> ResponseReturnValue:
         "said_before": said,
         "slug": slug,
         "works": shelf().read.references,
-        "may_sign": current().role == Role.PHARMACIST,
+        "may_sign": current().may(Right.SIGN_TEXTS),
     }
     web.keep(STATEMENT, form, **context)
     if form.validate_on_submit():
@@ -168,7 +168,7 @@ def _translator(form: AgreeForm | AskForm) -> str:
 
 
 def _refuse_who_may_only_look() -> None:
-    if request.method == "POST" and current().role != Role.PHARMACIST:
+    if request.method == "POST" and not current().may(Right.SIGN_TEXTS):
         raise Forbidden(signing.ONLY_PHARMACISTS)
 
 
@@ -189,7 +189,7 @@ def _show(standing: Standing, form: AgreeForm, status: int | None = None, confli
         left={risk: len(signing.rest(standing, risk)) for risk in Risk},
         slug=_slug(standing),
         works=shelf().read.references,
-        may_sign=current().role == Role.PHARMACIST,
+        may_sign=current().may(Right.SIGN_TEXTS),
     )
     return web.private(page)
 

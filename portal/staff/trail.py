@@ -21,14 +21,14 @@ from portal.clock import now
 from portal.db import db, transaction
 from portal.errors import Refused
 from portal.people import accounts
-from portal.people.models import Role
+from portal.people.rights import Right
 from portal.seals import jobs as seals
 from portal.settings import settings
 from portal.signin.gate import current, guarded
 from portal.staff import naming
 from portal.text import as_cell
 
-bp = guarded("audit", Role.MANAGER, fresh=True)
+bp = guarded("audit", Right.AUDIT, fresh=True)
 
 ENTRIES = 50  # on one page
 MOST_EXPORTED = 100_000  # rows

@@ -51,7 +51,7 @@ def test_every_act_keeps_to_the_table_of_moves(app: Flask, act: Act) -> None:
 @pytest.mark.parametrize("role", ["desk", "pharmacist", "manager"])
 def test_staff_and_the_portal_do_none_of_them_and_whoever_asked_nothing_else(app: Flask, role: str) -> None:
     submit(app)
-    by = User(id=1, name="Ada King", role=role)
+    by = User(id=1, name="Ada King", roles=frozenset({role}))
     for act in ASKING_ACTS:
         for who in (by, PORTAL):
             with pytest.raises(Forbidden), work(app) as request:

@@ -64,7 +64,7 @@ assert client.post("/requests/consultation", data=sent | {"confirmed": "1"}, bas
 with app.app_context():
     asked = db.session.scalars(select(Request).order_by(Request.id.desc())).first()
     old = db.session.scalars(select(Request).order_by(Request.id)).first()
-    user = db.session.scalars(select(User).where(User.role == "pharmacist")).one()
+    user = db.session.scalars(select(User).where(User.roles == frozenset({"pharmacist"}))).one()
     assert old.id != asked.id and old.fellow == "", "the rows that were there have the empty answer"
     assert kinds.export_row(asked)["Fellowship"] == "Pain medicine at Mercy"
     reference = asked.reference

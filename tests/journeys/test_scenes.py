@@ -255,15 +255,17 @@ def test_every_kind_of_mail_is_valid_html(
         grace, ada, dee = (db.session.get(User, number) for number in (1, 2, 3))
         assert grace and ada and dee
         token = invitations.invite(
-            email="lou@pharmacy.example", role="desk", name="Lou", by=grace, at=clock.now()
+            email="lou@pharmacy.example", roles=("desk",), name="Lou", by=grace, at=clock.now()
         )
         invitations.send("lou@pharmacy.example", token, renews=False, by=grace, at=clock.now())
         invitations.send(
             ada.email, invitations.renew(ada, by=grace, at=clock.now()), renews=True, by=grace, at=clock.now()
         )
         notices.notify(ada, notices.PASSWORD_CHANGED, at=clock.now())
-        accounts.change_role(dee, "pharmacist", by=grace, at=clock.now())
-        accounts.change_role(ada, "desk", by=grace, at=clock.now())  # her questions go back, and Dee is told
+        accounts.change_roles(dee, ("pharmacist",), by=grace, at=clock.now())
+        accounts.change_roles(
+            ada, ("desk",), by=grace, at=clock.now()
+        )  # her questions go back, and Dee is told
         facts = dict.fromkeys(
             ("consultations", "materials", "back", "unassigned", "late", "mine", "suspects"), 1
         )

@@ -20,7 +20,8 @@ from portal.mail import promise as mail
 from portal.mail.models import Delivery, State
 from portal.mail.transport import FileTransport, Rejected, RelayDown
 from portal.people import accounts
-from portal.people.models import ROLES, Invite, User
+from portal.people.models import Invite, User
+from portal.people.rights import SETS, spelled
 from portal.worker import Worker
 from tests.conftest import START
 from tests.intake import samples
@@ -80,14 +81,37 @@ def test_a_number_is_asked_for(run: Run) -> None:
 # ---- flask staff
 
 
-@pytest.mark.parametrize("role", ROLES)
-def test_an_invitation_prints_a_link_that_works(run: Run, visitor: Visitor, role: str) -> None:
-    result = run("staff", "invite", "ada@pharmacy.example", "--role", role, "--name", "Ada Okafor")
+@pytest.mark.parametrize("roles", SETS, ids=spelled)
+def test_an_invitation_prints_a_link_that_works(
+    run: Run, app: Flask, visitor: Visitor, roles: frozenset[str]
+) -> None:
+    said = [word for role in roles for word in ("--role", str(role))]
+
+    result = run("staff", "invite", "ada@pharmacy.example", *said, "--name", "Ada Okafor")
 
     assert result.exit_code == 0
     assert result.output.startswith("http://localhost:8000/staff/invite/")
     page = visitor.open(result.output.strip().removeprefix("http://localhost:8000"))
     assert page.soup.find(id="name")["value"] == "Ada Okafor"
+    with app.app_context():
+        assert db.session.scalars(select(Invite.roles)).one() == roles
+
+
+def test_roles_are_changed_where_no_other_manager_is(run: Run, app: Flask) -> None:
+    samples.staff(app, "Grace Hall", "manager")
+
+    changed = run(
+        "staff", "roles", "grace.manager@pharmacy.example", "--role", "pharmacist", "--role", "manager"
+    )
+    refused = run("staff", "roles", "grace.manager@pharmacy.example", "--role", "pharmacist")
+
+    assert changed.output == "grace.manager@pharmacy.example: pharmacist, manager\n"
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert accounts.LAST_MANAGER in refused.stderr
+    assert "pharmacist, manager  Grace Hall" in run("staff", "list").output
+    for words in (["--role", "owner"], [], ["--role", ""]):
+        assert run("staff", "roles", "grace.manager@pharmacy.example", *words).exit_code == 2
+    assert run("staff", "roles", "nobody@pharmacy.example", "--role", "desk").exit_code == 2
 
 
 @pytest.mark.parametrize(

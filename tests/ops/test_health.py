@@ -230,7 +230,7 @@ def test_the_doctor_is_content_when_all_is_well(
     change_settings: Callable[..., None],
 ) -> None:
     well(monkeypatch, context, change_settings)
-    employ()
+    employ("pharmacist manager")
 
     result = doctor()
 
@@ -286,7 +286,7 @@ def test_advice_is_no_alarm(
 
     advice = {line.split()[1] for line in result.output.splitlines() if line.startswith("advice")}
     assert result.exit_code == 0, result.output
-    assert advice == {"jobs", "holidays", "facts", "limits"}
+    assert advice == {"jobs", "holidays", "facts", "limits", "staff"}
     assert "jobs run" not in result.output
 
 
@@ -421,11 +421,23 @@ def test_mail_that_was_given_up_is_named(context: Flask) -> None:
     assert "1 dead" in found.detail
 
 
-def test_a_person_who_can_sign_in_is_enough(context: Flask) -> None:
-    assert not check("staff").ok
+def test_a_role_that_nobody_has_is_named(context: Flask) -> None:
+    assert check("staff").is_fault  # nobody at all
 
     employ("desk")
+    with transaction():
+        world.employ("Mo Lane", "pharmacist manager", created_at=START, active=False)
+    alone = check("staff")
+    with transaction():
+        world.employ("Ada King", "desk pharmacist", created_at=START)
+    led_by_nobody = check("staff")
+    with transaction():
+        world.employ("Olu Ade", "pharmacist manager", created_at=START)
 
+    assert (alone.ok, alone.is_fault) == (False, False)
+    assert "nobody is a pharmacist: consultations stay unanswered; nobody is a manager" in alone.detail
+    assert "--role pharmacist --role manager" in alone.remedy
+    assert led_by_nobody.detail == "nobody is a manager: nobody can be let in on a page"
     assert check("staff").ok
 
 

@@ -194,7 +194,7 @@ def test_the_staffs_words_stay_out_too(
     page = manager.open(f"/staff/requests/{reference}")
     page.fill("Note", "The quokka called.").press("Save note", status=303)
     invited = manager.open("/staff/people/invite").fill("Email", "ada@quokka.example")
-    invited.set(name="Ada Quokka", role="desk").press("Send the link", status=303)
+    invited.set(name="Ada Quokka", roles="desk").press("Send the link", status=303)
     stranger = new_visitor()
     stranger.open("/staff/login").fill("Email", "ada@quokka.example").fill("Password", "my quokka").press(
         "Sign in", status=422

@@ -51,7 +51,7 @@ def test_their_work_is_back_in_the_queue(
     if door == "page: disable":
         manager.open(f"/staff/people/{ada.user_id}").press("Disable this account", status=303)
     elif door == "page: role":
-        manager.open(f"/staff/people/{ada.user_id}").fill("Desk").press("Change role", status=303)
+        manager.open(f"/staff/people/{ada.user_id}").fill("Desk").press("Change roles", status=303)
     else:
         answer = app.test_cli_runner().invoke(args=["staff", "disable", "ada.okafor@pharmacy.example"])
         assert answer.exit_code == 0, answer.output
@@ -68,12 +68,12 @@ def test_the_role_one_has_already_takes_nothing_away(
     ada, reference = at_work
 
     with app.app_context(), transaction():
-        accounts.change_role(accounts.get(ada.user_id), "pharmacist", by=None, at=now())
+        accounts.change_roles(accounts.get(ada.user_id), ("pharmacist",), by=None, at=now())
 
     assert stored(reference).owner_id == ada.user_id
 
 
-@pytest.mark.parametrize("leave", ["disable", "change_role"])
+@pytest.mark.parametrize("leave", ["disable", "change_roles"])
 def test_a_release_at_the_same_moment_undoes_no_leaving(
     leave: str,
     app: Flask,
@@ -99,12 +99,12 @@ def test_a_release_at_the_same_moment_undoes_no_leaving(
         if leave == "disable":
             accounts.disable(accounts.get(ada.user_id), by=None, at=now())
         else:
-            accounts.change_role(accounts.get(ada.user_id), "desk", by=None, at=now())
+            accounts.change_roles(accounts.get(ada.user_id), ("desk",), by=None, at=now())
     releasing.join()
 
     with app.app_context():
         user = accounts.get(ada.user_id)
-        assert not user.active if leave == "disable" else user.role == "desk"
+        assert not user.active if leave == "disable" else user.roles == {"desk"}
     assert (stored(reference).status, stored(reference).owner_id) == (Status.NEW, None)
 
 

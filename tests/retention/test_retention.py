@@ -107,7 +107,7 @@ def a_whole_person(app: Flask, clock: Clock, visitor: Visitor) -> str:
                 form_token="note-1",
             )
         )
-        invitations.invite(email=ADDRESS, role="desk", by=None, at=clock())
+        invitations.invite(email=ADDRESS, roles=("desk",), by=None, at=clock())
     people.sign_up(visitor, ADDRESS)
     people.make_subscriber(app, address=ADDRESS)
     send_an_edition(app, clock)

@@ -127,7 +127,7 @@ def link(app: Flask) -> Callable[..., str]:
 
     def make(email: str = "new.person@pharmacy.example", role: str = "desk", name: str = "") -> str:
         with app.app_context(), transaction():
-            return invitations.invite(email=email, role=role, name=name, by=None, at=now())
+            return invitations.invite(email=email, roles=role.split(), name=name, by=None, at=now())
 
     return make
 

@@ -79,7 +79,7 @@ def test_a_lost_token_keeps_the_name(link: Link, visitor: Visitor) -> None:
 def test_the_address_cannot_be_changed(link: Link, visitor: Visitor) -> None:
     page = visitor.open(f"/staff/invite/{link('grace@pharmacy.example')}")
 
-    page = page.set(email="evil@elsewhere.example", role="manager").fill("Your name", "Grace")
+    page = page.set(email="evil@elsewhere.example", roles="manager").fill("Your name", "Grace")
     page = page.fill("Password", PASSWORD).press("Set password", status=303)
 
     page = page.fill("Email", "evil@elsewhere.example").fill("Password", PASSWORD)

@@ -111,16 +111,16 @@ def test_a_newer_link_voids_the_one_before(link: Link, accept: Callable[..., int
 )
 def test_what_is_no_address_is_refused(app: Flask, email: str) -> None:
     with app.app_context(), pytest.raises(Refused) as refused, transaction():
-        invitations.invite(email=email, role="desk", by=None, at=now())
+        invitations.invite(email=email, roles=("desk",), by=None, at=now())
 
     assert refused.value.field == "email"
 
 
 def test_a_role_that_is_none_is_refused(app: Flask) -> None:
     with app.app_context(), pytest.raises(Refused) as refused, transaction():
-        invitations.invite(email="a@b.example", role="root", by=None, at=now())
+        invitations.invite(email="a@b.example", roles=("root",), by=None, at=now())
 
-    assert refused.value.field == "role"
+    assert refused.value.field == "roles"
 
 
 def test_a_manager_cannot_invite_who_is_there_but_the_command_line_renews(
@@ -128,15 +128,15 @@ def test_a_manager_cannot_invite_who_is_there_but_the_command_line_renews(
 ) -> None:
     manager, person = make_person("manager"), make_person("pharmacist")
     with app.app_context(), pytest.raises(Refused), transaction():
-        invitations.invite(email=person.email, role="desk", by=accounts.get(manager.id), at=now())
+        invitations.invite(email=person.email, roles=("desk",), by=accounts.get(manager.id), at=now())
 
     with app.app_context(), transaction():
-        token = invitations.invite(email=person.email, role="desk", by=None, at=now())
+        token = invitations.invite(email=person.email, roles=("desk",), by=None, at=now())
 
     assert user(person.id).password is None
     assert user(person.id).totp_secret is None
     assert accept(token, name="New Name") == person.id
-    assert (user(person.id).role, user(person.id).name) == ("pharmacist", "New Name")
+    assert (user(person.id).roles, user(person.id).name) == ({"pharmacist"}, "New Name")
 
 
 def test_there_is_no_first_manager_once_there_is_anybody(
@@ -168,7 +168,7 @@ def test_notices_go_to_the_active(app: Flask, make_person: MakePerson, change: C
         assert [person.name for person in accounts.people()] == ["Grace", "Ada"]
 
 
-@pytest.mark.parametrize("act", ["disable", "change_role"])
+@pytest.mark.parametrize("act", ["disable", "change_roles"])
 def test_the_last_manager_stays(
     act: str, app: Flask, make_person: MakePerson, user: Callable[[int], User]
 ) -> None:
@@ -179,11 +179,28 @@ def test_the_last_manager_stays(
         if act == "disable":
             accounts.disable(whom, by=by, at=now())
         else:
-            accounts.change_role(whom, "desk", by=by, at=now())
+            accounts.change_roles(whom, ("desk", "pharmacist"), by=by, at=now())
 
     assert refused.value.message == accounts.LAST_MANAGER
     assert user(manager.id).active
-    assert user(manager.id).role == "manager"
+    assert user(manager.id).roles == {"manager"}
+
+
+def test_a_manager_with_more_roles_is_a_manager(
+    app: Flask, make_person: MakePerson, user: Callable[[int], User]
+) -> None:
+    """The last may get roles besides; beside another, one with several may lose this one."""
+    last, by = make_person("manager"), make_person("desk")
+    with app.app_context(), transaction():
+        accounts.change_roles(accounts.get(last.id), ("manager", "desk"), by=accounts.get(by.id), at=now())
+    both = make_person("pharmacist manager")
+
+    with app.app_context(), transaction():
+        accounts.change_roles(accounts.get(last.id), ("desk",), by=accounts.get(both.id), at=now())
+    with app.app_context(), pytest.raises(Refused, match="last manager"), transaction():
+        accounts.change_roles(accounts.get(both.id), ("pharmacist",), by=accounts.get(last.id), at=now())
+
+    assert (user(last.id).roles, user(both.id).roles) == ({"desk"}, {"pharmacist", "manager"})
 
 
 def test_two_managers_who_disable_each_other_leave_one(app: Flask, make_person: MakePerson) -> None:
@@ -217,7 +234,7 @@ def test_nobody_acts_on_their_own_account(app: Flask, make_person: MakePerson) -
         for act in (
             accounts.disable,
             invitations.renew,
-            lambda user, **by: accounts.change_role(user, "desk", **by),
+            lambda user, **by: accounts.change_roles(user, ("desk",), **by),
         ):
             with pytest.raises(Refused) as refused, transaction():
                 user = accounts.get(me.id)

@@ -80,8 +80,8 @@ def test_the_first_manager_types_an_address(app: Flask, visitor: Visitor) -> Non
     )
     assert page.title == "Sign in"
     with app.app_context():
-        assert [(user.email, user.role) for user in accounts.people()] == [
-            ("ada@pharmacy.example", "manager")
+        assert [(user.email, user.roles) for user in accounts.people()] == [
+            ("ada@pharmacy.example", {"manager"})
         ]
 
 

@@ -113,8 +113,8 @@ def test_a_link_in_the_trail_says_for_whom_it_was(app: Flask, signed_in: SignedI
     grace = signed_in("manager", "Grace Hall")
     with app.app_context(), transaction():
         by = accounts.get(grace.user_id)
-        invitations.invite(email="tom@pharmacy.example", name="Tom Oneill", role="desk", by=by, at=now())
-        invitations.invite(email="una@pharmacy.example", role="manager", by=by, at=now())
+        invitations.invite(email="tom@pharmacy.example", name="Tom Oneill", roles=("desk",), by=by, at=now())
+        invitations.invite(email="una@pharmacy.example", roles=("manager",), by=by, at=now())
 
     assert told(grace.open("/staff/audit")) == [
         ["Grace Hall", "One-use link made", "una@pharmacy.example", "Manager"],

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from portal import audit, keeping, web
 from portal.audit import AuditEntry
-from portal.db import db
+from portal.db import db, transaction
 from portal.intake.models import Status
 from portal.people import accounts, invitations
 from portal.people.models import StaffSession, User
@@ -21,7 +23,7 @@ from tests.staff.conftest import Colleague
 SignedIn = Callable[..., Any]
 PASSWORD = "seven quiet herons wade at dawn"
 
-POSTS = ("role", "disable", "enable", "link", "end-sessions")
+POSTS = ("roles", "disable", "enable", "link", "end-sessions")
 
 
 @pytest.fixture
@@ -65,7 +67,7 @@ def test_only_managers_look_after_people(signed_in: SignedIn) -> None:
             bodies.add(re.sub(r'value="[^"]+"', "", answer.text))
         assert len(bodies) == 1
         for act in POSTS:
-            answer = visitor.post(f"/staff/people/1/{act}", data={"csrf_token": token, "role": "manager"})
+            answer = visitor.post(f"/staff/people/1/{act}", data={"csrf_token": token, "roles": "manager"})
             assert answer.status_code == 403, act
 
 
@@ -99,7 +101,7 @@ def test_an_invitation_goes_out_by_mail_and_makes_an_account(
     page.fill("Password", PASSWORD).press("Set password", status=303)
     with app.app_context():
         made = accounts.get_by_email("tom@pharmacy.example")
-        assert (made.name, made.role) == ("Tom Oneill", "pharmacist")
+        assert (made.name, made.roles) == ("Tom Oneill", {"pharmacist"})
 
 
 def test_an_invitation_says_what_is_missing_and_what_is_taken(
@@ -109,7 +111,7 @@ def test_an_invitation_says_what_is_missing_and_what_is_taken(
     signed_in("desk", "Ada Okafor")
 
     page = manager.open("/staff/people/invite").press("Send the link", status=422)
-    assert page.errors == {"email": "Enter their email address", "role-0": "Select a role"}
+    assert page.errors == {"email": "Enter their email address", "roles-0": accounts.SELECT_ROLES}
     page = page.fill("Email", "ada.okafor@pharmacy.example").fill("Desk").press("Send the link", status=422)
 
     assert page.errors == {"email": invitations.ADDRESS_TAKEN}
@@ -121,12 +123,80 @@ def test_a_new_role_ends_sessions_and_is_in_the_trail(
 ) -> None:
     manager, ada = signed_in("manager"), signed_in("desk", "Ada Okafor")
 
-    page = manager.open(f"/staff/people/{ada.user_id}").fill("Pharmacist").press("Change role", status=303)
+    page = manager.open(f"/staff/people/{ada.user_id}").fill("Pharmacist").press("Change roles", status=303)
 
-    page.sees("The role is changed", "Role Pharmacist")
-    assert user(ada.user_id).role == "pharmacist"
+    page.sees("The roles are changed", "Roles Pharmacist")
+    assert user(ada.user_id).roles == {"pharmacist"}
     assert ada.get("/staff/requests").status_code == 302
     assert acts(app, ada.user_id) == ["staff.role_changed"]
+
+
+def test_somebody_has_several_roles_and_the_rights_of_each(
+    app: Flask, signed_in: SignedIn, ask: Callable[..., str], stored: Callable[[str], Any]
+) -> None:
+    """A pharmacist becomes a manager too: nothing goes back; then no pharmacist any more: their consultation does."""
+    manager, ada, reference = signed_in("manager"), signed_in("pharmacist", "Ada Okafor"), ask()
+    ada.open(f"/staff/requests/{reference}").press("Claim", status=303)
+
+    page = manager.open(f"/staff/people/{ada.user_id}")
+    checked = [box["value"] for box in page.soup.select("input[name=roles][checked]")]
+    page = page.fill("Pharmacist").fill("Manager").press("Change roles", status=303)
+
+    assert checked == ["pharmacist"]
+    page.sees("Roles Pharmacist, Manager")
+    assert stored(reference).owner_id == ada.user_id
+    page = page.fill("Manager").fill("Desk").press("Change roles", status=303)
+    page.sees("Roles Desk, Manager")
+    assert (stored(reference).status, stored(reference).owner_id) == (Status.NEW, None)
+    manager.open("/staff/people").sees("Desk, Manager")
+    manager.open("/staff/audit?act=staff.role_changed").sees(
+        "Pharmacist to Pharmacist, Manager", "Pharmacist, Manager to Desk, Manager"
+    )
+    none = page.set(roles=[]).press("Change roles", status=422)
+    assert none.errors == {"roles-0": accounts.SELECT_ROLES}
+    strange = page.set(roles=["desk", "owner"]).press("Change roles", status=422)
+    assert "roles-0" in strange.errors
+    with app.app_context():
+        assert accounts.get(ada.user_id).roles == {"desk", "manager"}
+
+
+def test_an_invitation_holds_several_roles_and_keeps_them_when_sent_again(
+    app: Flask, signed_in: SignedIn, outbox: Callable[[], list[Any]], visitor: Visitor
+) -> None:
+    manager = signed_in("manager", "Grace Hall")
+    page = manager.open("/staff/people/invite").fill("Email", "tom@pharmacy.example")
+    page = page.fill("Pharmacist").fill("Manager").press("Send the link", status=303)
+
+    page.sees("Pharmacist, Manager").press("Send again to tom@pharmacy.example", status=303)
+
+    page = visitor.open(links(outbox)[-1]).fill("Your name", "Tom Oneill")
+    page.fill("Password", PASSWORD).press("Set password", status=303)
+    with app.app_context():
+        made = accounts.get_by_email("tom@pharmacy.example")
+        assert made.roles == {"pharmacist", "manager"}
+        entries = select(AuditEntry.detail).where(AuditEntry.action == "staff.joined")
+        assert db.session.scalars(entries).all() == ["pharmacist, manager"]
+        assert keeping.export("tom@pharmacy.example")["user"][0]["roles"] == made.roles
+        assert keeping.as_text(made.roles) == "manager, pharmacist"
+
+
+def test_the_last_sign_in_is_shown(app: Flask, signed_in: SignedIn, clock: Any) -> None:
+    manager, ada = signed_in("manager", "Grace Hall"), signed_in("desk", "Ada Okafor")
+    manager.open(f"/staff/people/{ada.user_id}").sees("Last sign-in Never")
+    ada.open("/staff/account").sees("Last sign-in before this one None")
+    moments = [clock.at - timedelta(days=day) for day in (9, 8)]
+    for moment in moments:
+        with app.app_context(), transaction():
+            user = accounts.get(ada.user_id)
+            audit.record(user, "staff.signed_in", user.subject, at=moment)
+
+    with app.test_request_context():
+        before, last = (web.when(moment).striptags() for moment in moments)
+
+    assert before != last
+    manager.open(f"/staff/people/{ada.user_id}").sees(f"Last sign-in {last}")
+    manager.open("/staff/people").sees(last).lacks(before)
+    ada.open("/staff/account").sees(f"Last sign-in before this one {before}")
 
 
 def test_a_disabled_person_is_out_and_their_work_is_back_in_the_queue(
@@ -197,7 +267,7 @@ def test_without_the_token_nothing_is_done(signed_in: SignedIn, user: Callable[[
     manager, ada = signed_in("manager"), signed_in("desk")
 
     for act in POSTS:
-        answer = manager.post(f"/staff/people/{ada.user_id}/{act}", data={"role": "manager"})
+        answer = manager.post(f"/staff/people/{ada.user_id}/{act}", data={"roles": "manager"})
         assert answer.status_code == 400, act
     assert (
         manager.post("/staff/people/invite", data={"email": "kept@pharmacy.example"}).text.count("kept@pharm")
@@ -205,7 +275,7 @@ def test_without_the_token_nothing_is_done(signed_in: SignedIn, user: Callable[[
     )
 
     found = user(ada.user_id)
-    assert (found.role, found.active, found.password) == ("desk", True, "no password at all")
+    assert (found.roles, found.active, found.password) == ({"desk"}, True, "no password at all")
 
 
 def test_ones_own_sessions_are_listed_and_ended_one_by_one(
@@ -249,7 +319,6 @@ def test_the_front_door_of_the_staff_is_the_queue(signed_in: SignedIn) -> None:
 def second_session(app: Flask, colleague: Any, visitor: Visitor) -> Visitor:
     """The same person in another browser."""
     from portal import tokens
-    from portal.db import transaction
 
     with app.app_context(), transaction():
         row = db.session.scalars(select(StaffSession).where(StaffSession.user_id == colleague.user_id)).one()
@@ -319,7 +388,7 @@ def test_a_link_that_is_sent_again_replaces_the_one_before(
     visitor.open(second)
     with app.app_context():
         [link] = invitations.pending()
-        assert (link.email, link.name, link.role) == ("tom@pharmacy.example", "Tom Oneill", "pharmacist")
+        assert (link.email, link.name, link.roles) == ("tom@pharmacy.example", "Tom Oneill", {"pharmacist"})
 
 
 def test_a_cancelled_link_opens_nothing_and_is_in_the_trail(

@@ -18,6 +18,7 @@ from wtforms.validators import DataRequired
 from portal import web
 from portal.app import create_app
 from portal.forms import BaseForm
+from portal.people.rights import Right
 from portal.signin.gate import guarded, keeps_text
 from portal.uploads import takes_upload
 from tests.conftest import _dispose
@@ -58,7 +59,7 @@ def take(form: BaseForm) -> ResponseReturnValue:
 
 
 def blueprints() -> tuple[Blueprint, Blueprint]:
-    public, staff = Blueprint("takes", __name__), guarded("takes")
+    public, staff = Blueprint("takes", __name__), guarded("takes", Right.WORK)
 
     @public.route(PUBLIC, methods=["GET", "POST"])
     @takes_upload("text/csv", most=MOST)
