@@ -390,6 +390,27 @@ def test_the_plain_text_says_what_the_html_says() -> None:
     assert "&lt;b&gt;raw" in rendering.html(source)
 
 
+@pytest.mark.parametrize("language", Language)
+def test_no_line_of_the_text_is_longer_than_72_but_a_link(
+    app: Flask, edition: Callable[..., Edition], clock: Clock, language: Language
+) -> None:
+    make_subscriber(app, language=language)
+    longest = ("a day-to-day matter of ours " * 6)[:150]
+    heads = {f"{name}_{word}": longest for name in ("subject", "preview") for word in Language}
+    edition(**heads, paid="yes", paid_by="A company with a name that is quite long enough for one line")
+    clock.tick(minutes=10)
+    step()
+    sink = Sink()
+    send(sink)
+
+    part = message_from_bytes(sink.sent[0], policy=policy.default).get_body(("plain",))
+    assert part is not None
+    lines = part.get_content().splitlines()
+    assert [line for line in lines if len(line) > 72 and not line.startswith("http")] == []
+    assert " ".join(longest.split()) in " ".join(" ".join(lines).split())
+    assert len([line for line in lines if line.startswith("http")]) == 3, "each whole"
+
+
 def test_what_is_held_though_the_pause_is_over_goes_and_what_was_given_up_may_go_again(
     app: Flask, edition: Callable[..., Edition], clock: Clock
 ) -> None:
