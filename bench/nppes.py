@@ -2,14 +2,20 @@
 
 About 3.5 % of the rows are withdrawn numbers, 20 % organisations, the rest persons; a fifth are several kinds of
 provider, and numbers come in no order. A row has about 1,200 bytes, zipped about 110, as the real file has.
+
+`python -m bench.nppes ROWS FILE` writes one. The people of the demo come first, so that what `flask seed` makes meets
+each verdict.
 """
 
 from __future__ import annotations
 
 import random
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+
+from portal.npi.facts import FACTS
 
 PLACES = ("Mailing", "Practice Location")
 PLACE = (
@@ -80,7 +86,7 @@ def npi(row: int) -> str:
 
 
 def write(path: Path, rows: int, *, only_organisations: bool = False) -> Path:
-    """A zip as CMS publishes it, the same for the same number of rows."""
+    """A zip as CMS publishes it, the same for the same number of rows, which the people of the demo are not among."""
     chance = random.Random(1)
     with (
         zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
@@ -92,8 +98,9 @@ def write(path: Path, rows: int, *, only_organisations: bool = False) -> Path:
 
 
 def _blocks(rows: int, chance: random.Random, only_organisations: bool) -> Iterator[str]:
-    block = [_line(list(COLUMNS))]
-    for row in range(rows):
+    people = {} if only_organisations else _people()
+    block = [_line(list(COLUMNS)), *map(_line, people.values())]
+    for row in filter(lambda row: npi(row) not in people, range(rows)):
         cells = [""] * len(COLUMNS)
         cells[0] = npi(row)
         share = 0.1 if only_organisations else chance.random()
@@ -106,6 +113,13 @@ def _blocks(rows: int, chance: random.Random, only_organisations: bool) -> Itera
             yield "".join(block)
             block.clear()
     yield "".join(block)
+
+
+def _people() -> dict[str, list[str]]:
+    from portal import demo  # which loads the database's models: not for whoever wants numbers only
+
+    facts = {demo.npi(who): dict(zip(FACTS[1:], said, strict=False)) for who, said in demo.REGISTERED.items()}
+    return {number: [number, *(said.get(name, "") for name in COLUMNS[1:])] for number, said in facts.items()}
 
 
 def _line(cells: list[str]) -> str:
@@ -164,3 +178,7 @@ def _provider(cells: list[str], chance: random.Random, *, is_organisation: bool)
         put(f"Other Provider Identifier_{n}", str(chance.randint(1_000_000, 999_999_999)))
         put(f"Other Provider Identifier Type Code_{n}", "05")
     put("Certification Date", _day(chance) if chance.random() < 0.5 else "")
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[2]), int(sys.argv[1].replace("_", "")))

@@ -7,7 +7,7 @@
 #           the element, or after reset_dimensions(), all four are there, as in the usual mode.
 #           Output seen: usual: 4 rows / read-only: 1 / read-only, no dimension: 4 / read-only, reset_dimensions(): 4
 # Matters:  the list of withdrawn NPIs is a workbook of 355,000 rows: cut short, withdrawn numbers would pass for valid ones.
-#           `portal/npi/nppes.py` calls reset_dimensions() before it reads.
+#           `portal/npi/workbook.py` reads the sheet without openpyxl, and no dimension.
 # Source:   this run; ECMA-376 part 1, 18.3.1.35 (dimension); openpyxl's page on its optimised modes names reset_dimensions().
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT; cd "$work"

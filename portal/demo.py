@@ -5,6 +5,7 @@ The NPI numbers get the right check digit and belong to nobody we know.
 
 from __future__ import annotations
 
+from portal.npi import number
 from portal.people.rights import Role
 
 STAFF = (
@@ -50,6 +51,13 @@ REGISTERED: dict[tuple[str, ...], list[str]] = {
     DIEGO: _person("CASTELLAN", "MARIO", "M.D.", "207Q00000X", "9255550151"),
     HANA: _person("KIM", "HANA", "RN", "163W00000X", "9255550152"),
 }
+
+
+def npi(who: tuple[str, ...]) -> str:
+    """Somebody's number, with its check digit."""
+    return next(who[-1] + last for last in "0123456789" if number.is_valid(who[-1] + last))
+
+
 UNCHECKED = TOM  # whose earlier requests came before there was a registry
 
 START = (["dosing"], "What starting dose do you usually see, and how fast do prescribers step it up?")

@@ -28,7 +28,7 @@ from portal.newsletter import consent, subscriptions
 from portal.newsletter import service as newsletter
 from portal.newsletter.models import Means, Signup, Source
 from portal.newsletter.models import State as SubscriberState
-from portal.npi import importing, number
+from portal.npi import importing
 from portal.npi import index as registry
 from portal.npi.facts import line
 from portal.npi.verdicts import NOBODY_ASKED
@@ -182,7 +182,7 @@ def _check(at: datetime) -> None:
     folder = settings().INSTANCE_DIR
     if not (folder / registry.NAME).exists():
         name, day = demo.REGISTRY_NAME, at.date() - timedelta(days=10)
-        lines = (line([_npi(who), *facts]) for who, facts in demo.REGISTERED.items())
+        lines = (line([demo.npi(who), *facts]) for who, facts in demo.REGISTERED.items())
         source = registry.Source(name, name, "full", day, len(demo.REGISTERED), 0, at.isoformat())
         importing.make(folder, lines, source)
     before = (Request.name == demo.UNCHECKED[0], Request.status.not_in(OPEN))
@@ -264,11 +264,7 @@ def _send(kind: Kind, name: str, at: datetime, who: tuple[str, ...], answers: di
 
 def _identity(who: tuple[str, ...]) -> dict[str, str]:
     given = dict(zip(("name", "credential", "practice", "state", "email"), who[:-1], strict=True))
-    return {**given, "npi": _npi(who)}
-
-
-def _npi(who: tuple[str, ...]) -> str:
-    return next(who[-1] + last for last in "0123456789" if number.is_valid(who[-1] + last))
+    return {**given, "npi": demo.npi(who)}
 
 
 def _subscribers(at: datetime) -> int:

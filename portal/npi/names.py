@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -36,137 +37,135 @@ class Registered:
 
 _LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i", "ð": "d", "þ": "th"})
 _APOSTROPHES = re.compile("['\u2018\u2019\u02bc`\u00b4]")
+_SAINT = re.compile(r"\bst\b")
 _NOT_LETTERS = re.compile(r"[\W\d_]+")
-_DOTTED = re.compile(r"\b(?:[A-Za-z]{1,3}\.){2,}[A-Za-z]?")  # M.D., Ph.D., but also J.R.
-_TITLES = frozenset({"dr", "dra", "doctor", "doctora", "prof", "professor", "mr", "mrs", "ms"})
-_SUFFIXES = frozenset({"jr", "sr", "junior", "senior", "ii", "iii", "iv", "2nd", "3rd"})
-_PARTICLES = frozenset(
-    [
-        "de",
-        "del",
-        "la",
-        "las",
-        "los",
-        "da",
-        "das",
-        "do",
-        "dos",
-        "di",
-        "van",
-        "von",
-        "der",
-        "den",
-        "y",
-        "e",
-        "al",
-        "el",
-        "bin",
-        "ibn",
-        "san",
-    ]
+_DOTTED = re.compile(r"\b(?:[A-Za-z]{1,4}\.){2,}[A-Za-z]?")  # M.D., Ph.D., but also J.R.
+_CERTIFIED = re.compile(r"(?<=[A-Za-z])-(?=B?C\b)", re.IGNORECASE)  # PA-C, FNP-BC
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa"})
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_TITLES = _words("dr dra doctor doctora prof professor mr mrs ms")
+_SUFFIXES = _words("jr sr junior senior ii iii iv rd")  # 3rd
+_PARTICLES = _words("de del la las los da das do dos di van von der den y e al el bin ibn san saint")
+# Taken off a name's end without a comma.
+_DEGREES = _words(
+    "md mbbs od dds dmd dpm np pa pac dnp fnp fnpc fnpbc agnp agnpc agnpbc pmhnp pmhnpbc whnp aprn arnp crnp cns cnm "
+    "crna nd nmd rn pharmd phd mph mba msn facp faafp"
 )
-# Taken off a name's end without a comma. Not DO and MA: those are family names.
-_DEGREES = frozenset(
-    [
-        "md",
-        "np",
-        "pa",
-        "pac",
-        "dnp",
-        "phd",
-        "fnp",
-        "aprn",
-        "arnp",
-        "crnp",
-        "cns",
-        "cnm",
-        "dds",
-        "dmd",
-        "dpm",
-        "nd",
-        "rn",
-        "mph",
-        "msn",
-        "pharmd",
-        "facp",
-        "faafp",
-        "od",
-    ]
-)
-_AFTER_A_COMMA = (
-    _DEGREES
-    | _SUFFIXES
-    | frozenset(["do", "ma", "ms", "c", "bc", "mbbs", "crna", "dc", "lac", "fnpc", "fnpbc"])
-)
+_PERHAPS_DEGREES = _words("do ma dc ms")  # which are family names too
+_AFTER_A_COMMA = _DEGREES | _PERHAPS_DEGREES | _SUFFIXES | _words("c bc lac")
 
 _SHORT_FORMS = [
     set(line.split())
     for line in """
 abigail abby
+albert al bert beto
+alberto beto
 alejandro alex
 alexander alex sandy
 alexandra alex sandra
+amanda mandy
 andrew andy drew
+angela angie
 anthony tony antonio
+antonio tony
 barbara barb
 benjamin ben
-catherine katherine kathryn kate kathy katie cathy
+beverly bev
+bradley brad
+catherine katherine katharine kathryn kate kathy katie cathy
 charles charlie chuck carlos
 christina christine chris tina
 christopher chris
+cynthia cindy
 daniel dan danny
+david dave
 deborah debra deb debbie
 donald don
 dorothy dot
+douglas doug
+eduardo eddie lalo
 edward ed eddie ted
+edwin ed
 elizabeth liz beth betty eliza lisa
+enrique quique henry
 eugene gene
 francisco paco frank
 frederick fred
+gabriel gabe
+geoffrey jeff geoff
 gerald jerry
 gregory greg
 guadalupe lupe
+guillermo memo
 henry hank harry
 ignacio nacho
 jacob jake
+jacqueline jackie
 james jim jimmy
+janet jan
+jeffrey jeff
 jennifer jen jenny
 jesus chuy
+joan joanie
 john jack johnny
 jonathan jon
 jose pepe
 joseph joe joey
 joshua josh
 judith judy
+kathleen kathy katie kate
 kenneth ken
 kimberly kim
 lawrence larry
 leonard len
-margaret maggie meg peggy
+leonardo leo
+louis lou
+manuel manny
+margaret maggie meg marge peggy
+maria ma
 matthew matt
+maxwell max
 michael mike
+mohammed muhammad mohammad mohamed
+nathan nate
+nathaniel nate
 nicholas nick
+oliver ollie
 pamela pam
-patricia pat patty
+patricia pat patty trish
 patrick pat
 peter pete
 philip phil
-rebecca becky
+phillip phil
+raymond ray
+rebecca becky becca
 richard rick dick rich
 robert bob rob bobby
+roberto beto
 ronald ron
 samantha sam
 samuel sam
+sandra sandy
 stephen steven steve
 susan sue susie
+susana susie
 suzanne sue
+teresa tere
 theodore ted
 theresa teresa terry
 thomas tom tommy
 timothy tim
-victoria vicky
+valerie val
+victoria vicky vicki
 vincent vince
+walter walt
 william bill will billy
+zachary zach zack
 """.strip().splitlines()
 ]
 
@@ -174,12 +173,18 @@ william bill will billy
 def plain(text: str) -> str:
     """Lower case, without accents and apostrophes; what is no letter becomes one blank."""
     bare = _APOSTROPHES.sub("", unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS)))
-    return _NOT_LETTERS.sub(" ", "".join(char for char in bare if not unicodedata.combining(char))).strip()
+    letters = _NOT_LETTERS.sub(" ", "".join(char for char in bare if not unicodedata.combining(char)))
+    return _SAINT.sub("saint", letters.strip())
 
 
 def likeness(typed: str, known: Registered) -> Likeness:
     """The nearest reading of the typed name, in any split into given and family names and in either order."""
-    words = _typed(typed)
+    return min(
+        (_read(words, known) for words in _readings(typed)), key=ORDER.index, default=Likeness.DIFFERENT
+    )
+
+
+def _read(words: list[str], known: Registered) -> Likeness:
     whole = "".join(words)
     first, last = "".join(plain(known.first).split()), "".join(_family(known.last))
     if whole and whole == first + last:
@@ -193,14 +198,32 @@ def likeness(typed: str, known: Registered) -> Likeness:
     return found
 
 
-def _typed(text: str) -> list[str]:
+def _readings(text: str) -> Iterator[list[str]]:
     """The words of a name, given names first, without titles, degrees and what only tells father from son."""
-    text = _DOTTED.sub(lambda found: found[0].replace(".", ""), text)
-    parts = [part for part in (plain(part).split() for part in text.split(",")) if part]
-    extra = [part for part in parts[1:] if not set(part) <= _AFTER_A_COMMA]
-    words = [*extra[0], *parts[0]] if extra else parts[0] if parts else []
+    text = _CERTIFIED.sub("", _DOTTED.sub(_undotted, text))
+    for spelled in dict.fromkeys((text, text.casefold().translate(_UMLAUTS))):
+        parts = [part for part in (plain(part).split() for part in spelled.split(",")) if part]
+        extra = [part for part in parts[1:] if not set(part) <= _AFTER_A_COMMA]
+        if extra:
+            yield _bare([*extra[0], *parts[0]])
+        if parts and (
+            not extra or len(parts[0]) > 1
+        ):  # what is behind the comma may be a degree that is not known
+            yield (words := _bare(parts[0]))
+            if len(words) > 2 and words[-1] in _PERHAPS_DEGREES:
+                yield words[:-1]
+
+
+def _undotted(found: re.Match[str]) -> str:
+    bare = found[0].replace(".", "")
+    return bare if bare.casefold() in _AFTER_A_COMMA else found[0]
+
+
+def _bare(words: list[str]) -> list[str]:
     while len(words) > 1 and words[0] in _TITLES:
         words = words[1:]
+    if len(words) > 3 and words[-2:] == ["m", "d"]:
+        words = words[:-2]
     while len(words) > 2 and words[-1] in _DEGREES | _SUFFIXES:
         words = words[:-1]
     return words
@@ -239,6 +262,8 @@ def _given_like(typed: list[str], first: list[str], middle: list[str]) -> Likene
     joined, name = "".join(typed), "".join(first)
     if joined in (name, name + "".join(middle)):
         return Likeness.SAME
+    if middle and joined == first[0][0] + middle[0][0]:
+        return Likeness.INITIAL
     head = typed[0]
     rest, behind = typed[1:], [*first[1:], *middle]
     # Another middle name is another person, a missing one is not; one letter stands for a name.

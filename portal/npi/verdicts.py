@@ -140,37 +140,58 @@ NOBODY_ASKED = Answer(None, None)
 CLOSE = {
     Likeness.FORMER: "the registry has it as another or former name",
     Likeness.INITIAL: "one of the two gives an initial only",
-    Likeness.SHORT_FORM: "one of the two is a short form",
-    Likeness.MIDDLE: "the registry has that given name in the middle",
+    Likeness.SHORT_FORM: "one of the two is a short form or another spelling",
+    Likeness.MIDDLE: "the registry has that given name as a middle name",
     Likeness.DOUBLE: "one of the two gives more family names",
     Likeness.SWAPPED: "given and family name stand the other way round",
 }
 
-# Credentials that say the same for this purpose; what stands in no line stands for itself.
-_ALIKE = {
-    word: group
-    for group, words in {
-        "md": "md mbbs mbchb",
-        "np": "np fnp fnpc fnpbc anp anpbc agnp agnpc agpcnp acnp "
-        "pmhnp pmhnpbc whnp whnpbc pnp cpnp arnp aprn aprnbc crnp cnp dnp cfnp gnp",
-        "pa": "pa pac dmsc",
-        "dentist": "dds dmd",
-        "cnm": "cnm midwife",
-        "pharmacist": "pharmd rph",
-        "nd": "nd nmd",
+# Credentials that are written out, the longer first.
+_WRITTEN_OUT = [
+    (re.compile(rf"\b(?:{words})\b"), short)
+    for words, short in {
+        "physician(?:'?s)? (?:assistant|associate)": "pa",
+        "nurse practitioner": "np",
+        "nurse[ -]midwife|midwife": "cnm",
+        "nurse ana?esthetist": "crna",
+        "clinical nurse specialist": "cns",
+        "medical doctor|doctor of medicine": "md",
+        r"(?:doctor of )?osteopath\w*(?: medicine)?": "do",
+        "physician": "md do",
+        "dentist": "dds",
+        "podiatrist": "dpm",
+        "pharmacist|pharm d": "pharmd",
+        r"naturopath\w*": "nd",
     }.items()
-    for word in words.split()
+]
+# Those that say the same for this purpose; what is none of these stands for itself.
+_ALIKE = {
+    "md": "md|mbbs|mbchb",
+    "np": "[a-z]*np(?:c|bc)?|aprn(?:c|bc)?|apn",
+    "pa": "r?pac?|dmsc",
+    "cns": "[a-z]*cns(?:bc)?",
+    "dentist": "dds|dmd",
+    "pharmacist": "pharmd|rph",
+    "nd": "nd|nmd",
 }
-_BETWEEN = re.compile(r"[,;/&\s]+")
+_BETWEEN = re.compile(r"[,;/&\s-]+")
+_CERTIFIED = frozenset(["c", "bc", "pc", "ac"])  # behind FNP-, PA-
 
 
 def credentials(text: str) -> set[str]:
     """The groups of the credentials in a free text: "M.D., Ph.D." is {"md", "phd"}."""
-    words = [re.sub(r"[^a-z]", "", word) for word in _BETWEEN.split(text.casefold())]
+    said = text.casefold().replace(".", "")
+    for words, short in _WRITTEN_OUT:
+        said = words.sub(short, said)
+    found = [re.sub(r"[^a-z]", "", word) for word in _BETWEEN.split(said)]
     # "M D" and "P A - C": single letters are one credential.
-    if words and all(len(word) <= 1 for word in words):
-        words = ["".join(words)]
-    return {_ALIKE.get(word, word) for word in words if word}
+    if all(len(word) <= 1 for word in found):
+        found = ["".join(found)]
+    return {_group(word) for word in found if word and word not in _CERTIFIED}
+
+
+def _group(word: str) -> str:
+    return next((group for group, words in _ALIKE.items() if re.fullmatch(words, word)), word)
 
 
 def profession(code: str) -> str:

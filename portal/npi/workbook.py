@@ -12,7 +12,7 @@ from xml.parsers import expat
 
 from portal.errors import Refused
 
-UNZIPPED_MOST = 200 << 20  # the real list has some 60 MB
+UNZIPPED_MOST = 200 << 20  # 355,330 numbers have 43 MB
 PIECE = 1 << 16
 INSIDE = "xl/"
 STRINGS = f"{INSIDE}sharedStrings.xml"

@@ -77,12 +77,28 @@ def test_every_verdict_has_its_sentence_and_names_the_number_that_replaced_it() 
 @pytest.mark.parametrize(
     ("one", "other"),
     [("M.D.", "md"), ("M D", "MD"), ("MD, PhD", "M.D."), ("FNP-BC", "NP"), ("APRN", "DNP, FNP-C"), ("PA-C", "P.A."),
-     ("DDS", "DMD"), ("MBBS", "MD"), ("P A - C", "PA")],
+     ("DDS", "DMD"), ("MBBS", "MD"), ("P A - C", "PA"), ("MD-PHD", "MD"), ("MEDICAL DOCTOR", "M.D."),
+     ("Doctor of Medicine", "MD"), ("PHYSICIAN", "DO"), ("PHYSICIAN", "MD"), ("OSTEOPATHIC PHYSICIAN", "D.O."),
+     ("NURSE PRACTITIONER", "FNP"), ("APRN-CNP", "NP"), ("NP-C", "NP"), ("APN", "NP"), ("AGACNP-BC", "NP"),
+     ("CPNP-PC", "NP"), ("F.N.P.-B.C.", "NP"), ("ACNS-BC", "CNS"), ("Physician Assistant", "RPA-C"),
+     ("PHYSICIAN ASSOCIATE", "PA-C"), ("Nurse-Midwife", "C.N.M."), ("PHARM D", "PharmD"), ("R.PH.", "PHARM.D."),
+     ("Naturopathic Doctor", "NMD"), ("NURSE ANESTHETIST", "CRNA")],
 )  # fmt: skip
 def test_credentials_that_say_the_same(one: str, other: str) -> None:
     assert credentials(one) & credentials(other)
 
 
-@pytest.mark.parametrize(("one", "other"), [("MD", "DO"), ("NP", "PA"), ("RN", "NP"), ("", "MD")])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("MD", "DO"),
+        ("NP", "PA"),
+        ("RN", "NP"),
+        ("", "MD"),
+        ("PHYSICIAN ASSISTANT", "MD"),
+        ("FNP-C", "PA-C"),
+        ("C", "PA-C"),
+    ],
+)
 def test_credentials_that_do_not(one: str, other: str) -> None:
     assert not credentials(one) & credentials(other)
