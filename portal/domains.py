@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from functools import lru_cache
 
 # Where most of our readers have their mail; the last ones are here so that they are not taken for a slip.
@@ -32,7 +31,17 @@ USUAL = (
     *("mail.com", "email.com", "ymail.com", "me.com", "mac.com", "gmx.com", "gmx.net", "gmx.us", "proton.me"),
     *("live.com.mx", "googlemail.com", "rocketmail.com", "pm.me", "fastmail.com", "hey.com", "zoho.com"),
 )
-_NEAR_COM = re.compile(r"\.(con|cmo|ocm|vom|xom|comm|coom|cim|clm)$")  # no such ending is in the root zone
+# No such ending is in the root zone.
+_SLIPS = {
+    **dict.fromkeys(("con", "cmo", "ocm", "vom", "xom", "comm", "coom", "cim", "clm"), "com"),
+    "ogr": "org",
+    "orgg": "org",
+    "nte": "net",
+    "ent": "net",
+    "ner": "net",
+    "eud": "edu",
+    "deu": "edu",
+}
 LIKENESS = 0.85  # of difflib.SequenceMatcher: one slip in nine letters, two in fourteen
 
 
@@ -47,5 +56,7 @@ def suggestion(address: str) -> str:
 def _meant(domain: str) -> str:
     if domain in USUAL:
         return ""
-    likely = _NEAR_COM.sub(".com", domain)
-    return next(iter(difflib.get_close_matches(likely, USUAL, n=1, cutoff=LIKENESS)), "")
+    name, _, ending = domain.rpartition(".")
+    likely = f"{name}.{_SLIPS.get(ending, ending)}"
+    usual = difflib.get_close_matches(likely, USUAL, n=1, cutoff=LIKENESS)
+    return usual[0] if usual else likely if ending in _SLIPS else ""

@@ -23,8 +23,13 @@ _MEANINGLESS = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f"  # controls
     "\u00ad\u180e\u200b\u2060-\u2064\ufeff"  # soft hyphen, zero-width space, joiners that only hold a line
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # marks that turn the direction of writing
-    "\u206a-\u206f\ufff9-\ufffb"  # withdrawn controls, marks of annotations
+    "\u206a-\u206f\ufff9-\ufffc"  # withdrawn controls, marks of annotations, the place of what was no text
     f"\ufdd0-\ufdef{_PLANE_ENDS}]"  # what Unicode keeps for no character
+)
+# What shows nothing and yet has a use in words: joiners, fillers, marks of a variant (Default_Ignorable_Code_Point).
+_JOINERS = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200c\u200d\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -75,6 +80,11 @@ def clean(value: str, *, multiline: bool = False) -> str:
     return (text if multiline else text.replace("\t", " ")).strip(" \t\n")
 
 
+def bare(value: str) -> str:
+    """What is no words but a number, a code or an address, as `clean` leaves it and without joiners and fillers."""
+    return clean(_JOINERS.sub("", value))
+
+
 def email_address(value: str) -> str:
     """An address as every mail server takes it: its domain in lower case and IDNA 2008's ASCII, the rest as typed.
 
@@ -82,7 +92,7 @@ def email_address(value: str) -> str:
     what is no address (RFC 5321), needs SMTPUTF8, or would be read as an encoded word in a header (RFC 2047).
     """
     try:
-        found = validate_email(clean(value), check_deliverability=False, allow_smtputf8=False, strict=True)
+        found = validate_email(bare(value), check_deliverability=False, allow_smtputf8=False, strict=True)
     except EmailNotValidError as fault:
         raise TextFault(ADDRESS_FORMAT) from fault
     address = found.ascii_email or found.normalized

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import re
 import secrets
 
 TOKEN_BYTES = 24  # 192 bits
@@ -17,16 +16,6 @@ TOKEN_BYTES = 24  # 192 bits
 
 LENGTH = 4 * TOKEN_BYTES // 3
 INVITATION_LENGTH = 43  # 256 bits: what it opens is an account
-_IN_LINK = re.compile(r"[A-Za-z0-9_-]*")
-
-
-def from_link(text: str, *, length: int) -> str:
-    """The token in the end of a link as it comes back: without what a mail program or a hand put behind it.
-
-    A bracket, a full stop, a quote, also one written as %3E: no token holds them (RFC 4648, 5), and all are as long.
-    """
-    found = _IN_LINK.match(text)
-    return found.group()[:length] if found else ""
 
 
 def is_whole(token: str) -> bool:

@@ -21,7 +21,7 @@ from markupsafe import Markup
 from werkzeug.local import LocalProxy
 from wtforms import Form
 
-from portal import addresses, blank, catalogues, guard, hours, tokens
+from portal import addresses, blank, catalogues, guard, hours
 from portal.blank import HOLES, Holes
 from portal.clock import now
 from portal.settings import Settings, settings
@@ -144,16 +144,8 @@ def set_up(app: Flask) -> None:
     app.context_processor(
         lambda: {"lang": str(get_locale() or "en"), "url_path": request.path if request else addresses.HOME}
     )
-    app.url_value_preprocessor(_mend_token)
     app.before_request(_guard)
     app.after_request(_finish)
-
-
-def _mend_token(_endpoint: str | None, values: dict[str, Any] | None) -> None:
-    """Every secret in a link, on both faces, as it was sent out."""
-    if values and "token" in values:
-        length = tokens.INVITATION_LENGTH if addresses.is_staff(request.path) else tokens.LENGTH
-        values["token"] = tokens.from_link(values["token"], length=length)
 
 
 def _language() -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portal.text import TextFault, check, email_address, is_utf8_form
+from portal.text import TextFault, bare, check, email_address, is_utf8_form
 
 # Every code point there is, lone surrogates too.
 ANY_CHARACTER = st.characters(exclude_categories=())
@@ -66,7 +66,7 @@ def test_a_line_break_in_a_single_line_says_what_to_do(value: str) -> None:
 
 MEANINGLESS = (
     "\x00\x01\x02\x08\x0e\x1b\x1f\x7f\x80\x84\x86\x9f"
-    "\u00ad\u200b\u2060\ufeff\u180e\u206a\ufff9"
+    "\u00ad\u200b\u2060\ufeff\u180e\u206a\ufff9\ufffc"
     "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
     "\ufdd0\ufdef\ufffe\uffff\U0001fffe\U0010ffff"
 )
@@ -78,6 +78,17 @@ def test_what_has_no_meaning_is_dropped_and_refuses_nothing(multiline: bool) -> 
         for value in (f"a{character}b", f"{character}ab", f"ab{character}"):
             assert check(value, max_length=2, multiline=multiline) == "ab", f"U+{ord(character):04X}"
         assert check(character, max_length=1, multiline=multiline) == ""
+
+
+JOINERS = (
+    "\u034f\u115f\u17b5\u180b\u200c\u200d\u2800\u3164\ufe00\ufe0f\uffa0\ufff0\U0001d173\U000e0001\U000e0fff"
+)
+
+
+@pytest.mark.parametrize("character", [*JOINERS, *"\u00ad\u200b\u202d\ufeff"])
+def test_a_number_or_a_code_holds_nothing_that_nobody_sees(character: str) -> None:
+    assert bare(f"{character}1{character}2{character}") == "12"
+    assert email_address(f"ana{character}@mail{character}.example{character}") == "ana@mail.example"
 
 
 @pytest.mark.parametrize("character", "\x0b\x0c\x85\u2028\u2029")

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select, update
 
-from portal import addresses, audit, tokens
+from portal import addresses, audit, text, tokens
 from portal.asker.models import RequestCode
 from portal.db import db
 from portal.desk.actors import ASKER
@@ -57,7 +57,7 @@ def is_right(request: Request, typed: str, *, keys: Sequence[str], at: datetime)
     )
     tried = update(RequestCode).where(*live).values(tries=RequestCode.tries + 1)
     found = db.session.execute(tried.returning(RequestCode.id, RequestCode.seed)).all()
-    given = _TYPED.sub("", typed).encode("utf-8", "replace")
+    given = _TYPED.sub("", text.bare(typed)).encode("utf-8", "replace")
     right = [
         row.id
         for row in found

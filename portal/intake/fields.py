@@ -10,6 +10,7 @@ import phonenumbers
 from wtforms import BooleanField, Field, Form, TelField
 from wtforms.validators import StopValidation, ValidationError
 
+from portal import text
 from portal.forms import TextField
 
 _WORD = re.compile(r"\(?\b(?!ext\b|extension\b)[a-z]{3,}", re.IGNORECASE)
@@ -36,7 +37,11 @@ class CheckField(BooleanField):
 
 
 class PhoneField(TextField, TelField):
-    """A phone number, as it is typed."""
+    """A phone number, as it is typed, without what nobody can see."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """As of any text."""
+        super().process_formdata([text.bare(typed) for typed in valuelist])
 
 
 class MayBeEmpty:

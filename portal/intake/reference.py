@@ -7,6 +7,8 @@ none of 0 O 1 I L Q Z, which are mistaken for one another.
 import re
 import secrets
 
+from portal.text import bare
+
 PREFIX = "LDN"
 ALPHABET = "23456789BCDFGHJKMNPRSTVWXY"
 _LENGTH = 8
@@ -25,5 +27,5 @@ def normalise(text: str) -> str | None:
     """The reference in its one spelling, whatever its case, hyphens and spaces; None when it is none."""
     if len(text) > 100:
         return None
-    match = _SHAPE.fullmatch(_SEPARATORS.sub("", text).upper())
+    match = _SHAPE.fullmatch(_SEPARATORS.sub("", bare(text)).upper())
     return f"{PREFIX}-{match[1]}-{match[2]}" if match else None

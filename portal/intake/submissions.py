@@ -114,7 +114,10 @@ def find(form_token: str) -> Request | None:
 
 
 def get(receipt_token: str, *, at: datetime) -> Request:
-    """The request behind a receipt's address; raises the same NotFound for an unknown and an expired one."""
+    """The request behind a receipt's address; raises the same NotFound for an unknown and an expired one, and says
+    of one that cannot be ours that it is not whole."""
+    if not tokens.is_whole(receipt_token):
+        raise NotFound("Part of this link is missing. Open it from the email, or copy all of it.")
     found = db.session.scalar(select(Request).where(Request.receipt_hash == tokens.digest(receipt_token)))
     if found is None or receipts.has_expired(found, at):
         raise NotFound

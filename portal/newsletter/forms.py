@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import request
 from flask_babel import lazy_gettext as _
 from wtforms import Field, Form, StringField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
@@ -123,6 +124,10 @@ class LeaveByMailForm(BaseForm):
     """Where to mail the link that leaves."""
 
     email = EmailField(_("Your email address"), [DataRequired(ENTER_EMAIL)])
+
+    def is_submitted(self) -> bool:
+        """Whether it was sent itself: a post to a link that is not whole shows it too."""
+        return super().is_submitted() and request.path == addresses.LEAVE
 
 
 class EraseForm(BaseForm):

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import aliased
 
 from portal import tokens
 from portal.db import db, transaction
 from portal.newsletter import letters, subscriptions
 from portal.newsletter.models import ON_THE_LIST, LeaveRequest, SpentLink, Subscriber, key_of
 
-REST = timedelta(minutes=15)  # between two such mails to one address: the first still holds the link
+REST = timedelta(minutes=15)  # between two such mails to one address
 BATCH = 50
 
 
@@ -24,15 +25,19 @@ def ask(address: str, *, at: datetime) -> None:
 
 
 def answer(*, at: datetime) -> bool:
-    """Mail their link to those on the list who asked; whether there may be more."""
+    """Mail their link to those on the list who asked, within 15 minutes of the last one when these are over; whether
+    there may be more."""
+    waiting = select(LeaveRequest).where(LeaveRequest.answered_at.is_(None), ~_has_it(at))
     with transaction():
-        waiting = select(LeaveRequest).where(LeaveRequest.answered_at.is_(None)).order_by(LeaveRequest.id)
-        found = db.session.scalars(waiting.limit(BATCH).with_for_update(skip_locked=True)).all()
-        for asked in found:
+        found = db.session.scalars(
+            waiting.order_by(LeaveRequest.id).limit(BATCH).with_for_update(skip_locked=True)
+        ).all()
+        for asked in {row.address_key: row for row in found}.values():
             subscriber = subscriptions.find(asked.address)
-            if subscriber is not None and subscriber.state in ON_THE_LIST and not _has_it(asked, at):
+            if subscriber is not None and subscriber.state in ON_THE_LIST:
                 letters.write_to(subscriber, "leave", at=at)
                 asked.mailed_at = at
+        for asked in found:
             asked.answered_at = at
     return len(found) == BATCH
 
@@ -48,8 +53,10 @@ def was_ours(token: str) -> bool:
     return db.session.scalar(query) is not None
 
 
-def _has_it(asked: LeaveRequest, at: datetime) -> bool:
-    recent = select(LeaveRequest.id).where(
-        LeaveRequest.address_key == asked.address_key, LeaveRequest.mailed_at > at - REST
+def _has_it(at: datetime) -> ColumnElement[bool]:
+    """Whether the address of a row got such a mail a moment ago."""
+    mailed = aliased(LeaveRequest)
+    recent = select(mailed.id).where(
+        mailed.address_key == LeaveRequest.address_key, mailed.mailed_at > at - REST, mailed.mailed_at <= at
     )
-    return db.session.scalar(recent.limit(1)) is not None
+    return recent.exists()

@@ -7,7 +7,7 @@ Source: CMS, "Requirements for National Provider Identifier (NPI) and NPI Check 
 import re
 from enum import StrEnum
 
-from portal.text import clean
+from portal.text import bare
 
 LENGTH = 10
 
@@ -16,7 +16,8 @@ PREFIX_SUM = 24
 
 # Listed, not \s and \d: those also take control characters and the digits of other scripts.
 _SEPARATORS = re.compile("[ \t.\u2010-\u2015\u2212-]")
-_LABEL = re.compile(r"\(?NPI\)?(?:Number|No|Nr)?[:#]*", re.IGNORECASE)
+_LABEL = re.compile(r"^[(#]*(?:NPI\)?(?:Number|Num|No|Nr|N[º°]|№|ID)?[:#=]*)?", re.IGNORECASE)
+_AFTER = re.compile(r"[(,;]*(?:NPI)?[),;]*$", re.IGNORECASE)
 _TEN_DIGITS = re.compile(r"[0-9]{10}")
 
 
@@ -46,14 +47,13 @@ MESSAGES_WHEN_OPTIONAL = MESSAGES | {
 
 
 def normalise(text: str) -> str:
-    """The NPI without what people write or paste around it: blanks, hyphens, dots, "NPI", "NPI No.:", "(NPI)", and
-    what nobody can see.
+    """The NPI without what people write or paste around it: blanks, hyphens, dots, "NPI No.:" before it, "(NPI)"
+    behind it, and what nobody can see.
 
     Everything else stays, so that a wrong character is a fault and not a silent repair.
     """
-    bare = _SEPARATORS.sub("", clean(text))
-    label = _LABEL.match(bare)
-    return bare[label.end() :] if label else bare
+    number = _SEPARATORS.sub("", bare(text))
+    return _AFTER.sub("", _LABEL.sub("", number))
 
 
 def fault(text: str) -> Fault | None:

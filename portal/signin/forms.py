@@ -9,6 +9,7 @@ from wtforms import EmailField as PlainEmailField
 from wtforms import PasswordField, StringField
 from wtforms.validators import DataRequired, Regexp, ValidationError
 
+from portal import text
 from portal.forms import BaseForm, EmailField, TextField
 from portal.people.models import NAME_MAX
 from portal.settings import settings
@@ -55,7 +56,8 @@ class CodeForm(FlaskForm):
 
     code = StringField(
         "Code",
-        [DataRequired(ENTER_CODE), Regexp(r"(?a:[\d -]{6,12})\Z", message=ENTER_SIX_DIGITS)],
+        filters=[lambda typed: text.bare(typed or "")],
+        validators=[DataRequired(ENTER_CODE), Regexp(r"(?a:[\d -]{6,12})\Z", message=ENTER_SIX_DIGITS)],
         description="The code changes every 30 seconds",
         render_kw=CODE_KEYBOARD,
     )

@@ -23,7 +23,15 @@ def test_no_letter_can_be_mistaken_for_another() -> None:
 
 @pytest.mark.parametrize(
     "typed",
-    ["LDN-7K4F-2XYW", "ldn-7k4f-2xyw", "LDN7K4F2XYW", " ldn 7k4f 2xyw ", "LDN–7K4F–2XYW", "LDN_7K4F.2XYW"],
+    [
+        "LDN-7K4F-2XYW",
+        "ldn-7k4f-2xyw",
+        "LDN7K4F2XYW",
+        " ldn 7k4f 2xyw ",
+        "LDN–7K4F–2XYW",
+        "LDN_7K4F.2XYW",
+        "\u200dLDN-7K4F\ufe0f-2XYW",
+    ],
 )
 def test_case_hyphens_and_spaces_do_not_matter(typed: str) -> None:
     assert normalise(typed) == "LDN-7K4F-2XYW"

@@ -435,7 +435,7 @@ def test_unknown_and_expired_receipts_are_the_same_to_the_outside(app: Flask, vi
     visitor.open(address)
     visitor.clock.tick(days=91)
 
-    expired, unknown = visitor.open(address, status=404), visitor.open("/r/nonsense", status=404)
+    expired, unknown = visitor.open(address, status=404), visitor.open(f"/r/{'x' * 32}", status=404)
 
     assert expired.text.split("number")[0] == unknown.text.split("number")[0]
 
@@ -443,6 +443,17 @@ def test_unknown_and_expired_receipts_are_the_same_to_the_outside(app: Flask, vi
 @pytest.mark.parametrize("token", ["%00", "%F0%9F%92%8A", "%ED%A0%80", "x" * 3000, "..%2F", "'"])
 def test_a_strange_receipt_address_is_just_not_found(app: Flask, visitor: Visitor, token: str) -> None:
     assert visitor.get(f"/r/{token}").status_code == 404
+
+
+@pytest.mark.parametrize("page", ["", "/code", "/enter", "/read", "/reply"])
+@pytest.mark.parametrize("junk", ["", ")", "%3C/a%3E"])
+def test_a_receipts_link_is_mended_or_said_to_be_cut(
+    app: Flask, visitor: Visitor, page: str, junk: str
+) -> None:
+    address = receipt_of(app, visitor)
+
+    assert visitor.get(f"{address}{junk}").status_code == 200
+    visitor.open(f"{address[:-4]}{page}{junk}", status=404).sees("Part of this link is missing")
 
 
 @pytest.mark.parametrize("address", [ASK, ORDER])

@@ -15,14 +15,46 @@ from portal.newsletter.models import State
 from tests.conftest import Clock
 from tests.newsletter.people import ADDRESS, make_subscriber
 from tests.pages import Page, Visitor
-
-pytestmark = pytest.mark.slow
+from tests.promises import TESTS
 
 PROMISES = re.compile(
     r"sending an email|enviando un correo|we are sending it|an email with the link comes|correo con el enlace"
     r"|comes to you the way you chose|we answer the way you chose|we will answer by",
     re.IGNORECASE,
 )
+
+
+# What a page says of a mail in any words, and the test that shows how that comes true: for each such page.
+OF_MAIL = re.compile(
+    r"\b(we|have) (are |have |will |then )?(sending|send|sent|answer|mail)\b|\bemail (with|comes)\b|\bgoes by email\b"
+    r"|\bby email\b|\bmail comes\b",
+    re.IGNORECASE,
+)
+NO_PROMISE = {
+    "errors/page.html": "links we sent",
+    "intake/first_receipt.html": "a form they sent",
+    **dict.fromkeys(
+        ("newsletter/archive.html", "newsletter/edition.html", "site/home.html"), "a link to a form"
+    ),
+}
+HERE = "journeys/test_promises.py::a_page_that_promises_a_mail_is_followed_by_one"
+ANSWERED = "staff/test_request.py::an_answer_goes_to_the_prescriber"
+SHOWN = {
+    "asker/code.html": "asker/test_pages.py::"
+    "a_code_goes_to_where_the_answer_goes_and_is_in_no_table_but_the_mails_own",
+    "asker/read.html": "asker/test_pages.py::asking_again_opens_it_with_a_new_promise_for_who_answered",
+    **dict.fromkeys(("intake/check.html", "intake/consultation.html", "intake/resources.html"), HERE),
+    **dict.fromkeys(("intake/promise.html", "newsletter/check_email.html", "newsletter/signup.html"), HERE),
+    "newsletter/leave_asked.html": HERE,
+    "intake/receipt.html": "intake/test_views.py::a_receipt_says_what_became_of_its_mail",
+    "newsletter/preferences.html": "newsletter/test_preferences.py::"
+    "who_asks_to_erase_again_gets_the_mail_when_the_quarter_of_an_hour_is_over",
+    "signin/recovery.html": "signin/test_holes.py::"
+    "hole_3_a_recovery_code_is_taken_as_people_type_it_and_told_by_mail",
+    "staff/_case_forms.html": ANSWERED,
+    "staff/notices.html": "staff/test_wishes.py::one_mail_in_the_morning_when_we_open",
+    "staff/people_invite.html": "staff/test_people.py::an_invitation_goes_out_by_mail_and_makes_an_account",
+}
 
 
 @dataclass(frozen=True)
@@ -61,6 +93,27 @@ WAYS = ("as a person does", "in haste", "with the trap filled", "twice", "from a
 CASES = [(form, way, state) for form, way in product(FORMS, WAYS) for state in form.states]
 
 
+def test_each_page_that_speaks_of_a_mail_has_its_test() -> None:
+    folder = TESTS.parent / "templates"
+    pages = [path.relative_to(folder).as_posix() for path in folder.rglob("*.html")]
+    speak = {
+        page
+        for page in pages
+        if not page.startswith("mail/") and OF_MAIL.search(said((folder / page).read_text()))
+    }
+
+    assert speak == SHOWN.keys() | NO_PROMISE.keys()
+    for test in SHOWN.values():
+        path, _, name = test.partition("::")
+        assert f"def test_{name}(" in (TESTS / path).read_text(), test
+
+
+def said(template: str) -> str:
+    """The words of a template, without its comments and tags."""
+    return " ".join(re.sub(r"\{#.*?#\}|<[^>]+>", " ", template, flags=re.DOTALL).split())
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("form", "way", "state"), CASES, ids=str)
 def test_a_page_that_promises_a_mail_is_followed_by_one(
     form: Form,

@@ -231,7 +231,10 @@ def test_our_own_page_for_a_lost_token_may_be_pressed_at_once(visitor: Visitor, 
     assert [mail["To"] for mail in outbox()] == [ADDRESS]
 
 
-SLIPS = ("anna@gmial.com", "anna@gmail.con", "anna@hotmal.com", "anna@yahooo.com", "anna@outlok.com")
+SLIPS = (
+    *("anna@gmial.com", "anna@gmail.con", "anna@hotmal.com", "anna@yahooo.com", "anna@outlok.com"),
+    *("anna@clinic.con", "anna@kaiser.ogr"),
+)
 
 
 @pytest.mark.parametrize("typed", SLIPS)

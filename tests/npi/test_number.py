@@ -77,6 +77,16 @@ def test_a_wrong_number_has_its_fault(typed: str, expected: Fault) -> None:
         "12\u200e34\u00ad56\u20607893",
         "1234\u2007567\u2212893",
         "1234567893\x00",
+        "1234567893\u200d",
+        "12345\u200c67893\ufe0f",
+        "\u3164\u034f1234567893\U000e0001",
+        "1234567893 (NPI)",
+        "1234567893, NPI",
+        "(NPI: 1234567893)",
+        "NPI № 1234567893",
+        "NPI Nº: 1234567893",
+        "NPI = 1234567893",
+        "#1234567893",
     ],
 )
 def test_what_people_write_around_a_number_is_dropped(typed: str) -> None:

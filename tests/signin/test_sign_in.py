@@ -220,6 +220,17 @@ def test_what_is_no_code_says_what_to_enter(code: str, make_person: MakePerson, 
     assert page.errors["code"].startswith("Enter the")
 
 
+@pytest.mark.parametrize("blank", [" ", "\u00a0", "\u2009", "\u202f", "\u200b", "\u200d", "\t"])
+def test_a_code_with_odd_blanks_is_read(blank: str, make_person: MakePerson, visitor: Visitor) -> None:
+    person = make_person()
+    code = person.code()
+    typed = f"\u202d{blank}{code[:3]}{blank}{code[3:]}{blank}\u202c"
+
+    give_password(visitor, person).fill("Code", typed).press("Continue", status=303)
+
+    assert is_signed_in(visitor)
+
+
 def test_the_second_step_needs_the_first(visitor: Visitor) -> None:
     for place in ("/staff/tf-validate", "/staff/tf-setup", "/staff/mf-recovery", "/staff/tf-setup/app"):
         assert local(visitor.get(place).headers["Location"]).startswith("/staff/login"), place
