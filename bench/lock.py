@@ -52,26 +52,21 @@ def main() -> None:
             upgrade()
             _employ(staff)
             engine = db.engine
-        held, begun = [], [0.0]
-
-        @event.listens_for(engine, "before_cursor_execute")
-        def _begun(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
-            if statement == "BEGIN IMMEDIATE":
-                begun[0] = -time.perf_counter()
-
-        @event.listens_for(engine, "after_cursor_execute")
-        def _taken(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
-            if statement == "BEGIN IMMEDIATE":
-                begun[0] = time.perf_counter()
-
-        watch_commits(engine, begun, held)
+        held = watch_locks(engine)
         for number in range(posts):
             ask(app, number)
         print(f"{statistics.median(held) * 1000:.4f}")
 
 
-def watch_commits(engine: Any, begun: list[float], held: list[float]) -> None:
-    """Note the time from the lock to the end of its commit."""
+def watch_locks(engine: Any) -> list[float]:
+    """Note the seconds of each transaction that writes, from the lock to the end of its commit."""
+    held, begun = [], [0.0]
+
+    @event.listens_for(engine, "after_cursor_execute")
+    def _taken(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        if statement == "BEGIN IMMEDIATE":
+            begun[0] = time.perf_counter()
+
     inner = engine.dialect.do_commit
 
     def commit(connection: Any) -> None:
@@ -81,6 +76,7 @@ def watch_commits(engine: Any, begun: list[float], held: list[float]) -> None:
             begun[0] = 0.0
 
     engine.dialect.do_commit = commit
+    return held
 
 
 def ask(app: Any, number: int) -> None:

@@ -45,7 +45,10 @@ def restore(
     room.mkdir(mode=0o700, parents=True, exist_ok=True)
     with no_worker(config), files.faults("restore it"):
         files.sweep(room, "restoring")
-        with files.aside_in(room, "restoring") as aside, files.unpacked(path, aside, identity) as found:
+        with (
+            files.aside_in(room, "restoring") as aside,
+            files.unpacked(path, aside, identity, looks_through=False) as found,
+        ):
             manifest, folder = found
             if not knows(manifest.schema):
                 raise Refused(
@@ -139,11 +142,11 @@ def _settle(url: str, secret: str, made_at: str) -> None:
 
 
 def _close(copy: Path) -> str:
-    """Fold the log into the file, look through it once more, and sync it."""
+    """Fold the log into the file, look through its pages, and sync it."""
     connection = sqlite3.connect(copy, isolation_level=None)
     try:
         connection.execute("PRAGMA journal_mode=DELETE")
-        verdict = str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
+        verdict = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
     finally:
         connection.close()
     disk.sync(copy)
