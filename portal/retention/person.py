@@ -25,6 +25,9 @@ from portal.people.models import Invite
 from portal.retention import requests
 
 LEDGER = "erasures"
+BATCH = (
+    3  # requests in one transaction: their search terms lie all over the file, and a sign-up may wait for it
+)
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Places:
 
 
 def erase(address: str, *, withdraw: bool, keys: Sequence[str], places: Places, at: datetime) -> int:
-    """Erase whoever has this address; returns how many requests lost their person. Opens its own transactions.
+    """Erase whoever has this address; returns how many requests lost their person. Opens its own, short transactions.
 
     Raises Refused, naming them, while a request of theirs is open and not to be withdrawn.
     """
@@ -53,10 +56,16 @@ def erase(address: str, *, withdraw: bool, keys: Sequence[str], places: Places, 
     if waiting and not withdraw:
         raise Refused(f"Still open: {', '.join(waiting)}. Answer and close first, or give --withdraw.")
     _note(places.ledger, address, keys, at)  # first: what is noted too early harms nobody
-    with transaction():
-        if waiting:
+    if waiting:
+        with transaction():
             _withdraw(waiting, at)
-        gone = requests.blank([row.id for row in found])
+    gone: list[int] = []
+    for row in (
+        found
+    ):  # one by one: its terms lie all over the file. Who is cut off in the middle goes on the next time
+        with transaction():
+            gone += requests.blank([row.id])
+    with transaction():
         gone += mail.forget(address)
         mail.forget_hashed(address, keys)
         erasure.forget_address(address, keys=keys, at=at)
