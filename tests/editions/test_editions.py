@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from email import message_from_bytes, policy
@@ -406,6 +407,9 @@ def test_no_line_of_the_text_is_longer_than_72_but_a_link(
     part = message_from_bytes(sink.sent[0], policy=policy.default).get_body(("plain",))
     assert part is not None
     lines = part.get_content().splitlines()
+    paragraphs = "\n".join(lines).split("\n\n")
+    assert "Hours\n=====" in paragraphs if language == Language.EN else "Horario\n=======" in paragraphs
+    assert re.match(r"This is general|Esto es información general", paragraphs[-1])
     assert [line for line in lines if len(line) > 72 and not line.startswith("http")] == []
     assert " ".join(longest.split()) in " ".join(" ".join(lines).split())
     assert len([line for line in lines if line.startswith("http")]) == 3, "each whole"

@@ -74,6 +74,8 @@ def test_text_and_html_carry_the_same_links(app: Flask, message: str, language: 
     assert links_of(mail, "plain") == wanted
     assert links_of(mail, "html") == wanted
     assert mail["Content-Language"] == language
+    last = "\n".join(mail.get_body(("plain",)).get_content().splitlines()).split("\n\n")[-1]
+    assert re.match(r"This is general|Esto es información general", last), "a paragraph of its own"
     assert f'<html lang="{language}">' in mail.get_body(("html",)).get_content()
 
 
