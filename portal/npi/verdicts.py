@@ -69,6 +69,19 @@ LIMITED = {
     "1835": "pharmacist",
     "3902": "student or resident",
 }
+# Some who may not prescribe, for a name that says more than a code.
+OTHERS = {
+    "111N": "chiropractor",
+    "1711": "acupuncturist",
+    "163W": "registered nurse",
+    "164W": "practical nurse",
+    "1041": "social worker",
+    "101Y": "counselor",
+    "103T": "psychologist",
+    "106H": "family therapist",
+    "2251": "physical therapist",
+    "225X": "occupational therapist",
+}
 
 
 @dataclass(frozen=True)
@@ -195,8 +208,8 @@ def _group(word: str) -> str:
 
 
 def profession(code: str) -> str:
-    """Who a taxonomy code stands for, in words where it decides something here."""
-    known = PRESCRIBERS | LIMITED
+    """Who a taxonomy code stands for, in words where we have any."""
+    known = PRESCRIBERS | LIMITED | OTHERS
     return next((who for start, who in known.items() if code.startswith(start)), f"other ({code})")
 
 

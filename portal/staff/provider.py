@@ -17,6 +17,7 @@ from portal.intake import checks
 from portal.intake.models import Request
 from portal.npi import boards
 from portal.npi.verdicts import CLOSE, SENTENCES, WORDS, Provider, Verdict, phone_in_words, profession
+from portal.web import day
 
 HOLDS = timedelta(days=365)  # how long what staff found out counts
 OTHERS = 50  # requests with the same NPI whose proofs are looked at
@@ -95,8 +96,8 @@ class Registry:
             ("Credential", known.credential),
             ("Profession", ", ".join(dict.fromkeys(profession(code) for code in known.taxonomies))),
             ("States", ", ".join(known.states)),
-            ("Withdrawn", known.deactivated),
-            ("Given back", known.reactivated),
+            ("Withdrawn", _day(known.deactivated)),
+            ("Given back", _day(known.reactivated)),
             ("Replaced by", known.replacement),
         ]
 
@@ -161,7 +162,7 @@ def trust(known: Registry | None) -> Trust:
     agrees = bool(known and known.check and known.check.verdict == Verdict.MATCH)
     steps = (
         Step("The NPI has the shape of one", known is not None),
-        Step("The registry agrees", agrees, known.tag[0] if known and not agrees else ""),
+        Step("The registry agrees", agrees, f"{known.tag[0]}. {known.sentence}".strip() if known else ""),
         Step("The license was looked up", LICENSE.audit in done),
         Step("Called back, by the registry's number", CALL_BACK.audit in done),
     )
@@ -171,6 +172,14 @@ def trust(known: Registry | None) -> Trust:
 
 def _name(*parts: str) -> str:
     return " ".join(part for part in parts if part)
+
+
+def _day(told: str) -> str:
+    """A day of the registry's in words; where it gave none, what is said instead."""
+    try:
+        return day(date.fromisoformat(told))
+    except ValueError:
+        return told
 
 
 def _has_other(known: Provider) -> bool:

@@ -152,7 +152,9 @@ def test_trust_is_what_was_proved_in_the_last_twelve_months(
         known = Provider(npi=NPI, names=names, credential="NP", phone="9255550142", **place)
         checks.check_new(lambda _npi, _again: Answer(known, now().date()), now())
     grace = signed_in("pharmacist", "Grace Hall")
-    card(grace, NPI).sees("Trust 1 of 3: registry agrees")
+    card(grace, NPI).sees(
+        "Trust 1 of 3: registry agrees", "Match. Number, name and profession agree with the registry."
+    )
     grace.open(address(reference)).fill("What you found", "Active.").press(
         "Record what you found", status=303
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -60,9 +61,25 @@ def test_the_page_says_the_verdict_what_it_rests_on_and_the_day(
         "Match",
         "Number, name and profession agree with the registry.",
         "Registered name ANA RUIZ Other name ANA LOPEZ Credential N.P. Profession nurse practitioner States CA",
-        "Registry as of 2026-11-08 (npi.zip), checked",
+        "Registry as of November 8, 2026 (npi.zip), checked",
         "Call back (925) 555-0142",
         "search.dca.ca.gov",
+    ):
+        assert words in shown, words
+
+
+def test_a_withdrawn_number_says_since_when_and_what_replaced_it(
+    app: Flask, ask: Ask, signed_in: SignedIn
+) -> None:
+    reference = ask()
+    gone = {"deactivated": "2026-01-12", "reactivated": "2025-03-04", "replacement": "1993999998"}
+    check(app, replace(ANA, **gone))
+
+    shown = aside(signed_in("desk"), reference)
+
+    for words in (
+        "The registry has withdrawn this NPI. It names 1993999998 as the number that replaced it.",
+        "Withdrawn January 12, 2026 Given back March 4, 2025 Replaced by 1993999998",
     ):
         assert words in shown, words
 
@@ -152,4 +169,8 @@ def test_words_for_numbers_and_professions() -> None:
         "+44 20",
         "",
     ]
-    assert [profession(code) for code in ("207Q00000X", "111N00000X")] == ["physician", "other (111N00000X)"]
+    assert [profession(code) for code in ("207Q00000X", "111N00000X", "3747P1801X")] == [
+        "physician",
+        "chiropractor",
+        "other (3747P1801X)",
+    ]
