@@ -60,6 +60,7 @@ _COLUMNS = {
 _NEVER = {"npi", "reference", "question", "patient", "diagnosis", "date of birth", "dob"}
 _ON = {"", "enabled", "active", "subscribed", "confirmed", "true", "1", "yes"}
 
+UNCLOSED = "A quotation mark in row {} is not closed: all that follows would be one cell."
 NO_TEXT = "The file is not text in UTF-8. Save it as “CSV UTF-8” and send it again."
 TOO_MANY = f"The file has more than {MOST_ROWS:,} rows. Cut it and send the parts."
 NO_ADDRESS = "The file has no column for the address. Name one “email”."
@@ -141,6 +142,8 @@ def read(text: str) -> list[Row]:
         lines = list(_lines(csv.reader(io.StringIO(text, newline=""), delimiter=mark, skipinitialspace=True)))
     except csv.Error as fault:
         raise Refused(f"The file cannot be read as CSV: {fault}.", field="file") from fault
+    if lines and text.count('"') % 2 and any("\n" in cell for cell in lines[-1][1]):
+        raise Refused(UNCLOSED.format(lines[-1][0]), field="file")
     names = [cell.strip().casefold() for cell in lines[0][1]] if lines else []
     if _NEVER & set(names):
         raise Refused(NOT_SUBSCRIBERS, field="file")

@@ -65,6 +65,8 @@ def rows(text: str) -> list[tuple[str, bool]]:
         (MAILCHIMP + 'a@b.example,Ana,Ruiz,2,"2025-01-01 10:00:00",,"2025-01-01 10:01:00",1.2.3.4\n',
          [("a@b.example", False)]),
         ("Email Address,UNSUB_TIME\na@b.example,2025-01-02 10:00:00\n", [("a@b.example", True)]),
+        ('email,name\n"a@b.example" , "Ana ""Bo""" \n', [("a@b.example", False)]),
+        ('email,name\na@b.example,5" Ana\n', [("a@b.example", False)]),
         ("email\nnobody\n", [("", False)]),
         ("email\n", []),
     ],
@@ -82,6 +84,7 @@ def test_each_programs_file_is_read_right(text: str, expected: list[tuple[str, b
         (b"", importing.NO_ADDRESS),
         (b"reference,kind,email,npi\nLDN-1,consultation,a@b.example,1\n", importing.NOT_SUBSCRIBERS),
         (b"email\n" + b"a@b.example\n" * 50_001, importing.TOO_MANY),
+        (b'email,name\na@b.example,"Ana\nb@b.example,Bo\n', importing.UNCLOSED.format(2)),
     ],
 )
 def test_what_is_no_list_is_refused_in_one_sentence(raw: bytes, words: str) -> None:
