@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import and_, delete, func, or_, select
 
 from portal import audit, text
 from portal.audit import Actor
@@ -100,9 +100,11 @@ def sign_ins(user: User) -> list[datetime]:
 def disable(user: User, *, by: Actor | None, at: datetime) -> None:
     """End somebody's access at once, and do what `leaving` says. Raises Refused."""
     not_oneself(user, by)
+    managers = _held_still(user)
     if not user.active:
         return
-    _not_last_manager(user)
+    if managers == {user.id}:
+        raise Refused(LAST_MANAGER)
     user.active = False
     credentials.sign_out(user)
     db.session.execute(delete(Invite).where(Invite.user_id == user.id, Invite.used_at.is_(None)))
@@ -125,11 +127,11 @@ def change_roles(user: User, roles: Collection[str], *, by: Actor | None, at: da
     """
     wanted = known_roles(roles)
     not_oneself(user, by)
-    before = user.roles
+    managers, before = _held_still(user), user.roles
     if before == wanted:
         return
-    if Role.MANAGER not in wanted:
-        _not_last_manager(user)
+    if managers == {user.id} and Role.MANAGER not in wanted:
+        raise Refused(LAST_MANAGER)
     user.roles = wanted
     credentials.sign_out(user)
     detail = " to ".join(spelled(some, ", ") for some in (before, wanted))
@@ -150,10 +152,13 @@ def not_oneself(user: User, by: Actor | None) -> None:
         raise Refused(NOT_YOURSELF)
 
 
-def _not_last_manager(user: User) -> None:
-    if Role.MANAGER not in user.roles or not user.active:
-        return
-    # Locking every manager's row makes two managers who disable each other wait in turn (PostgreSQL).
-    query = select(User.id).where(holding(Role.MANAGER), User.active).with_for_update()
-    if not set(db.session.scalars(query)) - {user.id}:
-        raise Refused(LAST_MANAGER)
+def _held_still(user: User) -> set[int]:
+    """Read their row anew, and say who the active managers are; none of these changes before this is done.
+
+    Each of two who take the role from one another waits for the other (PostgreSQL), in the order of the rows. It is
+    no lock against whoever just writes a note or an answer.
+    """
+    is_manager = and_(holding(Role.MANAGER), User.active)
+    query = select(User).where(or_(is_manager, User.id == user.id)).order_by(User.id)
+    query = query.with_for_update(key_share=True).execution_options(populate_existing=True)
+    return {one.id for one in db.session.scalars(query) if one.active and Role.MANAGER in one.roles}

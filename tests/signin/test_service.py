@@ -203,6 +203,39 @@ def test_a_manager_with_more_roles_is_a_manager(
     assert (user(last.id).roles, user(both.id).roles) == ({"desk"}, {"pharmacist", "manager"})
 
 
+@pytest.mark.parametrize("act", ["disable", "change_roles"])
+def test_who_became_the_last_manager_meanwhile_stays(
+    act: str, app: Flask, make_person: MakePerson, user: Callable[[int], User]
+) -> None:
+    """Somebody was read as a pharmacist; before the act they are made the only manager."""
+    manager, other = make_person("manager"), make_person("pharmacist")
+
+    def swap() -> None:
+        with app.app_context(), transaction():
+            accounts.change_roles(accounts.get(other.id), ("manager",), by=None, at=now())
+            accounts.change_roles(accounts.get(manager.id), ("desk",), by=None, at=now())
+
+    with app.app_context():
+        is_sqlite = db.engine.dialect.name == "sqlite"
+        with pytest.raises(Refused) as refused:
+            if is_sqlite:  # where only one writes at a time, it is over before the transaction begins
+                swap()
+            with transaction():
+                read = accounts.get(other.id)
+                if not is_sqlite:
+                    assert read.roles == {"pharmacist"}
+                    meanwhile = threading.Thread(target=swap)
+                    meanwhile.start()
+                    meanwhile.join()
+                if act == "disable":
+                    accounts.disable(read, by=None, at=now())
+                else:
+                    accounts.change_roles(read, ("pharmacist",), by=None, at=now())
+
+    assert refused.value.message == accounts.LAST_MANAGER
+    assert (user(other.id).roles, user(other.id).active) == ({"manager"}, True)
+
+
 def test_two_managers_who_disable_each_other_leave_one(app: Flask, make_person: MakePerson) -> None:
     pair = [make_person("manager"), make_person("manager")]
     gate, outcomes = threading.Barrier(2), []
