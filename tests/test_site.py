@@ -24,7 +24,7 @@ SECRET = "AbCdEfGhIjKlMnOpQrStUvWxYz012345"
         ("/Prescribers/Guide.PDF", "/prescribers/guide.pdf"),
         ("/robots.txt/", "/robots.txt"),
         (f"/Newsletter/Confirm/{SECRET}", f"/newsletter/confirm/{SECRET}"),
-        (f"/newsletter/unsubscribe/{SECRET}/", f"/newsletter/unsubscribe/{SECRET}"),
+        (f"/Newsletter/Unsubscribe/{SECRET}/", f"/newsletter/unsubscribe/{SECRET}"),
         (f"/R/{SECRET}", f"/r/{SECRET}"),
     ],
 )

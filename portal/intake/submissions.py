@@ -19,7 +19,7 @@ from portal.db import db, insert_new
 from portal.errors import Conflict, NotFound
 from portal.intake import catalogue, receipts, terms
 from portal.intake.kinds import Kind
-from portal.intake.models import Request, Status
+from portal.intake.models import Delivery, Request, Status
 from portal.intake.reference import new_reference
 from portal.mail import promise as mail
 from portal.mail.models import Lane
@@ -180,6 +180,7 @@ def _promise_mails(row: Mapping[str, Any], kind: Kind, receipt: str, *, at: date
         "answer_by": row["answer_by"] if told or accounts.is_staffed() else None,
     }
     cause = f"request:{row['reference']}"
+    where = {"by_post": row["delivery"] == Delivery.POST} if row.get("delivery") else {}
     mail.promise(
         "intake/received",
         to=row["delegate_email"] if row.get("on_behalf") else row["email"],
@@ -187,6 +188,7 @@ def _promise_mails(row: Mapping[str, Any], kind: Kind, receipt: str, *, at: date
             **shown,
             "status_path": receipts.path_of(receipt),
             "links": catalogue.links(row.get("items") or ()),
+            **where,
         },
         cause=cause,
         at=at,

@@ -16,6 +16,7 @@ import flask_babel
 from flask_babel import lazy_gettext as _
 
 from portal.library import doses, records, tables, typography
+from portal.text import bare
 
 LEVELS = {
     "trial": "Steps of a registered placebo-controlled trial",
@@ -40,7 +41,8 @@ IN_WORDS = {
 _ID = re.compile(r"[a-z0-9][a-z0-9-]*")
 _LENGTH = re.compile(r"(?P<count>[1-9]\d?) (?P<unit>week|month)s?")
 _ISO = re.compile(r"(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})")
-_AMERICAN = re.compile(r"(?P<month>\d{1,2})[/.-](?P<day>\d{1,2})[/.-](?P<year>\d{4}|\d{2})")
+_AMERICAN = re.compile(r"(?P<month>\d{1,2})[/.-](?P<day>\d{1,2})[/.-](?P<year>\d+)")
+_AROUND = re.compile(r"\s*([/.-])\s*")
 
 
 @dataclass(frozen=True)
@@ -133,17 +135,19 @@ class NoDay(ValueError):
     """What was typed is no day of the calendar; its text says why, and what to write."""
 
 
-def read_day(text: str) -> date:
+def read_day(typed: str) -> date:
     """A day typed as 2026-01-19 or, as people here write it, 1/19/2026. Raises NoDay for anything else.
 
     Two figures are no year: a plan that begins in 1926 or 2026 is for the person who writes it to say.
     """
-    match = _ISO.fullmatch(text.strip()) or _AMERICAN.fullmatch(text.strip())
+    text = _AROUND.sub(r"\1", bare(typed))
+    match = _ISO.fullmatch(text) or _AMERICAN.fullmatch(text)
     if match is None:
         raise NoDay("Enter the day of the first dose as month/day/year, like 1/19/2027")
     year, month, day = (int(match[part]) for part in ("year", "month", "day"))
-    if len(match["year"]) == 2:
-        raise NoDay(f"Write the year with four figures, like {month}/{day}/20{year:02}")
+    if len(match["year"]) != 4:
+        meant = f"{month}/{day}/20{year:02}" if year < 100 else "1/19/2027"
+        raise NoDay(f"Write the year with four figures, like {meant}")
     if not 1 <= month <= 12:
         swapped = f"; write the month first, like {day}/{month}/{year}" if 1 <= day <= 12 < month else ""
         raise NoDay(f"There is no month {month}{swapped}")

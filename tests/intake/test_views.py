@@ -19,6 +19,7 @@ from sqlalchemy.exc import OperationalError
 
 from portal.db import db, transaction
 from portal.intake import views
+from portal.intake.catalogue import LABELS
 from portal.intake.models import Request, Status
 from portal.mail import promise
 from portal.mail.models import Delivery, State
@@ -280,6 +281,32 @@ def test_the_receipt_says_where_the_answer_goes(visitor: Visitor) -> None:
     receipt = checked(visitor).press("Send my question", status=303)
 
     receipt.sees("Answer goes to an…@clinic.example").lacks("ana@clinic.example")
+
+
+@pytest.mark.parametrize(
+    ("delivery", "words"),
+    [("post", "goes by mail to the address that you gave"), ("email", "comes by email")],
+)
+def test_receipt_and_mail_say_what_was_ordered_and_where_it_goes(
+    visitor: Visitor, outbox: Callable[[], list[Any]], delivery: str, words: str
+) -> None:
+    answers = {**RESOURCE, "delivery": delivery, "address": "1 Main Street"}
+    page = visitor.open(ORDER).set(**answers).press("Continue").press("Send my request", status=303)
+
+    page.sees(words, *(LABELS[slug] for slug in RESOURCE["items"])).lacks("1 Main Street")
+    for part in outbox()[0].iter_parts():
+        said = " ".join(part.get_content().split())
+        assert words in said and "1 Main Street" not in said
+        assert all(LABELS[slug] in said for slug in RESOURCE["items"])
+
+
+@pytest.mark.parametrize(
+    ("method", "words"), [("phone", "We call the number"), ("email", "We answer by email")]
+)
+def test_the_receipt_says_in_which_way_we_answer(visitor: Visitor, method: str, words: str) -> None:
+    asked = checked(visitor, contact_method=method, phone="925-555-0142")
+
+    asked.press("Send my question", status=303).sees(words)
 
 
 @pytest.mark.parametrize("box", ["y", ""])

@@ -19,7 +19,7 @@ from tests.promises import TESTS
 
 PROMISES = re.compile(
     r"sending an email|enviando un correo|we are sending it|an email with the link comes|correo con el enlace"
-    r"|comes to you the way you chose|we answer the way you chose|we will answer by",
+    r"|it comes by email|we answer by email|we will answer by",
     re.IGNORECASE,
 )
 

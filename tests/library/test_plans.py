@@ -72,7 +72,7 @@ def test_every_day_has_exactly_one_dose_whatever_the_start(library: Library) -> 
     ("typed", "day"),
     [
         *(("2026-01-19", 19), ("2026-1-9", 9), (" 1/19/2026 ", 19), ("01/09/2026", 9)),
-        *(("1-19-2026", 19), ("1.19.2026", 19)),
+        *(("1-19-2026", 19), ("1.19.2026", 19), ("1/ 19 /2026", 19), ("1\u200d/19/2026\u00a0", 19)),
     ],
 )
 def test_a_day_is_read_as_people_type_it(typed: str, day: int) -> None:
@@ -85,6 +85,8 @@ def test_a_day_is_read_as_people_type_it(typed: str, day: int) -> None:
         *((typed, "as month/day/year, like 1/19/2027") for typed in ("", "soon", "1/19", "２０２６-01-19x")),
         ("1/19/27", "the year with four figures, like 1/19/2027"),
         ("2/3/09", "like 2/3/2009"),
+        ("12/1/202", "the year with four figures, like 1/19/2027"),
+        ("12/1/99999", "the year with four figures"),
         ("2/29/2027", "There is no day 29 in February 2027"),
         ("2026-02-30", "There is no day 30 in February 2026"),
         ("4/31/2026", "There is no day 31 in April 2026"),
