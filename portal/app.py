@@ -75,7 +75,7 @@ from portal.seals import jobs as seals_jobs
 from portal.seals import models as seals_models
 from portal.settings import Settings, is_loose
 from portal.signin import gate
-from portal.signin import own as signin_views
+from portal.signin import passkeys as signin_views
 from portal.staff import (
     away,
     bulk,

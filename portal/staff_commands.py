@@ -71,7 +71,7 @@ def staff_disable(email: str) -> None:
 @click.argument("email")
 @refusals
 def staff_enable(email: str) -> None:
-    """Let somebody who was disabled sign in again, with the password and authenticator they had."""
+    """Let somebody who was disabled sign in again, with all they had for it."""
     with transaction():
         person = accounts.get_by_email(email)
         accounts.enable(person, by=None, at=now())
@@ -82,7 +82,7 @@ def staff_enable(email: str) -> None:
 @click.argument("email")
 @refusals
 def staff_reset(email: str) -> None:
-    """Void somebody's password, authenticator and sessions; print the link, good for 24 hours, that sets new ones."""
+    """Void all that somebody signs in with, and their sessions; print the link, good for 24 hours, that sets anew."""
     with transaction():
         token = invitations.renew(accounts.get_by_email(email), by=None, at=now())
     click.echo(invitation_link(token))

@@ -295,6 +295,7 @@ SESSIONS = "signin/test_sessions.py::"
 SERVICE = "signin/test_service.py::"
 SIGN_IN = "signin/test_sign_in.py::"
 HOLES = "signin/test_holes.py::"
+PASSKEYS = "signin/test_passkeys.py::"
 LOG = "ops/test_log.py::"
 # Lines of level 1 and 2 that apply, and the tests that hold each.
 ASVS: dict[str, tuple[str, ...]] = {
@@ -348,7 +349,7 @@ ASVS: dict[str, tuple[str, ...]] = {
         f"{SIGN_IN}one_network_cannot_try_many_accounts",
     ),
     "6.3.2": (f"{SERVICE}a_fresh_portal_has_nobody",),
-    "6.3.3": (f"{SIGN_IN}half_signed_in_reaches_nothing",),
+    "6.3.3": (f"{SIGN_IN}half_signed_in_reaches_nothing", f"{PASSKEYS}no_other_answer_signs_in"),
     "6.3.4": (f"{SIGN_IN}reset_closed_and_registration_absent", f"{SIGN_IN}no_token_in_a_header_signs_in"),
     "6.4.1": (
         f"{SERVICE}a_link_works_once",
@@ -362,14 +363,23 @@ ASVS: dict[str, tuple[str, ...]] = {
     "6.6.3": (f"{SIGN_IN}a_wrong_code_is_refused_and_five_end_the_try",),
     "7.2.1": (f"{SESSIONS}a_session_that_is_not_wholly_its_persons_is_no_session",),
     "7.2.3": (f"{SESSIONS}the_database_has_only_the_hash",),
-    "7.2.4": (f"{SESSIONS}the_cookie_is_new_at_each_step_and_the_old_one_opens_nothing",),
+    "7.2.4": (
+        f"{SESSIONS}the_cookie_is_new_at_each_step_and_the_old_one_opens_nothing",
+        f"{PASSKEYS}an_answer_works_once_and_only_where_it_was_asked",
+    ),
     "7.3.1": (f"{SESSIONS}a_session_ends_after_half_an_hour_without_a_page",),
     "7.3.2": (f"{SESSIONS}a_session_ends_after_twelve_hours_whatever_is_done",),
     "7.4.1": (f"{SIGN_IN}signing_out_ends_the_session",),
     "7.4.2": (f"{SESSIONS}a_disabled_person_is_out_at_once",),
-    "7.4.3": (f"{SESSIONS}a_new_authenticator_ends_the_other_sessions",),
+    "7.4.3": (
+        f"{SESSIONS}a_new_authenticator_ends_the_other_sessions",
+        f"{PASSKEYS}adding_and_removing_end_the_other_sessions_and_are_told_by_mail",
+    ),
     "7.4.5": ("staff/test_people.py::all_sessions_of_somebody_end",),
-    "7.5.1": (f"{SESSIONS}what_opens_doors_asks_for_the_password_again",),
+    "7.5.1": (
+        f"{SESSIONS}what_opens_doors_asks_for_the_password_again",
+        f"{PASSKEYS}the_password_comes_first",
+    ),
     "7.5.2": ("staff/test_people.py::ones_own_sessions_are_listed_and_ended_one_by_one",),
     "8.2.1": (
         "staff/test_roles.py::a_role_reaches_what_the_table_says",

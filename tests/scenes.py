@@ -33,7 +33,7 @@ from portal.mail.models import Delivery, State
 from portal.newsletter import letters, subscriptions
 from portal.newsletter.models import Language, Means
 from portal.newsletter.models import State as SubscriberState
-from portal.people import invitations
+from portal.people import accounts, invitations, passkeys
 from portal.people.models import User
 from portal.seals.models import AuditCheck
 from tests.stage import PASSWORD, Stage, leave_by
@@ -494,6 +494,18 @@ def give_password(stage: Stage, name: str = "ada") -> Stage:
 
 
 scene("staff code", "signin.code")(give_password)
+scene("staff passkey asked for", "signin.passkey")(
+    lambda stage: stage.open("/staff/login").press("Sign in with a passkey")
+)
+scene("staff passkey named", "signin.new_passkey")(
+    lambda stage: stage.as_staff("Ada").open("/staff/account/passkey")
+)
+scene("staff passkey without a name", "signin.new_passkey", status=422)(
+    lambda stage: stage.as_staff("Ada").open("/staff/account/passkey").press("Continue")
+)
+scene("staff passkey made", "signin.add_passkey")(
+    lambda stage: stage.as_staff("Ada").open("/staff/account/passkey").fill(name="My phone").press("Continue")
+)
 
 
 @scene("staff code refused", "signin.code", status=422)
@@ -551,6 +563,22 @@ scene("staff account", "account.account")(lambda stage: stage.as_staff("Ada").op
 scene("staff account, password changed", "account.account")(
     lambda stage: stage.as_staff("Ada").open("/staff/account?done=password")
 )
+
+
+@scene("staff account, with passkeys", "account.account")
+def _(stage: Stage) -> None:
+    with stage.house.staff.app_context(), transaction():
+        ada = accounts.get_by_email("ada@pharmacy.example")
+        for name in ("Work laptop", "Key on my ring"):
+            passkeys.add(
+                ada,
+                name=name,
+                credential_id=name.replace(" ", ""),
+                public_key=b"",
+                sign_count=0,
+                at=clock.now(),
+            )
+    stage.as_staff("Ada").open("/staff/account?done=passkey-added")
 
 
 @scene("staff session over", "case.do", status=401)
@@ -1196,6 +1224,8 @@ BUTTONS = {
     "mail.send_again",
     "account.end_other_sessions",
     "account.end_session",
+    "signin.ask_passkey",
+    "signin.remove_passkey",
     "edition_sending.act",
     "edition_sending.schedule",
     "editions.test",

@@ -113,7 +113,7 @@ def disable(user: User, *, by: Actor | None, at: datetime) -> None:
 
 
 def enable(user: User, *, by: Actor | None, at: datetime) -> None:
-    """Let somebody sign in again, with the password and authenticator they had."""
+    """Let somebody sign in again, with the password, authenticator and passkeys they had."""
     if user.active:
         return
     user.active = True

@@ -19,7 +19,7 @@ from portal.audit import Actor
 from portal.db import db
 from portal.errors import Conflict
 from portal.people import notices
-from portal.people.models import IDLE, RecoveryCode, StaffSession, User
+from portal.people.models import IDLE, Passkey, RecoveryCode, StaffSession, User
 
 RECOVERY_CODES = 10
 CODE_GROUPS, CODE_GROUP = 6, 4  # 24 of 32 signs: 120 bits, so that a plain hash keeps them (ASVS 6.5.2)
@@ -77,9 +77,10 @@ def set_authenticator(user: User, *, key: str, secret: str, step: int, is_first:
 
 
 def void(user: User, *, password_hash: str | None = None) -> None:
-    """Take away authenticator, recovery codes, sessions and password, or give that password in its place."""
+    """Take away all that somebody signs in with, and their sessions; or give that password in place of theirs."""
     user.password, user.totp_secret, user.totp_counter = password_hash, None, None
-    db.session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user.id))
+    for kept in (RecoveryCode, Passkey):
+        db.session.execute(delete(kept).where(kept.user_id == user.id))
     sign_out(user)
 
 

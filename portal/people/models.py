@@ -1,7 +1,8 @@
-"""Staff, and what their signing in leaves behind: one-use links, recovery codes, sessions.
+"""Staff, and what their signing in leaves behind: passkeys, one-use links, recovery codes, sessions.
 
 Nothing here is a secret in plain text: the password is an argon2 hash, the secret of the authenticator is sealed
-with a key made from SECRET_KEY, and of links, codes and session ids the database knows only the SHA-256.
+with a key made from SECRET_KEY, of links, codes and session ids the database knows only the SHA-256, and of a passkey
+only the public key.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     CheckConstraint,
     ColumnElement,
     Dialect,
     ForeignKey,
     Index,
+    LargeBinary,
     String,
     TypeDecorator,
     false,
@@ -34,6 +37,7 @@ _ROLES_CHECK = f"roles IN ({', '.join(repr(spelled(roles)) for roles in SETS)})"
 NAME_MAX = 128
 IDLE = timedelta(minutes=30)  # a session without a page
 EMAIL_MAX = 254
+PASSKEY_NAME_MAX = 60
 
 
 class RoleSet(TypeDecorator[frozenset[str]]):
@@ -109,6 +113,21 @@ class RecoveryCode(Base):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
+class Passkey(Base):
+    """What an authenticator made for somebody; its secret never left it."""
+
+    __tablename__ = "passkey"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str] = mapped_column(String(PASSKEY_NAME_MAX))  # its owner's words, to tell theirs apart
+    credential_id: Mapped[str] = mapped_column(String(1364), unique=True)  # 1,023 bytes at most, as base64url
+    public_key: Mapped[bytes] = mapped_column(LargeBinary)  # COSE
+    sign_count: Mapped[int] = mapped_column(BigInteger)  # 0 for ever with those that do not count
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
 class Invite(_HasRoles, Base):
     """A one-use link: it makes an account or, with `user_id`, gives one a new password and authenticator."""
 
@@ -181,6 +200,13 @@ KEPT = (
         exported=("email", "name", "roles", "active", "created_at"),
     ),
     Kept(table="recovery_code", rule="until it is used or made anew; only its hash", of=("user_id", "user")),
+    Kept(
+        table="passkey",
+        personal=("name",),
+        rule="until it is removed or the sign-in is reset; its public key and its owner's name for it",
+        of=("user_id", "user"),
+        exported=("name", "created_at", "used_at"),
+    ),
     Kept(
         table="invite",
         personal=("email", "name"),

@@ -10,6 +10,8 @@ from portal.people.models import User
 PASSWORD_CHANGED = "The password of your account was changed."  # noqa: S105 - a sentence
 AUTHENTICATOR_SET = "A new authenticator app was set up for your account."
 RECOVERY_CODE_USED = "A recovery code was used to sign in to your account."
+PASSKEY_ADDED = "A passkey was added to your account."
+PASSKEY_REMOVED = "A passkey was removed from your account."
 RECOVERY_CODES_MADE = "New recovery codes were made for your account. The earlier ones no longer work."
 
 

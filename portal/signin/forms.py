@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 from flask_wtf import FlaskForm
 from wtforms import EmailField as PlainEmailField
-from wtforms import PasswordField, StringField
+from wtforms import HiddenField, PasswordField, StringField
 from wtforms.validators import DataRequired, Regexp, ValidationError
 
 from portal import text
 from portal.forms import BaseForm, EmailField, TextField
-from portal.people.models import NAME_MAX
+from portal.people.models import NAME_MAX, PASSKEY_NAME_MAX
 from portal.settings import settings
 from portal.signin import passwords
 
@@ -22,6 +22,8 @@ ENTER_NEW_PASSWORD = "Choose a new password"  # noqa: S105
 ENTER_CODE = "Enter the code"
 ENTER_SIX_DIGITS = "Enter the 6 digits that your authenticator app shows"
 ENTER_RECOVERY_CODE = "Enter one of your recovery codes"
+ENTER_PASSKEY_NAME = "Enter a name for the passkey"
+NO_ANSWER = "The passkey did not answer"
 NO_MATCH = "The email or password does not match"
 WRONG_CODE = "The code does not match. Wait for the next code and try again"
 WRONG_RECOVERY_CODE = "This is not one of your unused recovery codes"
@@ -75,6 +77,24 @@ class RecoveryForm(FlaskForm):
 
 class ButtonForm(FlaskForm):
     """One button, nothing to fill in."""
+
+
+class PasskeyForm(FlaskForm):
+    """What somebody calls a passkey of theirs."""
+
+    name = TextField(
+        "Name",
+        [DataRequired(ENTER_PASSKEY_NAME)],
+        max_length=PASSKEY_NAME_MAX,
+        description="By which you will know it again, like “Work laptop” or “Key on my ring”",
+        render_kw={"autocomplete": "off"},
+    )
+
+
+class CredentialForm(FlaskForm):
+    """What an authenticator answered; the page's script fills it in."""
+
+    credential = HiddenField(validators=[DataRequired(NO_ANSWER)])
 
 
 class PasswordAgainForm(FlaskForm):

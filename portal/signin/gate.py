@@ -1,8 +1,8 @@
 """The gate of the staff pages: who is signed in, and what only they may open.
 
-Deny by default: whatever is not in PUBLIC answers only somebody who passed both factors in this session. A blueprint
-made by `guarded` says besides who may what, in one place for all its pages; whoever may not gets the same 403 for
-what is there and what is not.
+Deny by default: whatever is not in PUBLIC answers only somebody who passed both factors in this session (a passkey is
+both). A blueprint made by `guarded` says besides who may what, in one place for all its pages; whoever may not
+gets the same 403 for what is there and what is not.
 """
 
 from __future__ import annotations
@@ -32,12 +32,26 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 # All that answers somebody who is not, or only half, signed in.
 PUBLIC = frozenset(
-    f"signin.{name}" for name in ("authenticator", "code", "invite", "login", "picture", "recovery", "setup")
+    f"signin.{name}"
+    for name in (
+        "ask_passkey",
+        "authenticator",
+        "code",
+        "invite",
+        "login",
+        "passkey",
+        "picture",
+        "recovery",
+        "setup",
+    )
 )
 
 # What a page says first after `?done=…`; whatever else stands there says nothing.
 DONE = {
     "authenticator": "Your new authenticator app is set up. Other places where you were signed in are signed out.",
+    "passkey": "The passkey did not sign you in. Try again, or sign in with your password.",
+    "passkey-added": "Your passkey is added. Other places where you were signed in are signed out.",
+    "passkey-removed": "The passkey is removed. Other places where you were signed in are signed out.",
     "password": "Your password is changed. Other places where you were signed in are signed out.",
     "session": "That session is ended.",
     "sessions": "All other sessions are ended.",
@@ -190,7 +204,16 @@ def _not_there(error: NotFound) -> ResponseReturnValue:
 
 def _typed() -> list[tuple[str, str]]:
     """The words of a post, but for tokens and secrets."""
-    hidden = ("csrf_token", "form_token", "password", "new_password", "code", "office_code", "version")
+    hidden = (
+        "csrf_token",
+        "form_token",
+        "password",
+        "new_password",
+        "code",
+        "office_code",
+        "credential",
+        "version",
+    )
     found = []
     for name, value in request.form.items(multi=True):
         form, _, field = name.rpartition("-")  # `note-text` is the text of the form named note

@@ -50,7 +50,8 @@ class Session(dict[str, Any], SessionMixin):
     """What one request knows of its session, and as what row it was loaded.
 
     A row keeps: `csrf_token`; `key`, the person's session key; `user`, their id; `password_at`, when they last gave
-    their password; `secret`, of an authenticator app that is being set up; `tries`, wrong codes so far.
+    their password; `secret`, of an authenticator app that is being set up; `tries`, wrong codes so far; `challenge`,
+    that a passkey is to sign; `adding`, a passkey that is being added.
     """
 
     def __init__(self, data: dict[str, Any] | None = None, row: Row[Any] | None = None) -> None:
@@ -89,11 +90,20 @@ def begin(user_id: int, key: str, *, at: datetime) -> str:
     return _insert({"key": key, "user": user_id}, at=at, expires_at=at + BETWEEN_FACTORS)
 
 
-def complete(user: User, *, at: datetime) -> str:
-    """Both factors were passed: a new id, and a whole session. Raises Conflict when the first half has ended."""
+def begin_passkey(challenge: str, *, at: datetime, lasts: timedelta) -> str:
+    """A new session that can do nothing but wait for a passkey to sign that."""
+    end()
+    return _insert({"challenge": challenge}, at=at, expires_at=at + lasts)
+
+
+def complete(user: User, *, at: datetime, key: str | None = None) -> str:
+    """Both factors were passed: a new id, and a whole session. Raises Conflict when the first half has ended.
+
+    With `key`, the session key that stood beside their passkey, no password was given: what needs it will ask.
+    """
     _need(end())
     _make_room(user.id)
-    data = {"key": this()["key"], "password_at": at.timestamp()}
+    data = {"key": this()["key"], "password_at": at.timestamp()} if key is None else {"key": key}
     return _insert(data, at=at, expires_at=at + ABSOLUTE, user_id=user.id)
 
 

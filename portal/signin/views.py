@@ -165,11 +165,14 @@ def count_second_factor(user: User) -> None:
     web.throttle("second-factor", f"{request.endpoint}/{user.id}")
 
 
-def enter(user: User, place: str) -> Response:
-    """In the transaction that used up their second factor: they are signed in, and go to that place."""
+def enter(user: User, place: str, *, key: str | None = None) -> Response:
+    """In the transaction that used up their second factor: they are signed in, and go to that place.
+
+    `key` is the session key that stood beside their passkey, when it was one.
+    """
     at = now()
-    audit.record(user, "staff.signed_in", user.subject, at=at)
-    response = sessions.answer(redirect(place, 303), sessions.complete(user, at=at))
+    audit.record(user, "staff.signed_in", user.subject, at=at, detail="passkey" if key else "")
+    response = sessions.answer(redirect(place, 303), sessions.complete(user, at=at, key=key))
     browsers.remember(response, user.email)
     return response
 

@@ -27,6 +27,8 @@ ACTIONS = {
     "staff.password_set": "Password set anew",
     "staff.password_changed": "Password changed",
     "staff.authenticator_set": "Authenticator app set up",
+    "staff.passkey_added": "Passkey added",
+    "staff.passkey_removed": "Passkey removed",
     "staff.factors_voided": "Sign-in reset",
     "staff.recovery_codes_made": "Recovery codes made",
     "staff.recovery_code_used": "Recovery code used",

@@ -10,7 +10,7 @@ from portal import addresses, web
 from portal.clock import now
 from portal.db import transaction
 from portal.errors import Refused
-from portal.people import accounts, credentials, invitations
+from portal.people import accounts, credentials, invitations, passkeys
 from portal.people.models import User
 from portal.people.rights import ROLES, Right
 from portal.signin import sessions
@@ -149,6 +149,7 @@ def account() -> ResponseReturnValue:
     return _page(
         "staff/people_account.html",
         codes_left=credentials.recovery_codes_left(user),
+        passkeys=passkeys.of(user),
         sessions=credentials.sessions_of(user, at=now()),
         this_session=sessions.this().row_id,
         before=next(iter(accounts.sign_ins(user)[1:]), None),
@@ -193,6 +194,7 @@ def _about(user: User, form: RolesForm) -> dict[str, object]:
         "signed_in_at": next(iter(accounts.sign_ins(user)), None),
         "sessions": credentials.sessions_of(user, at=now()),
         "codes_left": credentials.recovery_codes_left(user),
+        "passkeys": passkeys.of(user),
     }
 
 
