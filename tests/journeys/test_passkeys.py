@@ -34,8 +34,11 @@ class Device:
             "WebAuthn.addVirtualAuthenticator",
             {
                 "options": {
-                    **{"protocol": "ctap2", "transport": "internal", "hasResidentKey": True},
-                    **{"hasUserVerification": True, "isUserVerified": True},
+                    "protocol": "ctap2",
+                    "transport": "internal",
+                    "hasResidentKey": True,
+                    "hasUserVerification": True,
+                    "isUserVerified": True,
                 }
             },
         )
