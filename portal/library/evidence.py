@@ -22,6 +22,7 @@ CERTAINTY = {
     "active-only": "Compared with another drug only",
     "uncontrolled": "Uncontrolled data only",
     "cases": "Case reports only",
+    "no-results": "No usable results",
 }
 READING = {
     "favors": "Favors LDN",

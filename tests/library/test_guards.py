@@ -130,7 +130,7 @@ def test_the_larger_trial_stands_before_the_smaller_whatever_it_found(library: L
 
 
 def test_controlled_trials_stand_before_uncontrolled_data_and_cases_last(library: Library) -> None:
-    rank = {"uncontrolled": 1, "cases": 2}
+    rank = {"uncontrolled": 1, "cases": 2, "no-results": 3}
     ranks = [rank.get(condition.certainty, 0) for condition in library.evidence]
 
     assert ranks == sorted(ranks)
