@@ -148,7 +148,7 @@ def evidence_map(library: Library) -> str:
     return _svg(
         {
             "width": {"step": 42},
-            "height": {"step": 27},
+            "height": {"step": 22},
             "data": {"values": values},
             "layer": [
                 {

@@ -61,11 +61,13 @@ PARTS = (
         which=(0, 1, 2, 3, 4),
     ),
     Part("Dose and titration", addresses.PRESCRIBERS, "dose-table", (0, 1, 2)),
+    Part("Write this", addresses.PRESCRIBERS, "write"),
     Part("When to stop", addresses.DOSING, "stopping"),
     # What needs an act; that nothing is expected, or that LDN does not treat a thing, is in the chapter.
     Part("Interactions", addresses.SAFETY, "interactions-table", (0, 1, 2), which=(0, 1, 2, 3, 4, 5, 7)),
     Part("Monitoring", addresses.SAFETY, "monitoring-table", (0, 1)),
-    Part("What the trials show", addresses.PRESCRIBERS, "summary", which=(1, 2, 3)),
+    Part("Adverse effects", addresses.SAFETY, "adverse-table", (0, 1, 2), which=(1, 4)),
+    Part("What the trials show", addresses.PRESCRIBERS, "summary", which=(1, 2)),
 )
 # The label, the two largest trials, the widest pooled analysis, and an independent review of trials that favor LDN.
 KEY_REFERENCES = ("label_dailymed", "bruun2024", "innova", "hegde2025", "parker2018")
