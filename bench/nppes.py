@@ -76,6 +76,7 @@ CODES = (
 )
 STATES = ["CA", "TX", "NY", "FL", "PA", "IL", "OH", "MI", "NC", "GA"]
 CITIES = ("SAN RAMON", "HOUSTON", "NEW YORK", "MIAMI BEACH")
+WITHDRAWN, ORGANISATION, PERSON = 0.035, 0.24, 1.0  # up to which part of all
 INSIDE = "npidata_pfile_20050523-20261108.csv"
 STEP, SPAN = 556_230_591, 899_999_999  # in no order, and each number of the span comes once
 
@@ -85,29 +86,32 @@ def npi(row: int) -> str:
     return str(1_000_000_000 + (row * STEP + 7) % SPAN)
 
 
-def write(path: Path, rows: int, *, only_organisations: bool = False) -> Path:
-    """A zip as CMS publishes it, the same for the same number of rows, which the people of the demo are not among."""
+def write(path: Path, rows: int, *, only: float | None = None) -> Path:
+    """A zip as CMS publishes it, the same for the same number of rows; all ORGANISATION or PERSON, if need be.
+
+    The people of the demo are not counted.
+    """
     chance = random.Random(1)
     with (
         zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
         archive.open(INSIDE, "w", force_zip64=True) as file,
     ):
-        for block in _blocks(rows, chance, only_organisations):
+        for block in _blocks(rows, chance, only):
             file.write(block.encode())
     return path
 
 
-def _blocks(rows: int, chance: random.Random, only_organisations: bool) -> Iterator[str]:
-    people = {} if only_organisations else _people()
+def _blocks(rows: int, chance: random.Random, only: float | None) -> Iterator[str]:
+    people = {} if only else _people()
     block = [_line(list(COLUMNS)), *map(_line, people.values())]
     for row in filter(lambda row: npi(row) not in people, range(rows)):
         cells = [""] * len(COLUMNS)
         cells[0] = npi(row)
-        share = 0.1 if only_organisations else chance.random()
-        if share < 0.035:
+        share = only or chance.random()
+        if share < WITHDRAWN:
             cells[AT["NPI Deactivation Date"]] = _day(chance)
         else:
-            _provider(cells, chance, is_organisation=share < 0.24)
+            _provider(cells, chance, is_organisation=share <= ORGANISATION)
         block.append(_line(cells))
         if len(block) == 2000:
             yield "".join(block)

@@ -175,9 +175,9 @@ def main() -> None:
         clock, spent = look_ups(index, rows)
         print(f"look-ups a second: {clock:,.0f}, by processor time {spent:,.0f}")
         print(f"size: {(index / 'registry.db').stat().st_size / rows:.0f} bytes a row")
-        few = nppes.write(folder / "organisations.zip", 50_000, only_organisations=True)
-        measured(TAKE, few, folder / "few")
-        print(f"an organisation: {(folder / 'few' / 'registry.db').stat().st_size / 50_000:.0f} bytes a row")
+        for word, only in (("organisation", nppes.ORGANISATION), ("person", nppes.PERSON)):
+            measured(TAKE, nppes.write(folder / f"{word}.zip", 50_000, only=only), folder / word)
+            print(f"each {word}: {(folder / word / 'registry.db').stat().st_size / 50_000:.0f} bytes a row")
         if "--web" in sys.argv:
             for way, (alone, busy) in beside(file, folder).items():
                 print(
