@@ -119,6 +119,21 @@ def test_slow_bodies_of_one_address_are_bounded_and_ended(
     assert ends.count(503) == 1
 
 
+def test_a_head_that_does_not_come_is_answered_by_haproxy(
+    portal: Live, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Our own server closes such a connection without a word (SECURITY.md)."""
+    sooner = ("timeout http-request 10s", "timeout http-request 1s")
+    with running("haproxy", tmp_path_factory.mktemp("head"), portal.port, sooner) as place:
+        if place is None:
+            pytest.skip("needs Debian's haproxy and openssl")
+        sending = Https(place)
+        with closing(sending):
+            sending.connect()
+            sending.sock.sendall(b"GET / HTTP/1.1\r\nHost: ")
+            assert sending.sock.recv(100).startswith(b"HTTP/1.1 408 ")
+
+
 def end_of(sending: Https) -> int:
     """The status of the answer, or 0 where there was none."""
     with closing(sending):
