@@ -42,9 +42,10 @@ _INTO = insert(cast(Table, RequestTerm.__table__))
 
 
 def fold(text: str) -> str:
-    """Without case, accents and width."""
-    taken_apart = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(sign for sign in taken_apart if not unicodedata.combining(sign)).translate(_PLAIN)
+    """Without case, accents and width; each kind of apostrophe as one, before an accent that stands alone is lost."""
+    taken_apart = unicodedata.normalize("NFKD", _APOSTROPHES.sub("'", text.casefold()))
+    letters = "".join(sign for sign in taken_apart if not unicodedata.combining(sign))
+    return letters.casefold().translate(_PLAIN)
 
 
 def words_of(text: str) -> list[str]:
