@@ -9,16 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from portal import addresses, hours
+from portal import hours
 from portal.db import db
+from portal.desk import telling
 from portal.desk.acts import NOBODY, SELECT_REASON, Act, Given, Staff, not_too_old
 from portal.desk.contact import go_on
 from portal.desk.models import Addition, AdditionKind
 from portal.intake import kinds
 from portal.intake.models import CLOSE_REASON_LABELS, OPEN, CloseReason, Request, Status
-from portal.mail import promise as mail
-from portal.mail.models import Lane
-from portal.people import accounts
 from portal.people.models import User
 from portal.settings import settings
 
@@ -47,7 +45,7 @@ def _hear(kind: AdditionKind, request: Request, at: datetime, given: Given) -> N
     request.heard_at = at
     if kind == AdditionKind.AGAIN or not given.get("by_mail"):
         request.snoozed_until = None  # a note of thanks by mail wakes nothing
-    _tell(request, at, kind.value)
+    telling.of_request(kind.value, request, at=at)
 
 
 def _added(request: Request, _by: Staff, at: datetime, given: Given) -> None:
@@ -68,24 +66,13 @@ def _asked_again(request: Request, _by: Staff, at: datetime, given: Given) -> No
 
 
 def _withdrawn(request: Request, _by: Staff, at: datetime, _given: Given) -> None:
-    _tell(request, at, "withdrawn")
+    if _owner(request) is not None:  # else it was nobody's work, and is none
+        telling.of_request("withdrawn", request, at=at)
 
 
 def _owner(request: Request) -> User | None:
     owner = db.session.get(User, request.owner_id) if request.owner_id else None
     return owner if owner is not None and owner.active else None
-
-
-def _tell(request: Request, at: datetime, what: str) -> None:
-    """To whoever has it, else to all: the reference and a link, without a word that anybody typed."""
-    owner = _owner(request)
-    facts = {
-        "what": what,
-        "reference": request.reference,
-        "desk_path": addresses.STAFF_REQUEST.of(reference=request.reference),
-    }
-    to = [owner.email] if owner else accounts.notice_addresses()
-    mail.promise("desk/heard", to=to, facts=facts, cause=request.subject, at=at, lane=Lane.SOON)
 
 
 ADD = Act(

@@ -10,8 +10,10 @@ from portal import hours
 from portal.audit import AuditEntry
 from portal.clock import now
 from portal.db import db, transaction
-from portal.desk import away
+from portal.desk import away, telling
+from portal.desk.search import COUNTED_TO
 from portal.intake.models import DUE, OPEN, Kind, Request, Status
+from portal.mail import lanes
 from portal.mail import promise as mail
 from portal.mail.models import Lane
 from portal.people import wishes
@@ -52,13 +54,16 @@ def tell_all() -> None:
 def _facts(user: User, wish: Wish, since: datetime, at: datetime) -> dict[str, int]:
     """What came since, of the kinds that this person is told of in the morning; and how the desk stands."""
     in_morning = {kind for kind in wishes.KINDS if getattr(wish, kind) == When.MORNING}
+    is_told = telling.KIND in in_morning
     came = (Request.received_at > since, Request.status != Status.SPAM)
     return {
         "consultations": _count(*came, Request.kind == Kind.CONSULTATION)
         if "consultation" in in_morning
         else 0,
         "materials": _count(*came, Request.kind == Kind.RESOURCE) if "resource" in in_morning else 0,
-        "back": _released(since) if "handed_back" in in_morning else 0,
+        "back": _released(since) if is_told else 0,
+        "heard": _count(Request.heard_at > since, Request.owner_id == user.id) if is_told else 0,
+        "refused": lanes.count_refused("request", COUNTED_TO) if is_told else 0,
         "unassigned": _count(Request.status == Status.NEW, Request.owner_id.is_(None)),
         "late": _count(Request.status.in_(DUE), Request.answer_by < at),
         "mine": _count(Request.status.in_(OPEN), Request.owner_id == user.id),

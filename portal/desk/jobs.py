@@ -10,7 +10,7 @@ from sqlalchemy import select
 from portal import hours
 from portal.clock import now
 from portal.db import db, transaction
-from portal.desk import digest, more_time, perform
+from portal.desk import digest, more_time, perform, telling
 from portal.desk.actors import PORTAL
 from portal.desk.acts import CLOSE, Act
 from portal.desk.planning import WAKE
@@ -67,6 +67,16 @@ def tell_more_time(_hand: Hand) -> bool:
     return _each(more_time.MORE_TIME, more_time.due(at, settings().ORG), at, most=more_time.BATCH)
 
 
+def tell_refused(_hand: Hand) -> bool:
+    """Tell who has a request that a mail of it was refused; whether there may be more."""
+    at = now()
+    found = telling.to_tell_of(at)
+    with transaction():
+        for request in db.session.scalars(select(Request).where(Request.id.in_(found))):
+            telling.of_request("refused", request, at=at)
+    return False
+
+
 def _morning(_hand: Hand) -> bool:
     digest.tell_all()
     return False
@@ -77,6 +87,12 @@ JOBS = (
         name="desk.more_time",
         label="Saying in time that we need more time",
         step=tell_more_time,
+        every=timedelta(minutes=5),
+    ),
+    Job(
+        name="desk.refused",
+        label="Telling whose mail was refused",
+        step=tell_refused,
         every=timedelta(minutes=5),
     ),
     Job(

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from portal import hours
 from portal.db import db
+from portal.desk import telling
 from portal.desk.acts import NOBODY, Act, Given, Staff
 from portal.intake.models import DUE, Request
 from portal.mail import promise as mail
@@ -38,6 +39,7 @@ def due(at: datetime, org: Organisation) -> Sequence[Request]:
 def _tell(request: Request, _by: Staff, at: datetime, _given: Given) -> None:
     facts = {"asked": request.id}
     mail.promise("desk/more_time", to=request.reply_email, facts=facts, cause=request.subject, at=at)
+    telling.of_request("due", request, at=at)
 
 
 def _is_before(request: Request) -> bool:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from portal import audit
 from portal.audit import Actor
 from portal.db import db
-from portal.desk import away
+from portal.desk import away, telling
 from portal.desk.actors import Asker, Portal
 from portal.desk.acts import ACTS, CLOSE, RELEASE, Act, Given, Staff
 from portal.desk.models import Addition, Contact
@@ -25,9 +25,6 @@ from portal.errors import Conflict, Forbidden, NotFound, Refused
 from portal.intake import kinds
 from portal.intake.models import OPEN, STATUS_LABELS, Message, Request, Status
 from portal.intake.reference import normalise
-from portal.mail import promise as mail
-from portal.mail.models import Lane
-from portal.people import wishes
 from portal.people.models import User, holding
 from portal.people.rights import Right, Role
 
@@ -37,7 +34,6 @@ NOT_ALLOWED = "Your role does not allow this."
 SENT_BEFORE = "You have sent this form already, with other words. Press the button again to send these too."
 NOT_A_COLLEAGUE = "Select a colleague"
 STALE = "This request changed while you were looking at it. Look at what is new, then try again."
-NAMED_AT_MOST = 20  # requests in one mail of a hand-over
 
 
 def get(reference: str) -> Request:
@@ -154,7 +150,7 @@ def hand_over(owner: User, to: User | None, *, at: datetime, by: User | None = N
         raise Refused(NOT_A_COLLEAGUE, field="to")
     held = select(Request).where(Request.owner_id == owner.id, Request.status.in_(OPEN)).order_by(Request.id)
     held = held.with_for_update().execution_options(populate_existing=True)
-    moved = 0
+    moved = []
     for request in db.session.scalars(held).all():
         new: dict[str, Any] = (
             {"owner_id": to.id, "claimed_at": at} if to else {"owner_id": None, "claimed_at": None}
@@ -164,8 +160,10 @@ def hand_over(owner: User, to: User | None, *, at: datetime, by: User | None = N
         if _update(request, Request.owner_id == owner.id, Request.status.in_(OPEN), changed_at=at, **new):
             detail = f"user:{to.id}" if to else ""
             audit.record(by or owner, "request.handed_over", request.subject, at=at, detail=detail)
-            moved += 1
-    return moved
+            moved.append(request.reference)
+    if to is not None and moved and (by or owner).id != to.id:
+        telling.given(moved, to, at=at)
+    return len(moved)
 
 
 def thread(request: Request) -> list[Message | Contact | Addition]:
@@ -184,18 +182,8 @@ def duplicates(request: Request) -> Sequence[Request]:
 
 def _tell_the_desk(back: Sequence[Request], user: User, at: datetime) -> None:
     roles = frozenset[str]().union(*(kinds.of(request).answered_by for request in back))
-    named = [request.reference for request in back[:NAMED_AT_MOST]]
-    facts = {"references": named, "more": len(back) - len(named)}
-    for start, addresses in wishes.told_now("handed_back", at, holding(*roles), User.id != user.id).items():
-        mail.promise(
-            "desk/handed_back",
-            to=addresses,
-            facts=facts,
-            cause=user.subject,
-            at=at,
-            lane=Lane.SOON,
-            not_before=start,
-        )
+    named = [request.reference for request in back]
+    telling.of_many(named, user.subject, at, holding(*roles), User.id != user.id)
 
 
 def _permit(act: Act, request: Request, by: Staff) -> None:

@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from portal.db import db
-from portal.desk import away
+from portal.desk import away, telling
 from portal.desk.acts import EVERYBODY, Act, Given, Staff
 from portal.errors import Conflict, Refused
 from portal.intake.models import OPEN, Request, Status
@@ -46,10 +46,13 @@ def _can_have(request: Request, at: datetime, given: Given) -> None:
         raise Conflict(IS_THEIRS)
 
 
-def _give(request: Request, _by: Staff, at: datetime, given: Given) -> None:
-    request.owner_id, request.claimed_at, request.changed_at = person(given, at).id, at, at
+def _give(request: Request, by: Staff, at: datetime, given: Given) -> None:
+    to = person(given, at)
+    request.owner_id, request.claimed_at, request.changed_at = to.id, at, at
     if request.status == Status.NEW:
         request.status = Status.IN_PROGRESS
+    if to.id != by.id and not given.get("is_one_of_many"):  # of many one mail tells, when all are given
+        telling.given([request.reference], to, at=at)
 
 
 def _has_day(_request: Request, at: datetime, given: Given) -> None:

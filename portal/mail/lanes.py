@@ -23,6 +23,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.orm import aliased
 
 from portal.db import db
 from portal.jobs import SKEW
@@ -266,11 +267,23 @@ def fates(cause: str, messages: Collection[str]) -> Sequence[Any]:
 
 
 def refused_of(kind: str) -> Select[tuple[str]]:
-    """What is named behind `kind:` in the causes of mails that were given up."""
+    """What is named behind `kind:` in the causes of mails that were given up, for which somebody waits: no notice
+    to staff is one."""
     name = func.substr(Delivery.cause, len(kind) + 2)  # ";" is what comes after ":"
     return select(name).where(
-        Delivery.state == State.DEAD, Delivery.cause >= f"{kind}:", Delivery.cause < f"{kind};"
+        Delivery.state == State.DEAD,
+        Delivery.cause >= f"{kind}:",
+        Delivery.cause < f"{kind};",
+        Delivery.lane == Lane.NOW,
     )
+
+
+def refused_since(kind: str, since: datetime, *, untold: str) -> Select[tuple[str]]:
+    """Those of `refused_of` that were given up since then, with no mail by the letter `untold` from then on."""
+    told = aliased(Delivery)
+    after = select(told.id).join(Body, Body.id == told.body_id).where(Body.message == untold)
+    is_told = after.where(told.cause == Delivery.cause, told.created_at >= Delivery.over_at).exists()
+    return refused_of(kind).where(Delivery.over_at > since, ~is_told)
 
 
 def count_refused(kind: str, most: int) -> int:

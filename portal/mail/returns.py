@@ -244,7 +244,9 @@ def _tell(kind: Kind, code: str, said: str, delivery: Any, at: datetime) -> None
     if kind in OVER and delivery.state == State.SENT:
         # Whoever waits for it sees it where they see what was refused.
         given_up = update(Delivery).where(Delivery.id == delivery.id, Delivery.state == State.SENT)
-        db.session.execute(given_up.values(state=State.DEAD, last_error=f"{CAME_BACK}: {said}"[:300]))
+        db.session.execute(
+            given_up.values(state=State.DEAD, over_at=at, last_error=f"{CAME_BACK}: {said}"[:300])
+        )
 
 
 def _of(messages: Sequence[str]) -> Any:

@@ -66,11 +66,6 @@ def people() -> Sequence[User]:
     return db.session.scalars(select(User).order_by(User.active.desc(), func.lower(User.name), User.id)).all()
 
 
-def notice_addresses() -> list[str]:
-    """Every active member of staff."""
-    return list(db.session.scalars(select(User.email).where(User.active).order_by(User.id)))
-
-
 def get(user_id: int) -> User:
     """The person with this id; raises NotFound."""
     found = db.session.get(User, user_id)

@@ -16,7 +16,7 @@ from portal.settings import settings
 KINDS = {
     "consultation": "A new consultation",
     "resource": "A new request for materials",
-    "handed_back": "Work that came back to the queue",
+    "handed_back": "Work that is given to you, comes back or cannot wait",
 }
 SAY_BOTH = "Say from when and until when, or neither"
 _COLUMNS = {"consultation": Wish.consultation, "resource": Wish.resource, "handed_back": Wish.handed_back}

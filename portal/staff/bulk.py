@@ -8,10 +8,11 @@ from flask.typing import ResponseReturnValue
 from portal import addresses, web
 from portal.clock import now
 from portal.db import transaction
-from portal.desk import perform
+from portal.desk import perform, planning, telling
 from portal.desk.acts import Act
 from portal.desk.filters import Filters
 from portal.errors import PortalError
+from portal.people import accounts
 from portal.people.models import User
 from portal.people.rights import Right
 from portal.signin.gate import current, guarded, keeps_text
@@ -44,6 +45,7 @@ def act() -> ResponseReturnValue:
             form.refuse(form.field_of(chosen), chosen.missing)
         else:
             outcomes = [_do(chosen, *each, value, current()) for each in form.references]
+            _tell(chosen, outcomes, value, current())
     elif chosen is None and not form.errors:
         form.refuse("chosen", NOT_AN_ACT)
     again = form if form.errors else None
@@ -57,7 +59,19 @@ def _do(act: Act, reference: str, version: int, value: object, by: User) -> Outc
     try:
         with transaction():
             found = perform.get(reference)
-            perform.perform(act, found, by=by, at=now(), version=version, **{act.asks: value})
+            perform.perform(
+                act, found, by=by, at=now(), version=version, is_one_of_many=True, **{act.asks: value}
+            )
     except PortalError as refused:
         return Outcome(reference, False, refused.message)
     return Outcome(found.reference, True, act.told)
+
+
+def _tell(act: Act, outcomes: list[Outcome], value: object, by: User) -> None:
+    """One mail of all that somebody was given."""
+    given = [outcome.reference for outcome in outcomes if outcome.is_done]
+    if act is planning.ASSIGN and given:
+        to = accounts.get(int(str(value)))
+        if to.id != by.id:
+            with transaction():
+                telling.given(given, to, at=now())

@@ -9,12 +9,14 @@ from textwrap import shorten
 from types import MappingProxyType
 from typing import Any
 
+from babel.dates import format_timedelta
+
 from portal.clock import now
 from portal.desk import perform
 from portal.desk import search as queue
 from portal.desk.acts import CLAIM, Staff
 from portal.intake import kinds
-from portal.intake.models import DUE, Request
+from portal.intake.models import DUE, ContactMethod, Request
 from portal.intake.models import Kind as KindWord
 from portal.staff import provider
 
@@ -31,6 +33,7 @@ class Line:
     owner_away: date | None  # until when whoever has it is out of office
     snoozed_until: datetime | None  # until when it is set aside
     is_late: bool
+    late_by: str  # how much, in words
     subject: str
     flags: tuple[str, ...]
     may_claim: bool
@@ -50,6 +53,7 @@ def line(
         owner_away=absent.get(row.request.owner_id or 0),
         snoozed_until=row.request.snoozed_until if row.request.is_snoozed(now()) else None,
         is_late=row.is_late,
+        late_by=f"by {format_timedelta(now() - row.request.answer_by, locale='en')}" if row.is_late else "",
         subject=_subject(row.request, by),
         flags=flags(row.request),
         may_claim=perform.may(by, CLAIM, row.request),
@@ -96,6 +100,8 @@ def flags(asked: Request) -> tuple[str, ...]:
     found = [] if kinds.is_known(asked) else ["Not of this version"]
     if asked.more_time_at and asked.status in DUE:
         found.append("Told: more time")
+    if asked.contact_method == ContactMethod.PHONE and asked.status in DUE:
+        found.append("Call wanted")
     if asked.heard_at:
         found.append("They wrote more")
     if asked.signals and not asked.is_spam:

@@ -51,7 +51,12 @@ def test_the_list_tells_who_asks_what_and_until_when(ask: Ask, signed_in: Signed
     assert listed(page) == [reference]
     assert caption(page) == "1 request, the soonest promise first"
     page.sees("Ana Ruiz, NP", "Dosing or titration · How slowly should I raise", "New", "Nobody")
-    page.sees("Fri Jan 16, 10:00 am Pacific")
+    page.sees("Fri Jan 16, 10:00 am Pacific", "came Thu Jan 15, 10:00 am Pacific", "Valley Clinic").lacks(
+        "Call wanted"
+    )
+
+    ask(contact_method="phone")
+    page.visitor.open("/staff/requests").sees("Call wanted")
 
 
 def test_the_desk_sees_the_question_only_of_its_own_requests(ask: Ask, signed_in: SignedIn) -> None:
@@ -101,7 +106,7 @@ def test_what_is_late_says_so_here_and_in_the_title(ask: Ask, signed_in: SignedI
 
     assert words(page.soup.title).startswith("(1 late) Open requests")
     assert listed(page) == [late, ontime]
-    assert "Late" in words(page.soup.select("tbody tr")[0])
+    assert "Late by 1 minute" in words(page.soup.select("tbody tr")[0])
     assert "Late" not in words(page.soup.select("tbody tr")[1])
     assert listed(page.follow("Late 1")) == [late]
 

@@ -111,7 +111,8 @@ def test_one_mail_in_the_morning_when_we_open(
         [(to, _due, facts)] = told("desk/morning")
         assert to == email(dee)
         assert facts == {
-            "consultations": 2, "materials": 0, "back": 0, "unassigned": 3, "late": 0, "mine": 0, "suspects": 0
+            "consultations": 2, "materials": 0, "back": 0, "unassigned": 3, "late": 0, "mine": 0, "suspects": 0,
+            "heard": 0, "refused": 0,
         }  # fmt: skip
         clock.tick(days=3)  # Monday is a holiday; Tuesday comes
         digest.tell_all()

@@ -1,0 +1,67 @@
+"""What staff are told by mail about work that came back or cannot wait: references and links, as each one wishes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from portal import addresses
+from portal.db import db
+from portal.desk import away
+from portal.intake import kinds
+from portal.intake.models import Request
+from portal.mail import lanes
+from portal.mail import promise as mail
+from portal.mail.models import Lane
+from portal.people import wishes
+from portal.people.models import User, holding
+
+KIND = "handed_back"  # of the wish
+HEARD, BACK = "desk/heard", "desk/handed_back"
+NAMED_AT_MOST = 20  # requests in one mail
+LOOKS_BACK = timedelta(days=1)  # at what was refused while no worker ran
+BATCH = 50
+
+
+def of_request(what: str, request: Request, *, at: datetime) -> None:
+    """Tell whoever has this request; those who may answer it where nobody has, or who has it is not there.
+
+    `what` is one of the words of the letter.
+    """
+    owner = db.session.get(User, request.owner_id) if request.owner_id else None
+    is_told = owner is not None and away.is_here(owner, at)
+    who = User.id == request.owner_id if is_told else holding(*kinds.of(request).answered_by)
+    facts = {
+        "what": what,
+        "reference": request.reference,
+        "desk_path": addresses.STAFF_REQUEST.of(reference=request.reference),
+    }
+    _to_all(HEARD, facts, request.subject, at, who)
+
+
+def of_many(references: Sequence[str], cause: str, at: datetime, *who: Any, is_given: bool = False) -> None:
+    """One mail that names them all: that they are back in the queue, or given to whoever gets it."""
+    named = references[:NAMED_AT_MOST]
+    facts = {"references": named, "more": len(references) - len(named), "is_given": is_given}
+    _to_all(BACK, facts, cause, at, *who)
+
+
+def given(references: Sequence[str], to: User, *, at: datetime) -> None:
+    """Tell somebody that a colleague gave them these."""
+    of_many(references, to.subject, at, User.id == to.id, is_given=True)
+
+
+def _to_all(letter: str, facts: Mapping[str, object], cause: str, at: datetime, *who: Any) -> None:
+    """Promise it to those of them who wish it at once, by the end of their quiet hours."""
+    for start, to in wishes.told_now(KIND, at, *who).items():
+        mail.promise(letter, to=to, facts=facts, cause=cause, at=at, lane=Lane.SOON, not_before=start)
+
+
+def to_tell_of(at: datetime) -> list[int]:
+    """The requests whose mail to whoever asked was refused lately, and of which nobody was told since."""
+    refused = lanes.refused_since("request", at - LOOKS_BACK, untold=HEARD)
+    found = select(Request.id).where(Request.reference.in_(refused)).order_by(Request.id)
+    return list(db.session.scalars(found.limit(BATCH)))
