@@ -600,7 +600,7 @@ def test_who_leaves_hands_all_back_and_the_desk_is_told(
         last = db.session.scalars(db.select(Delivery).order_by(Delivery.id.desc())).first()
         assert last is not None
         assert (last.recipient, last.body.message) == (ada.email, "desk/handed_back")
-        assert last.body.facts == {"references": [reference, order], "more": 0}
+        assert last.body.facts == {"references": [reference, order], "more": 0, "is_given": False}
     assert how_many(app, Delivery) == mails + 1
 
 
