@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from portal import audit, demo
 from portal.db import db
-from portal.desk import away, joining, perform, planning, prescribers, replies, saved
+from portal.desk import away, joining, perform, planning, prescribers, replies, saved, telling
 from portal.desk.acts import Act
 from portal.desk.filters import Filters
 from portal.desk.models import CardKind
@@ -33,6 +33,7 @@ def furnish(at: datetime, pharmacist: User, clerk: User) -> None:
     by_mail = answered.where(Request.contact_method == "email").order_by(Request.answered_at.desc())
     if refused := db.session.scalars(by_mail.limit(1)).first():
         mail.refuse(refused.subject, "intake/answer", demo.REFUSED, at=at)
+        telling.of_request("refused", refused, at=at)
     for title, text, is_clinical in demo.REPLIES:
         replies.save(None, title=title, text=text, is_clinical=is_clinical, version=0, by=pharmacist, at=at)
     card = prescribers.get(prescribers.key_of(_of(demo.ANA)[0]))
