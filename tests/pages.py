@@ -105,15 +105,18 @@ class Page:
         return self
 
     def data(self, button: str) -> tuple[str, dict[str, list[str]]]:
-        """Where pressing that button would post, and what."""
+        """Where pressing that button would post, and what: of a field that is not the button's form's, nothing."""
         form, pressed = self._button(button)
         sent: dict[str, list[str]] = {}
         controls = ["input", "textarea", "select"]
         joined = self.soup.find_all(controls, form=form["id"]) if form.get("id") else []
-        for control in [*form.find_all(controls), *joined]:
+        inside = [one for one in form.find_all(controls) if one.get("form") in (None, form.get("id"))]
+        for control in [*inside, *joined]:
             for value in _rendered(control):
                 sent.setdefault(control["name"], []).append(value)
-        sent.update(self._typed)
+        owned = {one.get("name") for one in [*inside, *joined]}
+        foreign = {one.get("name") for one in self.soup.find_all(controls)} - owned
+        sent.update({name: typed for name, typed in self._typed.items() if name not in foreign})
         if pressed.get("name"):
             sent[pressed["name"]] = [pressed.get("value", "")]
         action = pressed.get("formaction") or form.get("action") or self.address

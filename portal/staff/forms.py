@@ -82,9 +82,9 @@ class DeskForm(BaseForm):
 WORK = {"form": "work"}  # the one form of the request's page: what any button sends holds all that was typed
 
 
-def choices(labels: Mapping[Any, str], **more: str) -> list[SelectChoice]:
+def choices(labels: Mapping[Any, str]) -> list[SelectChoice]:
     """Stored words and what is shown for them, as a field takes them."""
-    return [SelectChoice(value=str(word), label=label, render_kw=more) for word, label in labels.items()]
+    return [SelectChoice(value=str(word), label=label) for word, label in labels.items()]
 
 
 class NoteForm(DeskForm):
@@ -137,11 +137,11 @@ class AnswerForm(DeskForm):
 class ReasonForm(DeskForm):
     """Why: one of a list, because the audit trail holds no free text."""
 
-    reason = ChoiceField("Reason", [DataRequired(SELECT_REASON)], validate_choice=False)
+    reason = ChoiceField("Reason", [DataRequired(SELECT_REASON)], validate_choice=False, render_kw=WORK)
 
     def __init__(self, act: Act, **more: Any) -> None:
         super().__init__(prefix=act.word, **more)
-        self.reason.choices = choices(act.reasons, **WORK)
+        self.reason.choices = choices(act.reasons)
 
 
 class LoggedCallForm(DeskForm):
@@ -150,8 +150,9 @@ class LoggedCallForm(DeskForm):
     reason = ChoiceField(
         "What came of it",
         [DataRequired(SELECT_OUTCOME)],
-        choices=choices(CALL_OUTCOME_LABELS, **WORK),
+        choices=choices(CALL_OUTCOME_LABELS),
         validate_choice=False,
+        render_kw=WORK,  # WTForms gives buttons the field's own, and not those of their choices
     )
     number = TextField("Number called", max_length=NUMBER_MAX, render_kw={**WORK, "inputmode": "tel"})
     text = LongTextField("What was said", max_length=NOTE_MAX, render_kw={"data-count": NOTE_MAX, **WORK})
