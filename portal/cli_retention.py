@@ -18,7 +18,7 @@ from portal.commands import refusals
 from portal.errors import Refused
 from portal.mail import promise as mail
 from portal.people import accounts
-from portal.retention import jobs, person, requests, sealed
+from portal.retention import jobs, person, requests, sealed, traces
 from portal.settings import Settings, settings
 
 retention_group = AppGroup("retention", help="What is over, and goes.")
@@ -51,7 +51,7 @@ def retention_run(dry_run: bool) -> None:
             pass
         while keeping.forget(at):
             pass
-        person.fold_log()
+        traces.fold_log()
     for name, count in counts.items():
         if count:
             click.echo(f"{count:>8}  {name}")

@@ -668,6 +668,16 @@ scene("staff request, spam", "case.show")(lambda stage: open_request(stage, "Ada
 scene("staff request that may repeat another", "case.show")(
     lambda stage: open_request(stage, "Ada", name="Mei-Ling Zhao", status=Status.NEW)
 )
+
+
+@scene("staff request whose words are not there", "case.do", status=422, pictures="redact")
+def _(stage: Stage) -> None:
+    open_request(stage, "Grace", name="Björn Åkesson", status=Status.NEW)
+    stage.page.locator("summary", has_text="Take patient data out").click()
+    stage.fill(**{"redact-words": "Somebody Else"}).tick("redact-reason=patients_name")
+    stage.press("Take patient data out")
+
+
 scene("staff request that may name a patient", "case.show")(
     lambda stage: open_request(stage, "Ada", name="Björn Åkesson", status=Status.NEW)
 )

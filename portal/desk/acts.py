@@ -103,6 +103,7 @@ class Act:
     asks: str = ""  # reason or text
     missing: str = ""  # what is said when that is not given
     reasons: Mapping[Any, str] = field(default_factory=dict)
+    measures: str = ""  # what was given and is kept nowhere: its length stands beside the reason in the trail
     change: Change = _nothing
     limit: Callable[[Request, datetime, Given], None] | None = None  # raises Refused
     shares: str = ""  # the act whose form it reads, where it has none of its own

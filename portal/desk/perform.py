@@ -196,6 +196,8 @@ def _check(act: Act, given: Given) -> str:
     value = given.get(act.asks) if act.asks else None
     if (act.asks and not value) or (act.reasons and value not in {str(word) for word in act.reasons}):
         raise Refused(act.missing, field=act.asks)
+    if act.measures:
+        return f"{value}:{len(given.get(act.measures) or '')}"
     return str(value) if act.reasons else f"user:{value}" if act.asks == "to" else ""
 
 

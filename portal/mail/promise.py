@@ -6,7 +6,7 @@ mail (`deliver.py`). No other room touches the tables.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -166,6 +166,31 @@ def disown(recipient: str, keys: Sequence[str], *, messages: str, at: datetime) 
 def forget_causes(causes: Collection[str]) -> list[int]:
     """Delete every mail that these promised, to whomever; returns their numbers."""
     return _forget(Delivery.cause.in_(causes))
+
+
+def numbers_of(cause: str) -> Sequence[int]:
+    """The numbers of the mails that this promised."""
+    return db.session.scalars(select(Delivery.id).where(Delivery.cause == cause)).all()
+
+
+def is_in_hand(cause: str, *, at: datetime) -> bool:
+    """Whether a worker has one of its mails in hand; none takes one until the caller's transaction ends."""
+    leases = select(Delivery.lease_until).where(Delivery.cause == cause, Delivery.state.in_(WAITING))
+    return any(until is not None and until >= at for until in db.session.scalars(leases.with_for_update()))
+
+
+def write_anew(cause: str, change: Callable[[str], str], *, at: datetime) -> None:
+    """Forget what its mails said that are over, and write the rest anew, with the texts that `change` makes of their
+    facts': in the caller's transaction, when `is_in_hand` said no."""
+    db.session.flush()
+    found = db.session.execute(select(Delivery.body_id, Delivery.state).where(Delivery.cause == cause)).all()
+    may_go = {row.body_id for row in found if row.state in (*WAITING, State.DEAD)}
+    _forget_bodies([row.body_id for row in found if row.body_id not in may_go], at)
+    for body in db.session.scalars(select(Body).where(Body.id.in_(may_go), Body.facts.is_not(None))):
+        body.facts = {
+            name: change(fact) if isinstance(fact, str) else fact for name, fact in (body.facts or {}).items()
+        }
+        body.content = None
 
 
 def _forget(*which: ColumnElement[bool]) -> list[int]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
 from portal.clock import now
 from portal.db import transaction
+from portal.errors import Unavailable
 from portal.jobs import Hand, Job
 from portal.mail import promise as mail
-from portal.retention import requests, sealed
+from portal.retention import requests, sealed, traces
 from portal.settings import settings
 
 
@@ -19,9 +21,7 @@ def blank_some(folder: Path) -> int:
     if ids:
         with transaction():
             gone = requests.blank(ids)
-        for number in gone:
-            for path in folder.glob(f"*-{number}.*"):
-                path.unlink(missing_ok=True)
+        traces.unlink(folder, gone)
     return len(ids)
 
 
@@ -48,7 +48,11 @@ def _sealed(_hand: Hand) -> bool:
 
 
 def _daily(_hand: Hand) -> bool:
-    return blank_some(settings().INSTANCE_DIR / "mail") == requests.BATCH
+    has_more = blank_some(settings().INSTANCE_DIR / "mail") == requests.BATCH
+    if not has_more:
+        with suppress(Unavailable):  # tomorrow, then
+            traces.fold_log()
+    return has_more
 
 
 JOBS = (

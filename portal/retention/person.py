@@ -15,14 +15,13 @@ from pathlib import Path
 from sqlalchemy import delete, func, or_, select, update
 
 from portal import audit, disk, keeping, tokens
-from portal.asker import mailbox
 from portal.db import db, transaction
-from portal.errors import Refused, Unavailable
+from portal.errors import Refused
 from portal.intake.models import OPEN, Request, Status
 from portal.mail import promise as mail
 from portal.newsletter import erasure
 from portal.people.models import Invite
-from portal.retention import requests
+from portal.retention import requests, traces
 
 LEDGER = "erasures"
 BATCH = (
@@ -59,23 +58,18 @@ def erase(address: str, *, withdraw: bool, keys: Sequence[str], places: Places, 
     if waiting:
         with transaction():
             _withdraw(waiting, at)
-    gone: list[int] = []
-    for row in (
-        found
-    ):  # one by one: its terms lie all over the file. Who is cut off in the middle goes on the next time
+    # One by one, for the search terms of each lie all over the file; who is cut off goes on the next time.
+    for row in found:
         with transaction():
-            gone += requests.blank([row.id])
+            gone = requests.blank([row.id])
+        traces.unlink(places.mail, gone)
     with transaction():
-        gone += mail.forget(address)
+        gone = mail.forget(address)
         mail.forget_hashed(address, keys)
         erasure.forget_address(address, keys=keys, at=at)
         db.session.execute(delete(Invite).where(func.lower(Invite.email) == address.lower()))
         audit.record(None, "person.erased", "person", at=at, detail=str(len(found)))
-    for number in gone:
-        for path in places.mail.glob(f"*-{number}.*"):
-            path.unlink(missing_ok=True)
-    mailbox.forget(address)
-    fold_log()
+    traces.sweep(places.mail, gone, {address})
     return len(found)
 
 
@@ -89,25 +83,6 @@ def replay(*, since: datetime, keys: Sequence[str], places: Places, at: datetime
     for address in theirs:
         erase(address, withdraw=True, keys=keys, places=places, at=at)
     return len(theirs)
-
-
-def fold_log() -> None:
-    """On SQLite: write the log into the database and cut it, so that it holds no old page.
-
-    Raises Unavailable when somebody reads all the time: run it again.
-    """
-    if db.engine.dialect.name != "sqlite":
-        return
-    db.session.rollback()
-    connection = db.engine.raw_connection()
-    try:
-        busy = connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-    finally:
-        connection.close()
-    if busy:
-        raise Unavailable(
-            "Erased, but the database's log still holds it: somebody reads. Run it again in a minute."
-        )
 
 
 def _withdraw(references: Sequence[str], at: datetime) -> None:

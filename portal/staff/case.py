@@ -14,14 +14,18 @@ from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from portal import addresses, tokens, web
+from portal.backup import files, generations
 from portal.clock import now
 from portal.db import db, transaction
 from portal.desk import drafts, perform, replies
 from portal.desk.acts import ACTS
 from portal.desk.cursor import is_id
-from portal.errors import Conflict, Forbidden, Refused
+from portal.desk.redaction import REDACT
+from portal.errors import Conflict, Forbidden, Refused, Unavailable
+from portal.mail import promise as mail
 from portal.people.models import User
 from portal.people.rights import Right
+from portal.retention import traces
 from portal.settings import settings
 from portal.signin.gate import current, guarded, keeps_text, rescues
 from portal.staff import ways
@@ -34,6 +38,8 @@ PAGE = "staff/case.html"
 DRAFT = "draft"
 INSERTED = "insert"
 ANSWERED_AND_CLOSED = "answer-and-close"
+REDACTED = "redact-later"
+LOG_LATER = "Somebody reads the database just now, so its log is cut tonight."
 
 
 @bp.get(addresses.STAFF_REQUEST)
@@ -143,6 +149,8 @@ def do(reference: str, act: str) -> ResponseReturnValue:
                 form.renew()
             raise
         else:
+            if chosen is REDACT and not _is_swept(case):
+                return redirect(_address(case, done=REDACTED), 303)
             if request.form.get("stay") and case.way:  # pressed in the list
                 return redirect(ways.back_to(case.way, claimed=case.request.reference), 303)
             closes = "close" in form and form.close.data
@@ -186,8 +194,31 @@ def _done(word: str) -> str:
         return "It stands in the answer. Read it before you send it."
     if word == ANSWERED_AND_CLOSED:
         return "The answer is on its way, and the request is closed."
+    if word in (REDACT.word, REDACTED):
+        return " ".join([REDACT.done, *([LOG_LATER] if word == REDACTED else []), *_still_held()])
     act = ACTS.get(word)
     return act.done if act else ""
+
+
+def _is_swept(case: CaseFile) -> bool:
+    """Take what was redacted out of the files beside the database; whether its log could be cut."""
+    asked = case.request
+    sent, senders = mail.numbers_of(asked.subject), {asked.email, asked.delegate_email} - {""}
+    try:
+        traces.sweep(settings().INSTANCE_DIR / "mail", sent, senders)
+    except Unavailable:
+        return False
+    return True
+
+
+def _still_held() -> list[str]:
+    """What is said of the backups that are there, if any."""
+    older = generations.listed(files.folder_of(settings()))
+    if not older:
+        return []
+    named = f"{len(older)} backups" if len(older) > 1 else "One backup"
+    ends = max(map(generations.ends_at, older))
+    return [f"{named} made before may still hold them, until {ends:%B %-d, %Y} at the latest."]
 
 
 def _case(reference: str) -> CaseFile:

@@ -294,12 +294,11 @@ class CaseFile:
             (fact.label, fact.for_staff(answers[fact.field]))
             for fact in shown
             if fact.is_given(answers) and (self.may_read or not fact.private)
-        ] + self._signal_facts()
-
-    def _signal_facts(self) -> list[tuple[str, Any]]:
-        signs = [label(patient_data.LABELS, sign) for sign in self.request.patient_data]
-        return [
-            ("May say who a patient is", ", ".join(signs)),
+        ] + [
+            (
+                "May say who a patient is",
+                ", ".join(label(patient_data.LABELS, sign) for sign in self.request.patient_data),
+            ),
             ("May be from a robot", ", ".join(label(SIGNALS, signal) for signal in self.request.signals)),
         ]
 
@@ -315,4 +314,6 @@ def detail(entry: Any) -> str:
     if kind == "user" and number.isdigit():
         person = db.session.get(User, int(number))
         return f"To {person.name}" if person else ""
+    if number.isdigit():  # the length of what was taken out
+        return f"{label(REASONS, kind)}, {number} characters"
     return ", ".join(label(REASONS | SIGNALS, word) for word in entry.detail.split(", "))

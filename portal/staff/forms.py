@@ -32,6 +32,7 @@ from portal.npi.verdicts import WORDS, phone_in_words
 NOTE_MAX = 4_000
 ANSWER_MAX = 8_000
 NUMBER_MAX = 40
+WORDS_MAX = 200
 NO_DAY = "Enter a day that is one, like 2026-12-24"
 
 
@@ -144,6 +145,17 @@ class ReasonForm(DeskForm):
         self.reason.choices = choices(act.reasons)
 
 
+class RedactForm(ReasonForm):
+    """Which words go, and what they are; the words themselves are kept nowhere."""
+
+    words = TextField(
+        "Words to take out",
+        description="Copied from this page. Everywhere in this request, also from notes, drafts and mails.",
+        max_length=WORDS_MAX,
+        render_kw={**WORK, "autocomplete": "off", "spellcheck": "false"},
+    )
+
+
 class LoggedCallForm(DeskForm):
     """A call: what came of it, which number, and what was said."""
 
@@ -242,6 +254,8 @@ def form_of(act: Act, request: Request) -> ActForm | DeskForm:
         return TargetForm(prefix=act.box, data={"target": other.reference if other else ""})
     if act.box == "resend":
         return AddressForm(prefix=act.box, data={"address": request.reply_email})
+    if act.measures:
+        return RedactForm(act)
     if form := FORMS.get(act.box):
         return form(prefix=act.box)
     if act.reasons:

@@ -398,6 +398,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "close": {"reason": "withdrawn"},
     "reopen": {"reason": "by_mistake"},
     "spam": {"reason": "robot"},
+    "redact": {"reason": "birth_date", "words": "Ana Ruiz"},
     "call": {"reason": "no_answer", "number": "925-555-0142", "text": "", "form_token": "p"},
     "call-answered": {"reason": "reached", "number": "925-555-0142", "text": "Told them.", "form_token": "q"},
     "fax-answered": {"number": "", "text": "Faxed it.", "form_token": "f"},
@@ -420,6 +421,7 @@ MAY = {
     "reopen": ("pharmacist manager", "pharmacist manager"),
     "spam": ("desk pharmacist manager", "desk pharmacist manager"),
     "not-spam": ("desk pharmacist manager", "desk pharmacist manager"),
+    "redact": ("pharmacist manager", "pharmacist manager"),
     "check-again": ("desk pharmacist manager", "desk pharmacist manager"),
     "call": ("desk pharmacist manager", "desk pharmacist manager"),
     "call-answered": ("pharmacist", "desk pharmacist manager"),
@@ -460,6 +462,7 @@ MOVES = {
     "reopen": ("answered closed", "in_progress"),
     "spam": ("new in_progress", "spam"),
     "not-spam": ("spam", "new"),
+    "redact": ("new in_progress waiting answered closed spam duplicate", "-"),
     "check-again": ("new in_progress waiting answered closed spam duplicate", "-"),
     "call-back": ("new in_progress waiting answered closed spam duplicate", "-"),
     "license": ("new in_progress waiting answered closed spam duplicate", "-"),
@@ -499,7 +502,9 @@ def test_every_act_keeps_to_the_table_of_moves(
     starts, ends = MOVES[act.word]
     give_number(app)
     for start in Status:
-        before = put(app, status=start, owner_id=owner, version=1, snoozed_until=START, **kind)
+        before = put(
+            app, name="Ana Ruiz", status=start, owner_id=owner, version=1, snoozed_until=START, **kind
+        )
         with app.app_context():
             done, offered = len(actions(app)), perform.may(grace, act, before)
         assert offered == (start.value in starts.split()), start

@@ -279,7 +279,7 @@ def forged(page: Page, act: str, version: int) -> dict[str, str]:
 
 def stamped(page: Page, act: str) -> str:
     """The form token that a page with this form would have."""
-    purpose = "AnswerForm" if act == "answer" else "ReasonForm"
+    purpose = {"answer": "AnswerForm", "redact": "RedactForm"}.get(act, "ReasonForm")
     return tokens.stamp(
         page.visitor.client.application.config["SECRET_KEY"], purpose, at=page.visitor.clock().timestamp()
     )

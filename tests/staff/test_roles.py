@@ -85,9 +85,18 @@ SIGNING_IN = {"security", "signin", "accounts"}
 ANSWERING = {"answer", "call-answered", "fax-answered", "posted", "ask", "undo", "resend"}
 # The acts that a role may not do with a request that just came, though it be theirs. The rest is for `tests/desk`.
 MAY_NOT = {
-    ("consultation", "desk"): {"take-over", "assign", *ANSWERING, "close", "reopen", "part", "license"},
+    ("consultation", "desk"): {
+        "take-over",
+        "assign",
+        *ANSWERING,
+        "close",
+        "reopen",
+        "part",
+        "license",
+        "redact",
+    },
     ("consultation", "manager"): ANSWERING,
-    ("resource", "desk"): {"take-over", "assign", "close", "reopen", "part", "license"},
+    ("resource", "desk"): {"take-over", "assign", "close", "reopen", "part", "license", "redact"},
 }
 # By whose request it is (docs/staff.md): for its owner alone; for its owner, or whoever takes what is nobody's.
 OWNERS_ALONE = {"release", "answer", "ask", "wait", "undo"}
@@ -242,7 +251,7 @@ def test_an_act_is_refused_to_whom_its_line_does_not_name(
     refused = set()
 
     for act in ACTS:
-        reference = ask(kind)
+        reference = ask(kind, name="Ana Ruiz")
         version = 1
         if act.owner == "mine":
             assert (
@@ -275,7 +284,7 @@ def test_an_act_is_refused_where_the_request_is_not_theirs(
     refused = set()
 
     for act in ACTS:
-        reference = ask("consultation")
+        reference = ask("consultation", name="Ana Ruiz")
         stood = {"status": Status.IN_PROGRESS, "owner_id": owner}
         this = Request.reference == reference
         with app.app_context(), transaction():
@@ -306,9 +315,11 @@ def whole(
     colleague: Colleague, act: Act, version: int = 1, ask_for: str = "", other: int = 0
 ) -> dict[str, str]:
     """A post of that act with nothing at fault in it, whether or not the page offers it to them."""
-    own = {"call-back": "CallForm", "resend": "AddressForm"} | {
-        box: form.__name__ for box, form in FORMS.items()
-    }
+    own = (
+        {"call-back": "CallForm", "resend": "AddressForm"}
+        | {box: form.__name__ for box, form in FORMS.items()}
+        | {"redact": "RedactForm"}
+    )
     purpose = own.get(act.box, "ReasonForm" if act.reasons else "")
     keys = colleague.client.application.extensions["settings"].keys
     sent = {
@@ -320,6 +331,7 @@ def whole(
         "target": ask_for,
         "to": str(other),
         "until": "2026-01-20",
+        "words": "Ana Ruiz",
         "form_token": tokens.stamp(keys[0], purpose, at=colleague.clock().timestamp() - 10),
     }
     return {f"{act.box}-{name}" if purpose else name: value for name, value in sent.items()}
