@@ -24,6 +24,7 @@ from portal.desk.identity import WRITE_CALL, WRITE_LICENSE
 from portal.desk.joining import GIVE_REFERENCE
 from portal.desk.models import CALL_OUTCOME_LABELS
 from portal.desk.planning import GIVE_DAY, SELECT_PERSON
+from portal.desk.redaction import SELECT_KIND
 from portal.forms import BaseForm, ChoiceField, EmailField, LongTextField, TextField
 from portal.intake import checks
 from portal.intake.models import KIND_LABELS, CloseReason, Request, Status
@@ -148,6 +149,7 @@ class ReasonForm(DeskForm):
 class RedactForm(ReasonForm):
     """Which words go, and what they are; the words themselves are kept nowhere."""
 
+    reason = ChoiceField("What they are", [DataRequired(SELECT_KIND)], validate_choice=False)
     words = TextField(
         "Words to take out",
         description="Copied from this page. Everywhere in this request, also from notes, drafts and mails.",
