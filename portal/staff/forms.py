@@ -149,7 +149,7 @@ class ReasonForm(DeskForm):
 class RedactForm(ReasonForm):
     """Which words go, and what they are; the words themselves are kept nowhere."""
 
-    reason = ChoiceField("What they are", [DataRequired(SELECT_KIND)], validate_choice=False)
+    reason = ChoiceField("What they are", [DataRequired(SELECT_KIND)], validate_choice=False, render_kw=WORK)
     words = TextField(
         "Words to take out",
         description="Copied from this page. Everywhere in this request, also from notes, drafts and mails.",
