@@ -25,8 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from flask_migrate import upgrade
 from sqlalchemy import func, insert, select, text
 
-from bench import mails
-from bench.registry import p99
+from bench import mails, paced
 from config import Config
 from portal import tokens
 from portal.app import create_app
@@ -126,21 +125,23 @@ def many(scale: float, port: int) -> Rows:
 
 
 def web(scale: float, port: int) -> Rows:
-    """The web's p99 alone and while an edition is sent: medians of rounds in turn."""
-    count, alone, busy = int(BESIDE * scale), list[float](), list[float]()
+    """The web's p99 alone and while an edition is sent: medians of rounds in turn, for two ways of asking."""
+    count = int(BESIDE * scale)
     with tempfile.TemporaryDirectory() as name:
         live = Live(Path(name) / "web").migrate()
         env = {"DATABASE_URL": f"sqlite:///{live.folder / 'portal.db'}"}
+        ways = paced.ways(live)
+        alone, busy = ({way: list[float]() for way in ways} for _ in range(2))
         try:
             run("fill", count, port, **env)
             live.start_web()
-            p99(live, 2)
-            for _ in range(ROUNDS if scale == 1 else 1):
-                alone.append(p99(live))
+            paced.saturated(live, 2)
+            for way, ask in [*ways.items()] * (ROUNDS if scale == 1 else 1):
+                alone[way].append(ask())
                 process = start("work", count, port, BEGIN="0", **env)
                 try:
                     time.sleep(2.5)  # it has begun
-                    busy.append(p99(live))
+                    busy[way].append(ask())
                     if process.poll() is not None:
                         raise SystemExit("the edition was over before the load: take more readers")
                 finally:
@@ -148,8 +149,12 @@ def web(scale: float, port: int) -> Rows:
                     process.wait()
         finally:
             live.stop()
-    one, other = statistics.median(alone), statistics.median(busy)
-    yield "web p99, /prescribers", f"{one:.1f} ms alone, {other:.1f} ms beside an edition: {other / one:.2f}"
+    for way in ways:
+        one, other = statistics.median(alone[way]), statistics.median(busy[way])
+        yield (
+            f"web p99 {way}",
+            f"{one:.2f} ms alone, {other:.2f} ms beside an edition: {other / one:.2f}",
+        )
 
 
 PARTS: dict[str, Callable[[float, int], Rows]] = {

@@ -105,20 +105,22 @@ def erasing(folder: Path) -> None:
     with portal(folder).app_context():
         held = watch_locks(db.engine)
         is_open = select(Request.email).where(Request.status.in_(OPEN))
-        asked = select(Request.email).where(Request.email.not_in(is_open)).group_by(Request.email)
+        asked = (
+            select(Request.email)
+            .where(Request.email != "", Request.email.not_in(is_open))
+            .group_by(Request.email)
+        )
         found = db.session.scalars(asked.limit(PEOPLE)).all()
         db.session.rollback()
         for address in found:
             held.clear()
-            took = seconds(
-                lambda email=address: print(
-                    person.erase(
-                        email, withdraw=False, keys=settings().keys, places=places(settings()), at=now()
-                    ),
-                    end=" requests: ",
-                )
+            began = time.perf_counter()
+            count = person.erase(
+                address, withdraw=False, keys=settings().keys, places=places(settings()), at=now()
             )
-            print(f"erase: {took:.2f} s in all, write lock {', '.join(f'{1000 * t:.0f}' for t in held)} ms")
+            took = time.perf_counter() - began
+            locks = f"median {statistics.median(held) * 1000:.0f}, longest {max(held) * 1000:.0f} ms"
+            print(f"erase of {count} requests: {took:.2f} s in all, write lock {locks}")
 
 
 def restoring(folder: Path) -> None:

@@ -1,12 +1,44 @@
-"""GETs at a steady pace, as people send them: what one answer takes."""
+"""What the web's answers take: at a steady pace, as people ask, and with as many as it can answer."""
 
 from __future__ import annotations
 
+import re
 import socket
+import subprocess
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from tests.live import Live
+
 CONNECTIONS = 4
+RATE = 400  # requests a second
+PATH = "/prescribers"
+
+
+def ways(live: Live) -> dict[str, Callable[[], float]]:
+    """Both, by what is said of them."""
+    return {
+        f"at {RATE} requests a second": lambda: p99(live.port, PATH, rate=RATE),
+        "at as many as it can answer": lambda: saturated(live),
+    }
+
+
+def saturated(live: Live, seconds: int = 5) -> float:
+    """Milliseconds, the 99th of a hundred, when four ask without a pause."""
+    command = [
+        "wrk",
+        "-t1",
+        f"-c{CONNECTIONS}",
+        f"-d{seconds}s",
+        "--latency",
+        "-H",
+        "Cookie: professional=yes",
+    ]
+    done = subprocess.run([*command, f"{live.base}{PATH}"], capture_output=True, text=True, check=True)
+    found = re.search(r"99%\s+([\d.]+)(us|ms|s)", done.stdout)
+    assert found, done.stdout
+    return float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[2]]
 
 
 def p99(port: int, path: str, *, rate: int, seconds: int = 5) -> float:

@@ -7,14 +7,12 @@ they make of seven columns stands beside. With `--web`, the web's p99 with and w
 from __future__ import annotations
 
 import os
-import re
 import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -84,7 +82,6 @@ program.stand_back()
 while program.main(Path(sys.argv[2]), [Path(sys.argv[1])]) == 0:
     (Path(sys.argv[2]) / "registry.db").unlink()
 """
-RATE = 400  # requests a second
 QUIET = subprocess.DEVNULL
 
 
@@ -114,22 +111,10 @@ def look_ups(folder: Path, rows: int) -> tuple[float, float]:
     return statistics.median(clock), statistics.median(spent)
 
 
-def p99(live: Live, seconds: int = 5) -> float:
-    """Milliseconds, of the resource page."""
-    command = ["wrk", "-t1", "-c4", f"-d{seconds}s", "--latency", "-H", "Cookie: professional=yes"]
-    done = subprocess.run([*command, f"{live.base}/prescribers"], capture_output=True, text=True, check=True)
-    found = re.search(r"99%\s+([\d.]+)(us|ms|s)", done.stdout)
-    assert found, done.stdout
-    return float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[2]]
-
-
 def beside(file: Path, folder: Path) -> dict[str, tuple[float, float]]:
     """The web's p99 alone and with an import beside it: medians of rounds in turn, for two ways of asking."""
     live = Live(folder / "web").migrate()
-    ways: dict[str, Callable[[], float]] = {
-        f"at {RATE} requests a second": lambda: paced.p99(live.port, "/prescribers", rate=RATE),
-        "at as many as it can answer": lambda: p99(live),
-    }
+    ways = paced.ways(live)
     alone, busy = ({way: list[float]() for way in ways} for _ in range(2))
     into = folder / "beside"
     into.mkdir()
@@ -137,7 +122,7 @@ def beside(file: Path, folder: Path) -> dict[str, tuple[float, float]]:
     env = {**live.env, "OPENBLAS_NUM_THREADS": "1"}
     try:
         live.start_web()
-        p99(live, 2)
+        paced.saturated(live, 2)
         for way, ask in [*ways.items()] * ROUNDS:
             alone[way].append(ask())
             process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=QUIET, stderr=QUIET)

@@ -75,6 +75,11 @@ class Line:
     dose: str
     in_words: Any  # lazy, in the language of the page
 
+    @property
+    def days(self) -> int:
+        """How many days it is, so many boxes to tick; none where its end is not known."""
+        return (self.last - self.first).days + 1 if self.last else 0
+
 
 def load(path: Path) -> tuple[tuple[Schedule, ...], list[str]]:
     """Read the schedules, in order, and one sentence for each fault; none when there is no such file."""

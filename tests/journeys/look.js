@@ -44,6 +44,11 @@ window.look = (() => {
     })
     .map((e) => `${name(e)} has no edge`);
 
+  /* What no form holds is never sent, however it is filled in. */
+  const formless = () => all(`button, select, textarea, input`)
+    .filter((e) => e.name && !e.form)
+    .map((e) => `${name(e)} belongs to no form`);
+
   /* For a reader who wants none, nothing moves. */
   const moving = () => all("*").filter((e) => {
     const style = getComputedStyle(e);
@@ -68,5 +73,5 @@ window.look = (() => {
   const violations = async (options) => (await axe.run(document, { ...options, resultTypes: ["violations"], preload: false }))
     .violations.flatMap((rule) => rule.nodes.map((node) => `${rule.id}: ${node.html.slice(0, 160)} ${node.failureSummary}`));
 
-  return { small, low, unseen, edgeless, moving, sideways, space, violations };
+  return { small, low, unseen, edgeless, formless, moving, sideways, space, violations };
 })();

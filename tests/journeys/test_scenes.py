@@ -141,6 +141,7 @@ def look(page: Page, *, is_public: bool) -> Iterator[str]:
         yield from (f"{when}{fault}" for fault in page.evaluate(f"look.{what}({given})"))
 
     yield from ask("moving")
+    yield from ask("formless")
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         yield from ask("sideways", when=f"{width} px: ")
