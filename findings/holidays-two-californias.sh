@@ -2,7 +2,7 @@
 # holidays 0.109 and workalendar 17.0.0: their Californias differ by three days, Juneteenth among them
 #
 # Guess:    both give the same days for California in 2026 and 2027, but for the words.
-# Happened: workalendar's California has no Juneteenth (include_juneteenth is off but for the Federal Reserve's calendar), nor has its
+# Happened: workalendar's California has no Juneteenth, which the Federal Reserve's of the same library has, nor has its
 #           plain UnitedStates. The one of holidays has Susan B. Anthony Day (15 February) and Diwali, in one
 #           list with Christmas; by default nothing tells them apart.
 #           Output seen: only in holidays: 2026: 02-15, 06-19, 11-08; 2027: 06-18, 06-19, 10-29; only in workalendar: none

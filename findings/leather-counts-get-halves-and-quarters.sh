@@ -3,7 +3,7 @@
 #
 # Guess:    values 0, 1, 2, all of them int, get the ticks 0, 1, 2.
 # Happened: the ticks come from the range alone: 0, 0.5, 1, 1.5, 2 for a most of two, quarters for a most of one,
-#           2.5, 5, 7.5 for seven, nine and ten; three, five and others are whole. The type of the values makes no difference.
+#           2.5, 5, 7.5 for seven, nine and ten; three, five and others are whole.
 #           Output seen: most 1: 0 0.25 0.5 0.75 1 / most 2: 0 0.5 1 1.5 2 / most 3: 0 1 2 3 / most 10: 0 2.5 5 7.5 10 / ticks=[0, 1, 2]: 0 1 2
 # Matters:  a report of few requests, as a new portal's is, would count half a question. The figures of the reports give their own
 #           whole ticks and a scale that ends with them; whoever draws one more does the same.
