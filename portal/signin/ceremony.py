@@ -6,6 +6,7 @@ it. It signs for our own origin alone. The library is loaded when somebody first
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import logging
 import re
@@ -34,6 +35,16 @@ class Made:
     credential_id: str
     public_key: bytes
     sign_count: int
+
+
+def is_possible() -> bool:
+    """Whether browsers make passkeys for our host: for a name, never for an address in digits (Web Authentication
+    Level 3, 5.1.3: the effective domain must be a valid domain)."""
+    try:
+        ipaddress.ip_address(_host())
+    except ValueError:
+        return True
+    return False
 
 
 def new_challenge() -> str:

@@ -22,6 +22,7 @@ from portal.signin.views import after_sign_in, enter
 NOT_ADDED = "The passkey was not added. Try again, or use another device"
 
 bp = own.bp  # one blueprint: its addresses and templates bear one name
+bp.add_app_template_global(ceremony.is_possible, "passkeys_work")
 
 
 @bp.post("/staff/login/passkey/ask")

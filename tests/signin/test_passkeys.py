@@ -449,3 +449,23 @@ def test_the_library_is_loaded_when_it_is_asked_for() -> None:
     """It takes 7 MB of memory, and most who sign in come with password and code."""
     code = "import portal.app, sys; sys.exit('webauthn' in sys.modules or 'OpenSSL' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("base", "possible"),
+    [
+        ("http://127.0.0.1:8000", False),
+        ("http://[::1]:8000", False),
+        ("https://192.0.2.7", False),
+        ("http://localhost:8000", True),
+        ("https://portal.pharmacy.example", True),
+    ],
+)
+def test_where_the_address_is_a_number_no_passkey_is_offered(
+    base: str, possible: bool, visitor: Visitor, change_settings: Callable[..., None]
+) -> None:
+    change_settings(BASE_URL=base)
+
+    page = visitor.open("/staff/login")
+
+    assert ("Sign in with a passkey" in page.text) is possible
