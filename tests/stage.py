@@ -58,7 +58,7 @@ class Theatre:
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
-        self.base = f"http://127.0.0.1:{self.port}"
+        self.base = f"http://localhost:{self.port}"  # a name: browsers make no passkeys for a number
         self.folder = folder
         self.at = NOW
         settings = {**SETTINGS, "INSTANCE_DIR": str(folder), "BASE_URL": self.base}
@@ -254,7 +254,7 @@ class Stage:
     def visitor(self) -> Visitor:
         """Somebody else, without a browser: to make the world as the scene needs it."""
         visitor = Visitor(self.house.app, _Hands(self.house))
-        visitor.environ = {"HTTP_HOST": f"127.0.0.1:{self.house.port}"}
+        visitor.environ = {"HTTP_HOST": f"localhost:{self.house.port}"}
         return visitor
 
     def wait(self, **time: float) -> Stage:
