@@ -7,6 +7,7 @@ thread whole goes; everything else stays in `cur` for 30 days, for a person to r
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 import time
 from collections.abc import Iterator
@@ -106,18 +107,24 @@ def left() -> int:
     return 0
 
 
-def forget(address: str) -> int:
-    """Delete what somebody sent that still lies there; returns how many messages."""
+def forget(address: str, *, holding: re.Pattern[str] | None = None) -> int:
+    """Delete what somebody sent that still lies there; returns how many messages.
+
+    With `holding` only what was heard and holds these words: what is new, and what waits for a person, stays.
+    """
     gone, sender = 0, address.casefold()
     with suppress(OSError):
-        for path in [
-            path for name in ("new", "cur") for path in (folder() / name).iterdir() if path.is_file()
-        ]:
-            with path.open("rb") as file:
-                found = reading.senders(file.read(_HEAD))
-            if sender in found:
-                path.unlink(missing_ok=True)
-                gone += 1
+        for name in ("cur",) if holding else ("new", "cur"):
+            for path in [path for path in (folder() / name).iterdir() if path.is_file()]:
+                if holding and path.name.endswith(UNMATCHED):
+                    continue
+                with path.open("rb") as file:
+                    raw = file.read(MOST_BYTES if holding else _HEAD)
+                if sender in reading.senders(raw[:_HEAD]) and (
+                    holding is None or holding.search(reading.words(raw))
+                ):
+                    path.unlink(missing_ok=True)
+                    gone += 1
     return gone
 
 

@@ -80,6 +80,11 @@ def read(raw: bytes) -> Reply | None:
         return None
 
 
+def words(raw: bytes) -> str:
+    """All that a message says, with what it quotes."""
+    return _texts(message_from_bytes(raw))[0]
+
+
 def senders(head: bytes) -> set[str]:
     """From whom a mail says that it is, by the beginning of it."""
     try:

@@ -31,7 +31,7 @@ MAIL_IS_LEAVING = "A mail about this request is on its way at this moment. Try a
 KINDS = {sign.value: words[0].upper() + words[1:] for sign, words in patient_data.LABELS.items()} | {
     "other_patient_data": "Something else about a patient"
 }
-TYPED = ("name", "practice", "delegate_name", "question", "address", "note")
+TYPED = ("name", "credential", "practice", "delegate_name", "question", "address", "note")
 BESIDE: dict[Any, tuple[str, ...]] = {
     Message: ("text",),
     Addition: ("text",),
@@ -78,7 +78,7 @@ def _take_out(request: Request, _by: Staff, at: datetime, given: Given) -> None:
     request.patient_data = [sign for sign in request.patient_data if sign in found]
     db.session.execute(delete(RequestTerm).where(RequestTerm.request_id == request.id))
     terms.index(request.id, {name: getattr(request, name) for name in terms.SEARCHED})
-    mail.write_anew(request.subject, lambda text: _without(wanted, text), at=at)
+    mail.write_anew(request.subject, at=at)
 
 
 def _without(wanted: re.Pattern[str], text: str) -> str:

@@ -24,9 +24,6 @@ from portal.people.models import Invite
 from portal.retention import requests, traces
 
 LEDGER = "erasures"
-BATCH = (
-    3  # requests in one transaction: their search terms lie all over the file, and a sign-up may wait for it
-)
 
 
 @dataclass(frozen=True)

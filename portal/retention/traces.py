@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
@@ -12,14 +13,16 @@ from portal.errors import Unavailable
 LOG_IS_READ = "Erased, but the database's log still holds it: somebody reads. Run it again in a minute."
 
 
-def sweep(folder: Path, mails: Iterable[int], senders: Collection[str]) -> None:
-    """Delete these mails of ours in `folder` and what came from these addresses, and fold the log.
+def sweep(
+    folder: Path, mails: Iterable[int], senders: Collection[str], *, holding: re.Pattern[str] | None = None
+) -> None:
+    """Delete these mails of ours in `folder` and what came from these addresses (with these words), and fold the log.
 
     Raises Unavailable when somebody reads all the time.
     """
     unlink(folder, mails)
     for address in senders:
-        mailbox.forget(address)
+        mailbox.forget(address, holding=holding)
     fold_log()
 
 

@@ -7,6 +7,7 @@ address holds a word that a person typed, but for the search of the list that th
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,7 +21,7 @@ from portal.db import db, transaction
 from portal.desk import drafts, perform, replies
 from portal.desk.acts import ACTS
 from portal.desk.cursor import is_id
-from portal.desk.redaction import REDACT
+from portal.desk.redaction import REDACT, pattern_of
 from portal.errors import Conflict, Forbidden, Refused, Unavailable
 from portal.mail import promise as mail
 from portal.people.models import User
@@ -39,7 +40,9 @@ DRAFT = "draft"
 INSERTED = "insert"
 ANSWERED_AND_CLOSED = "answer-and-close"
 REDACTED = "redact-later"
-LOG_LATER = "Somebody reads the database just now, so its log is cut tonight."
+LOG_LATER = (
+    "Somebody reads the database just now, so its log is not cut yet; the portal tries again within a day."
+)
 
 
 @bp.get(addresses.STAFF_REQUEST)
@@ -149,7 +152,7 @@ def do(reference: str, act: str) -> ResponseReturnValue:
                 form.renew()
             raise
         else:
-            if chosen is REDACT and not _is_swept(case):
+            if chosen is REDACT and not _is_swept(case, pattern_of(form["words"].data)):
                 return redirect(_address(case, done=REDACTED), 303)
             if request.form.get("stay") and case.way:  # pressed in the list
                 return redirect(ways.back_to(case.way, claimed=case.request.reference), 303)
@@ -200,12 +203,12 @@ def _done(word: str) -> str:
     return act.done if act else ""
 
 
-def _is_swept(case: CaseFile) -> bool:
+def _is_swept(case: CaseFile, words: re.Pattern[str]) -> bool:
     """Take what was redacted out of the files beside the database; whether its log could be cut."""
     asked = case.request
     sent, senders = mail.numbers_of(asked.subject), {asked.email, asked.delegate_email} - {""}
     try:
-        traces.sweep(settings().INSTANCE_DIR / "mail", sent, senders)
+        traces.sweep(settings().INSTANCE_DIR / "mail", sent, senders, holding=words)
     except Unavailable:
         return False
     return True

@@ -11,6 +11,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from portal.asker import mailbox
 from portal.audit import AuditEntry
 from portal.backup import files, generations
 from portal.db import db, transaction
@@ -200,3 +201,25 @@ def test_drafts_of_colleagues_lose_them_too(app: Flask, clock: Clock, ask: Ask, 
 
     with app.app_context():
         assert PATIENT.upper() not in db.session.scalars(select(Draft.text)).one()
+
+
+def test_of_the_mailbox_only_what_was_heard_and_holds_them_goes(
+    app: Flask, ask: Ask, signed_in: SignedIn
+) -> None:
+    reference = ask(question=QUESTION)
+    with app.app_context():
+        there = mailbox.folder()
+    for name in ("new", "cur"):
+        (there / name).mkdir(parents=True, exist_ok=True)
+    letters = {
+        "new/1": PATIENT,
+        f"cur/2{mailbox.UNMATCHED}": PATIENT,
+        f"cur/3{mailbox.SEEN}": f"About {PATIENT.upper()}",
+        f"cur/4{mailbox.SEEN}": "About something else",
+    }
+    for name, words in letters.items():
+        (there / name).write_text(f"From: ana@clinic.example\nSubject: Re\n\n{words}.\n", encoding="ascii")
+
+    redacted(signed_in("pharmacist"), reference)
+
+    assert {name for name in letters if not (there / name).exists()} == {f"cur/3{mailbox.SEEN}"}
