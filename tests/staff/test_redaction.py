@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from email.message import EmailMessage
 from pathlib import Path
@@ -223,3 +224,4 @@ def test_of_the_mailbox_only_what_was_heard_and_holds_them_goes(
     redacted(signed_in("pharmacist"), reference)
 
     assert {name for name in letters if not (there / name).exists()} == {f"cur/3{mailbox.SEEN}"}
+    shutil.rmtree(there)
