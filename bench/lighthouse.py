@@ -1,19 +1,24 @@
 """`python -m bench.lighthouse`: the public pages as Lighthouse sees them on a phone, each as the median of three.
 
-Lighthouse is fetched by npm into `.tools/lighthouse`, as pinned in `bench/tools`; it drives Debian's Chromium against
-a portal of its own on loopback. Prints a table and ends with status 1 when a score is below 100. The pages behind the
-gate are kept from search engines on purpose, so there it is not asked whether they may be listed.
+The pages are those of the sitemap, the searches, and three behind the gate. Lighthouse is fetched by npm into
+`.tools/lighthouse`, as pinned in `bench/tools`; it drives Debian's Chromium against a portal of its own on loopback.
+Prints a table and ends with status 1 when a score is below 100. The pages behind the gate, and lists of what was
+found, are kept from search engines on purpose, so there it is not asked whether they may be listed. `--runs 1` and
+`--only /newsletter` are for a first look; a busy machine costs points of performance and of nothing else.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
+import re
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +30,9 @@ HOME = TOOLS / "lighthouse"
 CLI = HOME / "node_modules" / "lighthouse" / "cli" / "index.js"
 RUNS = 3
 CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
-PAGES = (
-    "/",
-    "/prescribers",
-    "/prescribers/evidence",
-    "/patients",
-    "/es/pacientes",
-    "/links",
-    "/newsletter",
-    "/requests/consultation",
-)
+# What the sitemap does not list: what was searched for, and behind the gate.
+UNLISTED = ("/search?q=opioids", "/es/buscar?q=cirugia")
+GATED = ("/prescribers", "/prescribers/evidence", "/prescribers/prescription")
 
 
 def install() -> None:
@@ -45,7 +43,7 @@ def install() -> None:
     for file in WANTED.glob("*.json"):
         shutil.copy(file, HOME)
     flags = ("--ignore-scripts", "--no-audit", "--no-fund")
-    subprocess.run(["npm", "ci", "--prefix", str(HOME), *flags], check=True)
+    subprocess.run(["npm", "ci", "--prefix", str(HOME.resolve()), *flags], check=True)
 
 
 def look(url: str, browser: str, report: Path) -> dict[str, Any]:
@@ -54,7 +52,7 @@ def look(url: str, browser: str, report: Path) -> dict[str, Any]:
         *("node", str(CLI), url, "--quiet", "--output=json", f"--output-path={report}"),
         f"--only-categories={','.join(CATEGORIES)}",
         f"--chrome-flags=--headless {' '.join(ARGUMENTS)}",
-        *(["--skip-audits=is-crawlable"] if "/prescribers" in url else []),
+        *(["--skip-audits=is-crawlable"] if url.endswith((*UNLISTED, *GATED)) else []),
         f"--extra-headers={json.dumps({'Cookie': 'professional=yes'})}",
     ]
     for tries_left in (2, 1, 0):  # now and then it records nothing, and asks to be run again
@@ -69,8 +67,21 @@ def look(url: str, browser: str, report: Path) -> dict[str, Any]:
     return found
 
 
+def listed(base: str) -> list[str]:
+    """The paths in the sitemap."""
+    with urllib.request.urlopen(f"{base}/sitemap.xml") as answer:
+        return [
+            re.sub(r"^https?://[^/]+", "", at)
+            for at in re.findall(r"<loc>(.*?)</loc>", answer.read().decode())
+        ]
+
+
 def main() -> None:
     """Look at every page and print what was seen."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=RUNS)
+    parser.add_argument("--only", default="", help="pages whose path holds this")
+    chosen = parser.parse_args()
     browser = chromium()
     if browser is None or not shutil.which("npm"):
         sys.exit("needs Chromium and npm: apt-get install chromium npm")
@@ -83,8 +94,11 @@ def main() -> None:
         live = Live(Path(folder) / "instance").migrate()
         try:
             live.start_web()
-            for path in PAGES:
-                reports = [look(live.base + path, browser, Path(folder) / "report.json") for _ in range(RUNS)]
+            for path in (*listed(live.base), *UNLISTED, *GATED):
+                if chosen.only not in path:
+                    continue
+                report = Path(folder) / "report.json"
+                reports = [look(live.base + path, browser, report) for _ in range(chosen.runs)]
                 is_perfect &= print_line(path, reports)
         finally:
             live.stop()

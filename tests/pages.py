@@ -243,3 +243,6 @@ def check_page(soup: BeautifulSoup, status: int) -> None:
                 element.get("href") if "canonical" not in rel and "alternate" not in rel else ""
             )
             assert not address or address.startswith(("/", "data:")), f"{address} is ours"
+            assert not element.get("hreflang") or element["href"].startswith("http"), (
+                "search engines read whole addresses"
+            )

@@ -23,7 +23,9 @@ def _speak(_endpoint: str | None, values: dict[str, Any] | None) -> None:
 
 def editions() -> ResponseReturnValue:
     """All that was sent in this language."""
-    return web.current(web.page("newsletter/archive.html", pages=archive.pages(Language(g.lang))))
+    return web.current(
+        web.page("newsletter/archive.html", pages=archive.pages(Language(g.lang)), base_url=web.base_url())
+    )
 
 
 def edition(slug: str) -> ResponseReturnValue:
@@ -36,7 +38,7 @@ def edition(slug: str) -> ResponseReturnValue:
         return web.private(
             web.page("errors/page.html", status=410, title=title, message=message, way_on=way_on)
         )
-    return web.current(web.page("newsletter/edition.html", page=page))
+    return web.current(web.page("newsletter/edition.html", page=page, base_url=web.base_url()))
 
 
 def feed() -> ResponseReturnValue:

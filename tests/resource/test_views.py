@@ -17,17 +17,17 @@ from portal import app as wiring
 from portal.library import typography, words
 from portal.library.evidence import CERTAINTY
 from tests.pages import Visitor
+from tests.pages import words as said
 
 GATED = "/prescribers/dosing"
 BUTTON = "I am a health professional: continue"
 
 
-def test_the_front_page_has_three_doors_and_the_warning(visitor: Visitor) -> None:
+def test_the_front_page_has_three_doors(visitor: Visitor) -> None:
     page = visitor.open("/")
 
     doors = [a["href"] for a in page.soup.select(".door a")]
     assert doors == ["/prescribers", "/patients", "/requests/consultation"]
-    page.sees("Do not take naltrexone, at any dose, if you use opioid medicines.")
     assert page.soup.select("a[href='https://ldnresearchtrust.org/']")
 
 
@@ -254,6 +254,18 @@ def test_each_text_and_its_translation_name_each_other_to_search_engines(
             text.language: text.path,
             library.pages[text.twin].language: text.twin,
         }
+
+
+def test_the_front_page_warns_in_the_words_that_a_pharmacist_signs(visitor: Visitor) -> None:
+    warnings = [
+        visitor.open(path).soup.select_one(".notice.danger") for path in ("/", "/patients", "/patients/faq")
+    ]
+
+    (home, patients, questions) = (
+        [said(part) for part in warning.find_all(["h2", "p"])] for warning in warnings
+    )
+    assert home == patients[:2], "the heading and the statement"
+    assert questions[1].startswith(home[1])
 
 
 def test_the_contact_facts_are_the_settings_and_nothing_else(visitor: Visitor) -> None:
