@@ -8,7 +8,7 @@ from alembic import op
 import portal.db
 from portal.audit import append_only_statements
 
-revision = '0001'
+revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None

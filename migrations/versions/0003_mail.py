@@ -18,8 +18,8 @@ from alembic import op
 import portal.db
 from portal.mail import wire
 
-revision = '0003'
-down_revision = '0002'
+revision = "0003"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
