@@ -91,6 +91,7 @@ def employ(live: Live, count: int) -> None:
                 "email": f"staff{number}@pharmacy.example",
                 "name": f"Staff {number}",
                 "role": "pharmacist",
+                "roles": "pharmacist",
                 "active": 1,
                 "fs_uniquifier": f"{number:064}",
                 "session_key": f"{number:064}",

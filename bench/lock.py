@@ -102,6 +102,7 @@ def _employ(count: int) -> None:
                 "email": f"staff{number}@pharmacy.example",
                 "name": f"Staff {number}",
                 "role": "pharmacist",
+                "roles": "pharmacist",
                 "active": True,
                 "fs_uniquifier": f"{number:064}",
                 "session_key": f"{number:064}",

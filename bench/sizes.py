@@ -63,7 +63,7 @@ FROM a JOIN prescriber p ON p.id = who
 NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :rows) "
 STEPS = {
     "user": NUMBERS.replace(":rows", str(OWNERS)) + """
-        INSERT INTO "user" (id, email, name, role, active, session_key, created_at)
+        INSERT INTO "user" (id, email, name, roles, active, session_key, created_at)
         SELECT i, 'staff' || i || '@pharmacy.example', 'Staff ' || i, 'manager', 1, printf('%064x', i), :at FROM n""",
     "request": REQUEST,
     "request_term": f"""
@@ -143,8 +143,7 @@ def fill(file: Path, rows: int = ROWS, *, at: datetime | None = None) -> None:
     with closing(sqlite3.connect(file, isolation_level=None)) as database:
         for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-1000000", "temp_store=MEMORY"):
             database.execute(f"PRAGMA {pragma}")
-        _functions(database)
-        _prescribers(database)
+        prepare(database)
         indexes = database.execute(
             "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
         ).fetchall()
@@ -177,9 +176,11 @@ def code(number: int) -> str:
     return f"LDN-{signs[:4]}-{signs[4:]}"
 
 
-def _functions(database: sqlite3.Connection) -> None:
+def prepare(database: sqlite3.Connection) -> None:
+    """Give the steps what they take from: functions, and the prescribers of whom the requests are."""
     database.create_function("code", 1, code, deterministic=True)
     database.create_function("digest", 1, digest, deterministic=True)
+    _prescribers(database)
 
 
 def _prescribers(database: sqlite3.Connection) -> None:

@@ -13,6 +13,7 @@ from contextlib import closing
 import pytest
 from flask import Flask
 
+from bench import sizes
 from bench.growth import NOT_RUN, Asked, pages, watched
 from portal.db import transaction
 from portal.intake import terms
@@ -110,3 +111,18 @@ def test_a_worker_that_starts_looks_at_what_was_in_hand_alone(app: Flask, file: 
     with closing(sqlite3.connect(file)) as database:
         plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {statement[0]}", statement[1])]
     assert plan == ["SCAN mail_delivery USING INDEX ix_mail_delivery_leased"]
+
+
+def test_a_portal_of_any_size_can_be_made_of_these_tables(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sizes, "PRESCRIBERS", 20)
+    with closing(sqlite3.connect(file)) as database:
+        sizes.prepare(database)
+        for table, sql in sizes.STEPS.items():
+            database.execute(f"EXPLAIN {sql}", dict.fromkeys(re.findall(r":([a-z]+)", sql), 1))
+            given = set(re.findall(r"\w+", sql[sql.index("INSERT") :].partition("(")[2].partition(")")[0]))
+            asked = {
+                name
+                for _, name, _, not_null, default, key in database.execute(f'PRAGMA table_info("{table}")')
+                if not_null and default is None and not key
+            }
+            assert not asked - given, table
