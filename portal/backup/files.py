@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import io
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -22,7 +23,6 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
-from typing import BinaryIO
 
 from portal import disk, tokens
 from portal.backup import postgres, sqlite
@@ -34,6 +34,7 @@ from portal.settings import Settings
 
 FORMAT = 1
 KEY = "audit.key"
+HELD = (sqlite.MEMBER, postgres.MEMBER, "secret", KEY)  # all that one may hold beside its manifest
 SEAL = 65  # bytes at the end: a line feed and SHA-256 in hex
 PIECE = 1 << 20
 DAMAGED = "it is damaged or was cut short"
@@ -126,12 +127,9 @@ def unpacked(
         with tarfile.open(plain) as archive:
             manifest = _read_manifest(archive, path.name)
             for name in manifest.holds:
-                member = archive.extractfile(name)
-                if member is None:
+                if name not in HELD:
                     raise Refused(f"{path.name}: {DAMAGED}.")
-                with member, (aside / name).open("xb") as file:
-                    shutil.copyfileobj(member, file, PIECE)
-                (aside / name).chmod(0o600)
+                _take_out(plain, archive.getmember(name), aside)
         kind = postgres if postgres.MEMBER in manifest.holds else sqlite
         judge = kind.fault_of if looks_through else kind.difference
         if wrong := judge(aside / kind.MEMBER, manifest.facts):
@@ -164,8 +162,7 @@ def _pack(target: Path, manifest: Manifest, members: dict[str, Path]) -> None:
             for name, path in members.items():
                 with path.open("rb") as member:
                     archive.addfile(_entry(name, path.stat().st_size), member)
-    with target.open("rb") as file:
-        seal = _digest(file, target.stat().st_size)
+    seal = _digest(target, target.stat().st_size)
     with target.open("ab") as file:
         file.write(b"\n" + seal)
 
@@ -181,17 +178,32 @@ def _is_sealed(path: Path) -> bool:
     if size <= 0:
         return False
     with path.open("rb") as file:
-        return (
-            _digest(file, size) == file.read(SEAL)[1:] and file.seek(size) == size and file.read(1) == b"\n"
-        )
+        file.seek(size)
+        return file.read() == b"\n" + _digest(path, size)
 
 
-def _digest(file: BinaryIO, size: int) -> bytes:
+def _digest(path: Path, size: int) -> bytes:
     sha = hashlib.sha256()
-    while size and (piece := file.read(min(size, PIECE))):
+    for piece in _pieces(path, 0, size):
         sha.update(piece)
-        size -= len(piece)
     return sha.hexdigest().encode()
+
+
+def _take_out(plain: Path, entry: tarfile.TarInfo, folder: Path) -> None:
+    with (folder / entry.name).open("xb") as file:
+        os.fchmod(file.fileno(), 0o600)
+        for piece in _pieces(plain, entry.offset_data, entry.size):
+            file.write(piece)
+
+
+def _pieces(path: Path, start: int, size: int) -> Iterator[memoryview]:
+    """So many bytes of a file, each piece in the memory of the last: asking for new takes longer than reading."""
+    room = memoryview(bytearray(PIECE))
+    with path.open("rb", buffering=0) as file:
+        file.seek(start)
+        while size and (got := file.readinto(room[:size])):
+            yield room[:got]
+            size -= got
 
 
 def _read_manifest(archive: tarfile.TarFile, name: str) -> Manifest:

@@ -106,6 +106,17 @@ def test_any_flipped_byte_and_any_cut_is_told(made: Path, run: Run) -> None:
     assert "No such file" in refused(run("backup", "verify", made.with_name("none.backup")))
 
 
+def test_what_it_says_to_hold_is_taken_out_nowhere_else(made: Path, run: Run, config: Settings) -> None:
+    other = made.with_name("other.backup")
+    with files.unpacked(made, made.parent) as (manifest, folder):
+        told = replace(manifest, holds=["portal.db", "../../taken"])
+        files._pack(other, told, {"portal.db": folder / "portal.db", "../../taken": folder / "portal.db"})
+
+    assert "damaged" in refused(run("backup", "verify", other))
+    assert "damaged" in refused(run("backup", "restore", other))
+    assert not list(config.INSTANCE_DIR.parent.rglob("taken"))
+
+
 def _repacked(made: Path, config: Settings, **changes: object) -> Path:
     with files.unpacked(made, made.parent) as (manifest, folder):
         other = made.with_name("other.backup")
@@ -209,7 +220,7 @@ def test_a_full_disk_while_it_is_read_changes_nothing(
     def full(*_args: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(shutil, "copyfileobj", full)
+    monkeypatch.setattr(files, "_take_out", full)
     assert "No space left" in refused(run("backup", verb, made))
     assert sqlite.database_of(config).read_bytes() == before
     assert left_aside(made.parent) == left_aside(config.INSTANCE_DIR) == []
