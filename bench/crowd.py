@@ -56,7 +56,6 @@ class Crowd:
 
     def __init__(self, port: int, size: int, begin: bytes, then: bytes) -> None:
         self._port, self._size, self._begin, self._then = port, size, begin, then
-        self._held: list[socket.socket] = []
         self._made = 0
         self._is_there = multiprocessing.Event()
         self._process = multiprocessing.Process(target=self._stay, daemon=True)
@@ -73,17 +72,20 @@ class Crowd:
     def _stay(self) -> None:
         _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        while True:
-            while len(self._held) < self._size:
-                self._open()
-            self._is_there.set()
-            time.sleep(0.5)
-            for connection in self._held:
-                with contextlib.suppress(OSError):
-                    connection.send(self._then)
-            self._let_go()
+        with selectors.DefaultSelector() as held:  # what it costs to hold them is nobody else's to pay
+            while True:
+                while len(held.get_map()) < self._size:
+                    held.register(self._open(), selectors.EVENT_READ)
+                self._is_there.set()
+                time.sleep(0.5)
+                for key in list(held.get_map().values()) if self._then else ():
+                    with contextlib.suppress(OSError):
+                        key.fileobj.send(self._then)  # type: ignore[union-attr]
+                for key, _ in held.select(0):
+                    held.unregister(key.fileobj)
+                    key.fileobj.close()  # type: ignore[union-attr]
 
-    def _open(self) -> None:
+    def _open(self) -> socket.socket:
         self._made += 1
         address = self._made // EACH % 60_000
         connection = socket.socket()
@@ -93,17 +95,7 @@ class Crowd:
         with contextlib.suppress(OSError):
             connection.sendall(self._begin)
         connection.setblocking(False)
-        self._held.append(connection)
-
-    def _let_go(self) -> None:
-        with selectors.DefaultSelector() as selector:
-            for connection in self._held:
-                selector.register(connection, selectors.EVENT_READ)
-            gone = {key.fd for key, _ in selector.select(0)}
-        for connection in self._held:
-            if connection.fileno() in gone:
-                connection.close()
-        self._held = [connection for connection in self._held if connection.fileno() >= 0]
+        return connection
 
 
 def plain(live: Live) -> Ask:
