@@ -17,11 +17,12 @@ from sqlalchemy import CursorResult, select, update
 from portal import audit
 from portal.audit import Actor
 from portal.db import db
-from portal.editions import letters, pictures, rendering
+from portal.editions import letters, pictures, rendering, spam
 from portal.editions.models import ALLOWED, Edition, EditionText, State
 from portal.editions.progress import progress, trouble
 from portal.errors import Conflict, NotFound, Refused
 from portal.mail import promise as mail
+from portal.mail import wire
 from portal.mail.compose import compose
 from portal.mail.models import Body, Lane
 from portal.newsletter.models import Language, Subscriber, Subscription, TopicState
@@ -238,6 +239,15 @@ def written(edition: Edition, at: datetime) -> dict[Language, bytes]:
         )
         for language in edition.languages
     }
+
+
+def as_spam(edition: Edition, language: Language, *, to: str, at: datetime) -> spam.Verdict:
+    """What a spam filter makes of the mail that this person would get. Raises Unavailable."""
+    own = letters.links_of("in every body", 0, letters.frame_now())
+    name = wire.new_message_id(settings().MAIL_FROM)
+    return spam.verdict(
+        wire.whole(written(edition, at)[language], to=to, message_id=name, headers={}, own=own)
+    )
 
 
 def begin(edition: Edition, contents: Mapping[Language, bytes], *, version: int, at: datetime) -> Audience:

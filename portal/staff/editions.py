@@ -12,7 +12,7 @@ from werkzeug import Response
 from portal import addresses, web
 from portal.clock import now
 from portal.db import transaction
-from portal.editions import archive, letters, pictures, service
+from portal.editions import archive, letters, pictures, service, spam
 from portal.editions.models import Edition, State
 from portal.editions.progress import Progress, progress, what_limits
 from portal.errors import Conflict, Refused
@@ -110,8 +110,11 @@ def _write(edition: Edition | None) -> ResponseReturnValue:
 
 @bp.get("/staff/editions/<int:edition_id>")
 def show(edition_id: int) -> ResponseReturnValue:
-    """One edition: what is wrong with it, who gets it, how far it is."""
-    return _page(service.get(edition_id), ScheduleForm(formdata=None))
+    """One edition: what is wrong with it, who gets it, how far it is; with `scored`, whether it looks like spam."""
+    edition, verdict = service.get(edition_id), None
+    if (language := request.args.get("scored")) in edition.languages:
+        verdict = service.as_spam(edition, Language(language), to=current().email, at=now())
+    return _page(edition, ScheduleForm(formdata=None), scored=language, verdict=verdict)
 
 
 @bp.get("/staff/editions/<int:edition_id>/preview/<language>")
@@ -243,12 +246,12 @@ def _fill(form: EditionForm, edition: Edition) -> None:
             form[f"{name}_{text.language}"].data = getattr(text, name)
 
 
-def _page(edition: Edition, form: ScheduleForm) -> Response:
+def _page(edition: Edition, form: ScheduleForm, **more: Any) -> Response:
     if not form.is_submitted():
         form.version.data = str(edition.version)
     done = DONE.get(request.args.get("done", "")) if request.method == "GET" else None
     alert = {"level": "ok", "heading": "", "text": done} if done else None
-    return web.private(web.page("staff/edition.html", form=form, alert=alert, **_about(edition)))
+    return web.private(web.page("staff/edition.html", form=form, alert=alert, **_about(edition) | more))
 
 
 def _about(edition: Edition) -> dict[str, Any]:
@@ -282,6 +285,8 @@ def _about(edition: Edition) -> dict[str, Any]:
             for reason, count in sorted((audience.left_out if audience else edition.left_out).items())
         ],
         "progress": found,
+        "can_be_scored": spam.is_here(),
+        "verdict": None,
         **(_pace(edition, found) if found else {"rate": "", "limit": ""}),
     }
 

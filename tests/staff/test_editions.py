@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -109,3 +110,61 @@ def test_the_mail_is_shown_in_the_light_in_the_dark_and_on_a_phone(app: Flask, s
     assert all("padding:32px" in answer.text for answer in (light, dark, narrow)), "as the mail has it"
     assert "sandbox" in dark.headers["Content-Security-Policy"]
     assert ada.get(paths[0] + "?as=else").status_code == 404
+
+
+# What SpamAssassin 4.0.1 writes above a mail, as it folds it.
+SCORED = """X-Spam-Status: {says}, score={score} required=5.0 tests=HTML_MESSAGE,
+\tLIST_PARTIAL_SHORT_MSG,NO_RELAYS autolearn=no version=4.0.1
+X-Spam-Report:
+\t* -0.0 NO_RELAYS Informational: message was not relayed via SMTP
+\t*  0.0 HTML_MESSAGE BODY: HTML included in message
+\t*  {score} LIST_PARTIAL_SHORT_MSG Incomplete mailing list headers + short
+\t*      message
+"""
+
+
+@pytest.fixture
+def spam_filter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """A program of that name, which keeps what it is given and answers with these words."""
+
+    def install(answer: str) -> Path:
+        program, taken = tmp_path / "spamassassin", tmp_path / "taken.eml"
+        (tmp_path / "answer").write_text(answer)
+        program.write_text(f"#!/bin/sh\ncat > {taken}\ncat {tmp_path / 'answer'} {taken}\n")
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+        return taken
+
+    return install
+
+
+@pytest.mark.parametrize(("says", "score", "level"), [("No", "1.0", "info"), ("Yes", "7.5", "warn")])
+def test_a_spam_filter_says_what_it_makes_of_the_mail_that_would_arrive(
+    signed_in: SignedIn, spam_filter: Callable[[str], Path], says: str, score: str, level: str
+) -> None:
+    grace, taken = signed_in("manager"), spam_filter(SCORED.format(says=says, score=score))
+
+    page = write(grace).follow("How much it looks like spam , in Spanish")
+
+    page.sees(f"SpamAssassin gives it {score} points; 5.0 make a mail spam")
+    page.sees(f"{score}: Incomplete mailing list headers + short message (LIST_PARTIAL_SHORT_MSG)")
+    assert page.soup.select_one("#scored-es .notice")["class"] == ["notice", level]
+    assert b"List-Unsubscribe: <http" in taken.read_bytes() and b"Content-Language: es" in taken.read_bytes()
+
+
+@pytest.mark.parametrize("answer", ["", "X-Spam-Status: what?\n\n"])
+def test_a_spam_filter_that_says_nothing_is_said_to_say_nothing(
+    signed_in: SignedIn, spam_filter: Callable[[str], Path], answer: str
+) -> None:
+    spam_filter(answer)
+    grace = signed_in("manager")
+    write(grace)
+
+    grace.open("/staff/editions/1?scored=en", status=503).sees("SpamAssassin did not")
+
+
+def test_no_spam_filter_is_offered_where_there_is_none(
+    signed_in: SignedIn, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    write(signed_in("manager")).lacks("looks like spam")
