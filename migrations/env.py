@@ -91,6 +91,11 @@ def run() -> None:
     """Bring the database to the revision that was asked for."""
     engine = db.engine
     is_sqlite = engine.dialect.name == "sqlite"
+    for table in db.metadata.tables.values():
+        for index in table.indexes:
+            # Said here and not in the models: to hear it, SQLAlchemy loads all it has for PostgreSQL, in every start.
+            if (where := index.kwargs.get("sqlite_where")) is not None:
+                index.kwargs["postgresql_where"] = where
     with engine.connect() as connection, writes_allowed(limited=False):
         if is_sqlite:
             connection.connection.driver_connection.execute("PRAGMA foreign_keys=OFF")

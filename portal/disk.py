@@ -21,14 +21,18 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def keep(path: Path, body: bytes) -> None:
-    """Put these bytes in the place of what is there, for the owner alone. Raises OSError, and leaves what was."""
-    aside = _aside(path, body)
+def keep(path: Path, body: bytes, *, lasting: bool = True) -> None:
+    """Put these bytes in the place of what is there, for the owner alone. Raises OSError, and leaves what was.
+
+    What is not `lasting` is whole for every process, but a power cut may spoil it.
+    """
+    aside = _aside(path, body, lasting=lasting)
     try:
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
-    sync(path.parent)
+    if lasting:
+        sync(path.parent)
 
 
 def keep_first(path: Path, body: bytes) -> None:
@@ -42,13 +46,14 @@ def keep_first(path: Path, body: bytes) -> None:
     sync(path.parent)
 
 
-def _aside(path: Path, body: bytes) -> Path:
+def _aside(path: Path, body: bytes, *, lasting: bool = True) -> Path:
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(body)
             file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                os.fsync(file.fileno())
     except OSError:
         aside.unlink(missing_ok=True)
         raise

@@ -15,32 +15,33 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache
-
-from limits import RateLimitItem, parse_many
-from limits.errors import StorageError
-from limits.storage import storage_from_string
-from limits.strategies import MovingWindowRateLimiter
+from typing import NamedTuple
 
 from portal.errors import N_, TooMany
 
+
 # A busy clinic shares one address: what is stored is limited by the person's patience, what is merely sent
 # by what a machine does. `docs/limits.md` says why each number is what it is.
-LIMITS: dict[str, list[RateLimitItem]] = {
-    name: parse_many(text)
-    for name, text in {
-        "post": "240/minute",
-        "request": "30/10minute;200/day",
-        "code": "20/10minute;60/day",
-        "code-request": "4/15minute;12/day",
-        "code-try": "60/10minute",
-        "signup": "30/10minute;200/day",
-        "confirm": "60/10minute",
-        "sign-in": "10/5minute",
-        "sign-in-account": "5/5minute",
-        "second-factor": "10/5minute;20/hour",
-    }.items()
-}
+class Limit(NamedTuple):
+    """So many tries in a moving window of so many seconds."""
 
+    amount: int
+    window: int
+
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+LIMITS = {
+    "post": [Limit(240, MINUTE)],
+    "request": [Limit(30, 10 * MINUTE), Limit(200, DAY)],
+    "code": [Limit(20, 10 * MINUTE), Limit(60, DAY)],
+    "code-request": [Limit(4, 15 * MINUTE), Limit(12, DAY)],
+    "code-try": [Limit(60, 10 * MINUTE)],
+    "signup": [Limit(30, 10 * MINUTE), Limit(200, DAY)],
+    "confirm": [Limit(60, 10 * MINUTE)],
+    "sign-in": [Limit(10, 5 * MINUTE)],
+    "sign-in-account": [Limit(5, 5 * MINUTE)],
+    "second-factor": [Limit(10, 5 * MINUTE), Limit(20, HOUR)],
+}
 
 MOST_KEYS = 20_000  # of each limit, about 5 MB
 ANSWERS_WITHIN = 0.5  # seconds; whoever waits for Redis holds a thread
@@ -59,11 +60,11 @@ class InMemory:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._tries: dict[tuple[RateLimitItem, str], OrderedDict[str, list[float]]] = {}
+        self._tries: dict[tuple[Limit, str], OrderedDict[str, list[float]]] = {}
 
-    def hit(self, limit: RateLimitItem, name: str, key: str) -> float:
+    def hit(self, limit: Limit, name: str, key: str) -> float:
         """Count one try and give 0, or, when there were too many, the seconds to wait."""
-        window, at = limit.get_expiry(), self._clock()
+        window, at = limit.window, self._clock()
         with self._lock:
             known = self._tries.setdefault((limit, name), OrderedDict())
             for _ in range(2):
@@ -85,18 +86,29 @@ class InMemory:
 
 
 class Shared:
-    """The counts of several processes, in Redis; raises StorageError when it cannot be asked."""
+    """The counts of several processes, in Redis."""
 
     def __init__(self, url: str) -> None:
+        from limits.storage import storage_from_string  # 1.5 MiB, of no use without Redis
+        from limits.strategies import MovingWindowRateLimiter
+
         patience = {"socket_connect_timeout": ANSWERS_WITHIN, "socket_timeout": ANSWERS_WITHIN}
         self._storage = storage_from_string(url, wrap_exceptions=True, **patience)
         self._limiter = MovingWindowRateLimiter(self._storage)
 
-    def hit(self, limit: RateLimitItem, name: str, key: str) -> float:
-        """As `InMemory.hit`."""
-        if self._limiter.hit(limit, name, key):
-            return 0.0
-        return max(1.0, self._limiter.get_window_stats(limit, name, key).reset_time - time.time())
+    def hit(self, limit: Limit, name: str, key: str) -> float | None:
+        """As `InMemory.hit`, or None when Redis cannot be asked."""
+        from limits import RateLimitItemPerSecond
+        from limits.errors import StorageError
+
+        item = RateLimitItemPerSecond(*limit)
+        try:
+            if self._limiter.hit(item, name, key):
+                return 0.0
+            return max(1.0, self._limiter.get_window_stats(item, name, key).reset_time - time.time())
+        except StorageError:
+            log.exception("Redis does not answer: tries are counted in memory")
+            return None
 
     def answers(self) -> bool:
         """Whether it can be asked."""
@@ -133,13 +145,12 @@ class Throttle:
         if self._shared:
             self._shared.clear()
 
-    def _count(self, limit: RateLimitItem, name: str, key: str) -> float:
+    def _count(self, limit: Limit, name: str, key: str) -> float:
         if self._shared and time.monotonic() >= self._apart_until:
-            try:
-                return self._shared.hit(limit, name, key)
-            except StorageError:
-                log.exception("Redis does not answer: tries are counted in memory")
-                self._apart_until = time.monotonic() + ASK_AGAIN_AFTER
+            wait = self._shared.hit(limit, name, key)
+            if wait is not None:
+                return wait
+            self._apart_until = time.monotonic() + ASK_AGAIN_AFTER
         return self._own.hit(limit, name, key)
 
 

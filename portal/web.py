@@ -11,6 +11,7 @@ import logging
 import secrets
 from datetime import date, datetime
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -24,6 +25,7 @@ from wtforms import Form
 from portal import addresses, blank, catalogues, guard, hours
 from portal.blank import HOLES, Holes
 from portal.clock import now
+from portal.compiled import Compiled
 from portal.settings import Settings, settings
 from portal.throttle import Throttle, block_of
 
@@ -137,6 +139,7 @@ def set_up(app: Flask) -> None:
     env.undefined = StrictUndefined
     env.trim_blocks = env.lstrip_blocks = True
     env.add_extension("jinja2.ext.do")
+    env.bytecode_cache = Compiled(config.INSTANCE_DIR / "cache", Path(__file__).read_bytes())
     # A manager may change the facts of the pharmacy while templates and their macros stay loaded.
     org = LocalProxy(lambda: app.extensions["settings"].ORG)
     env.globals.update(addresses=addresses, reply_to=config.REPLY_TO, org=org, now=now, form=None, alert=None)

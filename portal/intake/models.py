@@ -197,8 +197,8 @@ class Request(Base):
         Index("ix_request_of_verdict", "verdict", "received_at", "id", "status", "kind", "owner_id"),
         Index("ix_request_received", "received_at", "id", "status", "kind", "verdict", "owner_id"),
         Index("ix_request_npi", "npi", "kind", "received_at"),
-        Index("ix_request_snoozed", "snoozed_until", sqlite_where=_SNOOZED, postgresql_where=_SNOOZED),
-        Index("ix_request_to_check", "verdict", "id", sqlite_where=_TO_CHECK, postgresql_where=_TO_CHECK),
+        Index("ix_request_snoozed", "snoozed_until", sqlite_where=_SNOOZED),
+        Index("ix_request_to_check", "verdict", "id", sqlite_where=_TO_CHECK),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -64,9 +64,9 @@ class Delivery(Base):
         Index("ix_mail_delivery_next", "state", "lane", "due_at", "id"),
         Index("ix_mail_delivery_over", "over_at"),
         # Of few rows whatever was sent: what a worker has in hand, and what was given up.
-        Index("ix_mail_delivery_leased", "id", sqlite_where=_IN_HAND, postgresql_where=_IN_HAND),
-        Index("ix_mail_delivery_dead", "state", "id", sqlite_where=_DEAD, postgresql_where=_DEAD),
-        Index("ix_mail_delivery_refused", "state", "cause", sqlite_where=_DEAD, postgresql_where=_DEAD),
+        Index("ix_mail_delivery_leased", "id", sqlite_where=_IN_HAND),
+        Index("ix_mail_delivery_dead", "state", "id", sqlite_where=_DEAD),
+        Index("ix_mail_delivery_refused", "state", "cause", sqlite_where=_DEAD),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -130,7 +130,7 @@ class Signup(Base):
     __tablename__ = "signup"
     __table_args__ = (
         Index("ix_signup_due", "answered_at", "due_at"),
-        Index("ix_signup_to_remind", "answered_at", sqlite_where=_TO_REMIND, postgresql_where=_TO_REMIND),
+        Index("ix_signup_to_remind", "answered_at", sqlite_where=_TO_REMIND),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from io import BytesIO
-
-from passlib.exc import TokenError
-from passlib.totp import TOTP
+from typing import TYPE_CHECKING
 
 from portal import tokens
 from portal.settings import settings
+
+if TYPE_CHECKING:
+    from passlib.totp import TOTP
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,8 @@ def new_secret() -> str:
 
 def match(secret: str, code: str, *, after: int | None, at: datetime) -> Match | None:
     """What the code stands for, or None when it is wrong, or no later than the step `after`."""
+    from passlib.exc import TokenError
+
     try:
         totp = _factory().from_source(secret)
         found = totp.match(code, time=at.timestamp(), window=WINDOW, last_counter=after)
@@ -83,6 +86,8 @@ def _factory() -> type[TOTP]:
 @lru_cache(maxsize=4)
 def _made(keys: tuple[str, ...], issuer: str) -> type[TOTP]:
     """TOTP with the keys that open sealed secrets; the first of them seals."""
+    from passlib.totp import TOTP  # with all of its ciphers, 2 MiB that only who signs in needs
+
     derived = [tokens.derive(key, "totp", "1") for key in keys]
     tags = {f"k{tokens.digest(key)[:10]}": key for key in derived}
     made: type[TOTP] = TOTP.using(
