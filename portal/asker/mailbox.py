@@ -107,25 +107,41 @@ def left() -> int:
     return 0
 
 
-def forget(address: str, *, holding: re.Pattern[str] | None = None) -> int:
-    """Delete what somebody sent that still lies there; returns how many messages.
+def forget(address: str, *, holding: re.Pattern[str] | None = None) -> list[str]:
+    """Delete what somebody sent that still lies there; returns the names of the files where that failed.
 
     With `holding` only what was heard and holds these words: what is new, and what waits for a person, stays.
     """
-    gone, sender = 0, address.casefold()
-    with suppress(OSError):
-        for name in ("cur",) if holding else ("new", "cur"):
-            for path in [path for path in (folder() / name).iterdir() if path.is_file()]:
-                if holding and path.name.endswith(UNMATCHED):
-                    continue
-                with path.open("rb") as file:
-                    raw = file.read(MOST_BYTES if holding else _HEAD)
-                if sender in reading.senders(raw[:_HEAD]) and (
-                    holding is None or holding.search(reading.words(raw))
-                ):
-                    path.unlink(missing_ok=True)
-                    gone += 1
-    return gone
+    left, sender = [], address.casefold()
+    for name in ("cur",) if holding else ("new", "cur"):
+        there = folder() / name
+        try:
+            for path in [path for path in there.iterdir() if path.is_file()]:
+                if not (holding and path.name.endswith(UNMATCHED)):
+                    left += _forget_one(path, sender, holding)
+        except FileNotFoundError:
+            continue  # nothing came yet
+        except OSError as error:
+            left += _not_deleted(there, error)
+    return left
+
+
+def _forget_one(path: Path, sender: str, holding: re.Pattern[str] | None) -> list[str]:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MOST_BYTES if holding else _HEAD)
+        if sender in reading.senders(raw[:_HEAD]) and (holding is None or holding.search(reading.words(raw))):
+            path.unlink()
+    except FileNotFoundError:
+        return []  # its mail server, or another worker, was first
+    except OSError as error:
+        return _not_deleted(path, error)
+    return []
+
+
+def _not_deleted(path: Path, error: OSError) -> list[str]:
+    log.error("a reply could not be deleted", extra={"reason": f"{path.name}: {error.strerror}"})
+    return [f"{path.parent.name}/{path.name}"]
 
 
 def _bounded(file: BinaryIO) -> bytes:

@@ -81,8 +81,12 @@ def read(raw: bytes) -> Reply | None:
 
 
 def words(raw: bytes) -> str:
-    """All that a message says, with what it quotes."""
-    return _texts(message_from_bytes(raw))[0]
+    """All that a message says, with its subject and what it quotes; of one that is broken, its bytes as letters."""
+    try:
+        message = message_from_bytes(raw)
+        return f"{_subject(message)}\n{_texts(message)[0]}"
+    except (RecursionError, LookupError, ValueError, TypeError, AttributeError):
+        return raw.decode("utf-8", "replace")
 
 
 def senders(head: bytes) -> set[str]:
@@ -103,8 +107,11 @@ def _is_automatic(message: Message) -> bool:
         return True
     if str(message.get("Return-Path", "")).strip() == "<>":
         return True
-    subject = str(make_header(decode_header(str(message.get("Subject", "")))))
-    return bool(_AWAY.match(subject.strip()))
+    return bool(_AWAY.match(_subject(message).strip()))
+
+
+def _subject(message: Message) -> str:
+    return str(make_header(decode_header(str(message.get("Subject", "")))))
 
 
 def _texts(message: Message) -> tuple[str, bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.db import Base, UTCDateTime
@@ -129,6 +129,20 @@ class CardNote(Base):
     form_token: Mapped[str] = mapped_column(String(100), unique=True)
 
 
+class Redaction(Base):
+    """That words were taken out of a request: by whom, when, what they were, and where; never which."""
+
+    __tablename__ = "redaction"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    request_id: Mapped[int] = mapped_column(ForeignKey("request.id", ondelete="CASCADE"), index=True)
+    version: Mapped[int]  # of the request, since then: what was typed on an older page may hold them
+    at: Mapped[datetime] = mapped_column(UTCDateTime)
+    by_name: Mapped[str] = mapped_column(String(200))  # as it was then
+    kind: Mapped[str] = mapped_column(String(40))
+    places: Mapped[list[str]] = mapped_column(JSON)  # as `redaction.Place.key` names them
+
+
 class Reply(Base):
     """A stored reply. What was made of it is an answer of its own."""
 
@@ -220,6 +234,13 @@ KEPT = (
         rule="as long as the text of the request it hangs on, the newest when it was written",
         of=("request_id", "request"),
         exported=("kind", "text", "written_at", "author_name"),
+    ),
+    Kept(
+        table="redaction",
+        personal=("by_name",),
+        rule="as long as its request's text; of the words only what they were, and where",
+        of=("request_id", "request"),
+        exported=("at", "kind", "by_name"),
     ),
     Kept(
         table="request_draft",

@@ -91,6 +91,12 @@ def no_contact(request: Request) -> CardNote | None:
     return latest if latest is not None and latest.kind == CardKind.NO_CONTACT else None
 
 
+def notes_of(request: Request) -> Sequence[CardNote]:
+    """What stands on the card of whoever asked this, on whichever of their requests it hangs."""
+    alike = [] if number.is_valid(request.npi) or not request.email else _alike(request)[0]
+    return db.session.scalars(_notes([request, *alike])).all()
+
+
 def write(
     card: Card, kind: CardKind, text: str, *, form_token: str, by: Staff, at: datetime
 ) -> CardNote | None:

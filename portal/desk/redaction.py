@@ -1,4 +1,4 @@
-"""Taking patient data out of a request: the words go from all that we keep of it, and ▇ stands for each sign.
+"""Patient data in a request: reporting it, and taking it out of all that we keep; ▇ then stands for each sign.
 
 What lies outside the database, and the log beside it, is for `retention/traces.py`, once this is committed.
 """
@@ -6,21 +6,24 @@ What lies outside the database, and the log beside it, is for `retention/traces.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import parse_qsl
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, delete, select
 
 from portal.db import db
+from portal.desk import passages, prescribers
 from portal.desk.acts import SENIOR, Act, Given, Staff
-from portal.desk.models import Addition, CardNote, Contact, Draft
+from portal.desk.models import Addition, Contact, Draft, Redaction, SavedView
 from portal.errors import Conflict, Refused
 from portal.intake import patient_data, terms
+from portal.intake.checks import NpiCheck
 from portal.intake.models import Message, Request, RequestTerm, Status
 from portal.mail import promise as mail
 
-MARK = "▇"
 LEAST = 2  # signs: of one letter every one in the text would go
 SELECT_KIND = "Select what the words are"
 WRITE_WORDS = "Copy the words from the page into this field"
@@ -31,28 +34,69 @@ MAIL_IS_LEAVING = "A mail about this request is on its way at this moment. Try a
 KINDS = {sign.value: words[0].upper() + words[1:] for sign, words in patient_data.LABELS.items()} | {
     "other_patient_data": "Something else about a patient"
 }
-TYPED = ("name", "credential", "practice", "delegate_name", "question", "address", "note")
-BESIDE: dict[Any, tuple[str, ...]] = {
+# What is typed about a request, by table: the column of its request, and those of the words. An address of email and
+# an NPI are read by machines alone; they go with the person.
+TYPED: Mapping[Any, tuple[str, ...]] = {
+    Request: ("name", "credential", "practice", "phone", "delegate_name", "question", "address", "note"),
     Message: ("text",),
     Addition: ("text",),
     Contact: ("text", "number"),
-    CardNote: ("text",),
     Draft: ("text",),
+    NpiCheck: ("typed",),
 }
 
 
-def pattern_of(words: str) -> re.Pattern[str]:
-    """These words, whole, in any case and however they are wrapped."""
-    pieces = r"\s+".join(map(re.escape, words.split()))
-    return re.compile(rf"(?<!\w){pieces}(?!\w)", re.IGNORECASE)
+@dataclass(frozen=True)
+class Place:
+    """One text about a request: its row and column; in a column that holds several, which."""
+
+    row: Any
+    column: str
+    part: str = ""
+
+    @property
+    def key(self) -> str:
+        """What it is called where something is kept about it."""
+        of_row = "" if isinstance(self.row, Request) else f":{self.row.id}"
+        return f"{self.row.__tablename__}.{self.column}{of_row}"
+
+    @property
+    def text(self) -> str:
+        """What stands there."""
+        value = getattr(self.row, self.column)
+        return str(value[self.part] if self.part else value)
+
+    def put(self, text: str) -> None:
+        """Put other words there."""
+        value = {**getattr(self.row, self.column), self.part: text} if self.part else text
+        setattr(self.row, self.column, value)
 
 
-def _texts(request: Request) -> Iterator[tuple[Any, str]]:
-    """Each text that was typed about it: its row, and the column."""
-    yield from ((request, name) for name in TYPED)
-    for kind, names in BESIDE.items():
-        for row in db.session.scalars(select(kind).where(kind.request_id == request.id)):
-            yield from ((row, name) for name in names)
+def places(request: Request) -> Iterator[Place]:
+    """Each text that was typed about it, or about whoever asked it."""
+    for kind, names in TYPED.items():
+        its = kind.id if kind is Request else kind.request_id
+        for row in db.session.scalars(select(kind).where(its == request.id).order_by(kind.id)):
+            for name in names:
+                value = getattr(row, name)
+                yield from (
+                    [Place(row, name, p) for p in value] if isinstance(value, dict) else [Place(row, name)]
+                )
+    yield from (Place(note, "text") for note in prescribers.notes_of(request))
+
+
+def views_with(wanted: re.Pattern[str]) -> Sequence[SavedView]:
+    """Whoever's views that look for these words, or are called by them."""
+    return [
+        view
+        for view in db.session.scalars(select(SavedView))
+        if any(map(wanted.search, (view.name, *(words for _, words in parse_qsl(view.query)))))
+    ]
+
+
+def mails_of(request: Request) -> ColumnElement[bool]:
+    """The mails that may hold its words: its own, and the answer of another request that it was joined to."""
+    return mail.about(request.subject, (request.email, request.delegate_email), "asked", request.id)
 
 
 def _is_there(request: Request, at: datetime, given: Given) -> None:
@@ -61,28 +105,45 @@ def _is_there(request: Request, at: datetime, given: Given) -> None:
         raise Refused(WRITE_WORDS, field="words")
     if sum(sign.isalnum() for sign in words) < LEAST:
         raise Refused(TOO_SHORT, field="words")
-    wanted = pattern_of(words)
-    if not any(wanted.search(getattr(row, name)) for row, name in _texts(request)):
+    wanted = passages.pattern_of(words)
+    if not any(wanted.search(place.text) for place in places(request)):
         raise Refused(NOT_HERE, field="words")
-    if mail.is_in_hand(request.subject, at=at):
+    if mail.is_in_hand(mails_of(request), at=at):
         raise Conflict(MAIL_IS_LEAVING)
 
 
-def _take_out(request: Request, _by: Staff, at: datetime, given: Given) -> None:
-    wanted = pattern_of(given["words"])
-    for row, name in _texts(request):
-        text = getattr(row, name)
-        if (rest := _without(wanted, text)) != text:
-            setattr(row, name, rest)
-    found = {str(sign) for row, name in _texts(request) for sign in patient_data.find(getattr(row, name))}
-    request.patient_data = [sign for sign in request.patient_data if sign in found]
+def _take_out(request: Request, by: Staff, at: datetime, given: Given) -> None:
+    wanted = passages.pattern_of(given["words"])
+    before, changed = _signs(request), []
+    for place in places(request):
+        if (rest := passages.masked(wanted, text := place.text)) != text:
+            place.put(rest)
+            changed.append(place.key)
+    after = _signs(request)
+    request.patient_data = [
+        sign for sign in request.patient_data if sign in after or sign not in before | {given["reason"]}
+    ]
     db.session.execute(delete(RequestTerm).where(RequestTerm.request_id == request.id))
     terms.index(request.id, {name: getattr(request, name) for name in terms.SEARCHED})
-    mail.write_anew(request.subject, at=at)
+    for view in views_with(wanted):
+        db.session.delete(view)
+    mail.write_anew(mails_of(request), at=at)
+    db.session.add(
+        Redaction(
+            request_id=request.id,
+            version=request.version,
+            at=at,
+            by_name=by.name,
+            kind=given["reason"],
+            places=list(dict.fromkeys(changed)),
+        )
+    )
 
 
-def _without(wanted: re.Pattern[str], text: str) -> str:
-    return wanted.sub(lambda found: MARK * len(found[0]), text)
+def _signs(request: Request) -> set[str]:
+    """What the guard finds in what was written freely."""
+    free = [place.text for place in places(request) if place.column in ("question", "note", "text")]
+    return {str(sign) for text in free for sign in patient_data.find(text)}
 
 
 REDACT = Act(

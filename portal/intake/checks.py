@@ -133,8 +133,9 @@ def _check(asked: Any, ask: Ask, at: datetime, *, only_if_asked: bool = False) -
     typed = Typed(asked.name, asked.credential, asked.state)
     finding = judge(typed, answer.known, answer.as_of)
     with transaction():
-        # Who was erased meanwhile stays so.
-        same = (Request.id == asked.id, Request.npi == asked.npi)
+        # Who was erased meanwhile stays so, and what was taken out stays out.
+        known = (Request.npi == asked.npi, Request.name == asked.name, Request.credential == asked.credential)
+        same = (Request.id == asked.id, *known)
         if db.session.scalar(select(Request.id).where(*same).with_for_update()) is None:
             return True
         db.session.add(

@@ -168,29 +168,50 @@ def forget_causes(causes: Collection[str]) -> list[int]:
     return _forget(Delivery.cause.in_(causes))
 
 
-def numbers_of(cause: str) -> Sequence[int]:
-    """The numbers of the mails that this promised."""
-    return db.session.scalars(select(Delivery.id).where(Delivery.cause == cause)).all()
+def about(cause: str, to: Collection[str], fact: str, value: int) -> ColumnElement[bool]:
+    """Which deliveries this promised; and which went to these addresses with that fact, whatever promised them."""
+    keys = [_key(address) for address in to if address]
+    with_fact = select(Body.id).where(Body.id == Delivery.body_id, Body.facts[fact].as_integer() == value)
+    return or_(Delivery.cause == cause, and_(Delivery.recipient_key.in_(keys), with_fact.exists()))
 
 
-def is_in_hand(cause: str, *, at: datetime) -> bool:
-    """Whether a worker has one of its mails in hand; none takes one until the caller's transaction ends."""
-    leases = select(Delivery.lease_until).where(Delivery.cause == cause, Delivery.state.in_(WAITING))
+def numbers_of(which: ColumnElement[bool]) -> Sequence[int]:
+    """The numbers of these deliveries."""
+    return db.session.scalars(select(Delivery.id).where(which)).all()
+
+
+def still_say(numbers: Collection[int]) -> set[int]:
+    """Which of these mails still say something."""
+    found, wanted = set[int](), sorted(numbers)
+    for start in range(0, len(wanted), PROMISED_AT_ONCE):
+        some = Delivery.id.in_(wanted[start : start + PROMISED_AT_ONCE])
+        found.update(
+            db.session.scalars(select(Delivery.id).join(Body).where(some, Body.forgotten_at.is_(None)))
+        )
+    return found
+
+
+def is_in_hand(which: ColumnElement[bool], *, at: datetime) -> bool:
+    """Whether a worker has one of them in hand; none takes one until the caller's transaction ends."""
+    leases = select(Delivery.lease_until).where(which, Delivery.state.in_(WAITING))
     return any(until is not None and until >= at for until in db.session.scalars(leases.with_for_update()))
 
 
-def write_anew(cause: str, *, at: datetime) -> None:
-    """Forget what its mails said that are over, and have the rest written anew from their facts, which hold
+def write_anew(which: ColumnElement[bool], *, at: datetime) -> None:
+    """Forget what those of them said that are over, and have the rest written anew from their facts, which hold
     no word that anybody typed: in the caller's transaction, when `is_in_hand` said no."""
     db.session.flush()
-    old = update(Delivery).where(  # of version 0.1: nothing to write them from is kept
-        Delivery.cause == cause, Delivery.headers.is_(None), Delivery.state.in_((*WAITING, State.DEAD))
-    )
-    db.session.execute(old.values(state=State.WITHDRAWN, over_at=at, last_error="taken out"))
-    found = db.session.execute(select(Delivery.body_id, Delivery.state).where(Delivery.cause == cause)).all()
+    found = db.session.execute(select(Delivery.id, Delivery.body_id, Delivery.state).where(which)).all()
     may_go = {row.body_id for row in found if row.state in (*WAITING, State.DEAD)}
-    _forget_bodies([row.body_id for row in found if row.body_id not in may_go], at)
-    db.session.execute(update(Body).where(Body.id.in_(may_go), Body.facts.is_not(None)).values(content=None))
+    old = update(Delivery).where(  # of version 0.1: nothing to write them from is kept
+        Delivery.id.in_([row.id for row in found if row.body_id in may_go]), Delivery.headers.is_(None)
+    )
+    gone = {"state": State.WITHDRAWN, "over_at": at, "last_error": "taken out"}
+    withdrawn = set(db.session.scalars(old.values(**gone).returning(Delivery.body_id)))
+    _forget_bodies([row.body_id for row in found if row.body_id not in may_go - withdrawn], at)
+    db.session.execute(
+        update(Body).where(Body.id.in_(may_go - withdrawn), Body.facts.is_not(None)).values(content=None)
+    )
 
 
 def _forget(*which: ColumnElement[bool]) -> list[int]:

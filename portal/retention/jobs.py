@@ -9,7 +9,7 @@ from pathlib import Path
 from portal.clock import now
 from portal.db import transaction
 from portal.errors import Unavailable
-from portal.jobs import Hand, Job
+from portal.jobs import Hand, Job, NotNow
 from portal.mail import promise as mail
 from portal.retention import requests, sealed, traces
 from portal.settings import settings
@@ -39,6 +39,12 @@ def seal_some() -> int:
     return sum(sealed.end(ending, at=now()) for ending in sealed.ENDINGS)
 
 
+def _files(_hand: Hand) -> bool:
+    if left := traces.unlink_forgotten(settings().INSTANCE_DIR / "mail"):
+        raise NotNow(f"{len(left)} files of mails cannot be deleted, {left[0]} first")
+    return False
+
+
 def _mail(_hand: Hand) -> bool:
     return hash_some() == mail.RETIRED_AT_ONCE
 
@@ -61,6 +67,12 @@ JOBS = (
         label="Closed requests losing who asked",
         step=_daily,
         every=timedelta(days=1),
+    ),
+    Job(
+        name="retention.files",
+        label="Files of mails going with what they said",
+        step=_files,
+        every=timedelta(hours=1),
     ),
     Job(
         name="retention.mail",

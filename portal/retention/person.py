@@ -16,7 +16,7 @@ from sqlalchemy import delete, func, or_, select, update
 
 from portal import audit, disk, keeping, tokens
 from portal.db import db, transaction
-from portal.errors import Refused
+from portal.errors import Refused, Unavailable
 from portal.intake.models import OPEN, Request, Status
 from portal.mail import promise as mail
 from portal.newsletter import erasure
@@ -24,6 +24,7 @@ from portal.people.models import Invite
 from portal.retention import requests, traces
 
 LEDGER = "erasures"
+FILES_LEFT = "Erased, but these files could not be deleted: {names}. See whose they are, then run it again."
 
 
 @dataclass(frozen=True)
@@ -55,18 +56,22 @@ def erase(address: str, *, withdraw: bool, keys: Sequence[str], places: Places, 
     if waiting:
         with transaction():
             _withdraw(waiting, at)
+    left: list[str] = []
     # One by one, for the search terms of each lie all over the file; who is cut off goes on the next time.
     for row in found:
         with transaction():
             gone = requests.blank([row.id])
-        traces.unlink(places.mail, gone)
+        left += traces.unlink(places.mail, gone)
     with transaction():
         gone = mail.forget(address)
         mail.forget_hashed(address, keys)
         erasure.forget_address(address, keys=keys, at=at)
         db.session.execute(delete(Invite).where(func.lower(Invite.email) == address.lower()))
         audit.record(None, "person.erased", "person", at=at, detail=str(len(found)))
-    traces.sweep(places.mail, gone, {address})
+    left += traces.sweep(places.mail, gone, {address})
+    traces.fold_log()
+    if left:
+        raise Unavailable(FILES_LEFT.format(names=", ".join(left)))
     return len(found)
 
 

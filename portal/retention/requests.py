@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, String, cast, delete, func, literal, select, update
 
 from portal.db import db
-from portal.desk.models import Addition, CardNote, Contact, Draft
+from portal.desk.models import Addition, CardNote, Contact, Draft, Redaction
 from portal.intake.checks import NpiCheck
 from portal.intake.models import OPEN, Message, Request, RequestTerm
 from portal.mail import promise as mail
@@ -45,6 +45,7 @@ def blank(ids: Collection[int]) -> list[int]:
     db.session.execute(delete(Contact).where(Contact.request_id.in_(ids)))
     db.session.execute(delete(CardNote).where(CardNote.request_id.in_(ids)))
     db.session.execute(delete(Draft).where(Draft.request_id.in_(ids)))
+    db.session.execute(delete(Redaction).where(Redaction.request_id.in_(ids)))
     db.session.execute(delete(Message).where(Message.request_id.in_(ids)))
     words = (
         "credential",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -9,28 +10,45 @@ from pathlib import Path
 from portal.asker import mailbox
 from portal.db import db
 from portal.errors import Unavailable
+from portal.mail import promise as mail
+
+log = logging.getLogger(__name__)
 
 LOG_IS_READ = "Erased, but the database's log still holds it: somebody reads. Run it again in a minute."
+_NUMBERED = re.compile(r"-\d{1,18}$")
 
 
 def sweep(
     folder: Path, mails: Iterable[int], senders: Collection[str], *, holding: re.Pattern[str] | None = None
-) -> None:
-    """Delete these mails of ours in `folder` and what came from these addresses (with these words), and fold the log.
+) -> list[str]:
+    """Delete these mails of ours in `folder`, and what came from these addresses (with these words).
 
-    Raises Unavailable when somebody reads all the time.
+    Returns the names of the files that could not be deleted.
     """
-    unlink(folder, mails)
-    for address in senders:
-        mailbox.forget(address, holding=holding)
-    fold_log()
+    return unlink(folder, mails) + [
+        left for address in senders for left in mailbox.forget(address, holding=holding)
+    ]
 
 
-def unlink(folder: Path, mails: Iterable[int]) -> None:
-    """Delete the files of these mails."""
+def unlink(folder: Path, mails: Iterable[int]) -> list[str]:
+    """Delete the files of these mails; returns the names of those that could not be: a job tries them again."""
+    left = []
     for number in mails:
         for path in folder.glob(f"*-{number}.*"):
-            path.unlink(missing_ok=True)
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                log.error("a mail could not be deleted", extra={"reason": f"{path.name}: {error.strerror}"})
+                left.append(path.name)
+    return left
+
+
+def unlink_forgotten(folder: Path) -> list[str]:
+    """Delete the files of all mails of which nothing is kept any more, or only that they went."""
+    numbers = {
+        int(path.stem.rpartition("-")[2]) for path in folder.glob("*-*.eml") if _NUMBERED.search(path.stem)
+    }
+    return unlink(folder, sorted(numbers - mail.still_say(numbers)))
 
 
 def fold_log() -> None:

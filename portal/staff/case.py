@@ -7,7 +7,6 @@ address holds a word that a person typed, but for the search of the list that th
 
 from __future__ import annotations
 
-import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,21 +14,19 @@ from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from portal import addresses, tokens, web
-from portal.backup import files, generations
 from portal.clock import now
 from portal.db import db, transaction
 from portal.desk import drafts, perform, replies
 from portal.desk.acts import ACTS
 from portal.desk.cursor import is_id
-from portal.desk.redaction import REDACT, pattern_of
-from portal.errors import Conflict, Forbidden, Refused, Unavailable
+from portal.desk.redaction import REDACT, mails_of
+from portal.errors import Conflict, Forbidden, Refused
 from portal.mail import promise as mail
 from portal.people.models import User
 from portal.people.rights import Right
-from portal.retention import traces
 from portal.settings import settings
 from portal.signin.gate import current, guarded, keeps_text, rescues
-from portal.staff import ways
+from portal.staff import redacting, ways
 from portal.staff.casefile import PASS_FOR, CaseFile, pass_purpose
 from portal.staff.forms import LINK, ActForm, DeskForm, InsertForm, form_of
 
@@ -39,10 +36,6 @@ PAGE = "staff/case.html"
 DRAFT = "draft"
 INSERTED = "insert"
 ANSWERED_AND_CLOSED = "answer-and-close"
-REDACTED = "redact-later"
-LOG_LATER = (
-    "Somebody reads the database just now, so its log is not cut yet; the portal tries again within a day."
-)
 
 
 @bp.get(addresses.STAFF_REQUEST)
@@ -136,6 +129,7 @@ def do(reference: str, act: str) -> ResponseReturnValue:
     web.keep(PAGE, form, case=case, done="")
     if form.validate():
         try:
+            mails = mail.numbers_of(mails_of(case.request)) if chosen is REDACT else ()
             with transaction():
                 sent = {chosen.box: ""} if chosen.writes else {}
                 drafts.keep(case.request, case.by.id, _typed() | sent, at=now())
@@ -152,8 +146,9 @@ def do(reference: str, act: str) -> ResponseReturnValue:
                 form.renew()
             raise
         else:
-            if chosen is REDACT and not _is_swept(case, pattern_of(form["words"].data)):
-                return redirect(_address(case, done=REDACTED), 303)
+            if chosen is REDACT:
+                how = redacting.sweep(case.request, form["words"].data, mails)
+                return redirect(_address(case, done=how), 303)
             if request.form.get("stay") and case.way:  # pressed in the list
                 return redirect(ways.back_to(case.way, claimed=case.request.reference), 303)
             closes = "close" in form and form.close.data
@@ -197,31 +192,10 @@ def _done(word: str) -> str:
         return "It stands in the answer. Read it before you send it."
     if word == ANSWERED_AND_CLOSED:
         return "The answer is on its way, and the request is closed."
-    if word in (REDACT.word, REDACTED):
-        return " ".join([REDACT.done, *([LOG_LATER] if word == REDACTED else []), *_still_held()])
+    if word.startswith(REDACT.word):
+        return redacting.said(word)
     act = ACTS.get(word)
     return act.done if act else ""
-
-
-def _is_swept(case: CaseFile, words: re.Pattern[str]) -> bool:
-    """Take what was redacted out of the files beside the database; whether its log could be cut."""
-    asked = case.request
-    sent, senders = mail.numbers_of(asked.subject), {asked.email, asked.delegate_email} - {""}
-    try:
-        traces.sweep(settings().INSTANCE_DIR / "mail", sent, senders, holding=words)
-    except Unavailable:
-        return False
-    return True
-
-
-def _still_held() -> list[str]:
-    """What is said of the backups that are there, if any."""
-    older = generations.listed(files.folder_of(settings()))
-    if not older:
-        return []
-    named = f"{len(older)} backups" if len(older) > 1 else "One backup"
-    ends = max(map(generations.ends_at, older))
-    return [f"{named} made before may still hold them, until {ends:%B %-d, %Y} at the latest."]
 
 
 def _case(reference: str) -> CaseFile:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import time
 from collections.abc import Callable
 from email.message import EmailMessage
 from pathlib import Path
@@ -10,17 +12,22 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import JSON, LargeBinary, select
 
 from portal.asker import mailbox
 from portal.audit import AuditEntry
 from portal.backup import files, generations
 from portal.db import db, transaction
-from portal.desk import drafts, redaction
-from portal.desk.models import Draft
-from portal.intake import terms
+from portal.desk import drafts, passages, redaction
+from portal.desk.models import Addition, Draft
+from portal.intake import checks, terms
+from portal.intake.checks import NpiCheck
 from portal.intake.models import Message, Request
+from portal.jobs import Hand, NotNow
+from portal.keeping import KEPT
 from portal.mail.models import Body, Delivery
+from portal.npi.verdicts import NOBODY_ASKED
+from portal.retention.jobs import _files
 from tests.conftest import Clock
 from tests.staff.conftest import Colleague
 from tests.staff.test_request import address, claimed, forged
@@ -83,7 +90,7 @@ def test_the_words_are_in_no_file_of_ours(
 
     shown.sees("The words are gone").sees("One backup made before may still hold them")
     shown.sees(f"{generations.ends_at(older):%B}")
-    mask = redaction.MARK * len(PATIENT)
+    mask = passages.MARK * len(PATIENT)
     assert stored(reference).question == QUESTION.replace(f"{PATIENT},", f"{mask},").replace(
         "XANTHIA\nquill", mask
     ).replace(f"{PATIENT}'s", f"{mask}'s")
@@ -106,6 +113,133 @@ def test_the_words_are_in_no_file_of_ours(
     shown.sees("May say who a patient is a date of birth")
 
 
+# Columns of people that hold none of a request's words, and why. Every other one of the register is reached.
+NOT_ITS = {
+    "audit_entry.actor_name": "who acted",
+    "mail_body.facts": "no word that anybody typed; forgotten with the body all the same",
+    "mail_delivery.recipient": "an address; it goes with the person",
+    "mail_delivery.recipient_key": "an address",
+    "user.email": "an account's",
+    "user.name": "an account's",
+    "passkey.name": "an account's",
+    "invite.email": "an account's",
+    "invite.name": "an account's",
+    "staff_session.browser": "an account's",
+    "request.npi": "a number, or none",
+    "request.email": "an address; it goes with the person",
+    "request.delegate_email": "an address",
+    "request_message.author_name": "who wrote it",
+    "request_contact.author_name": "who wrote it",
+    "prescriber_note.author_name": "who wrote it",
+    "redaction.by_name": "who took words out",
+    "npi_check.npi": "a number",
+    "npi_check.provider": "what the public registry says",
+    "stored_reply.text": "the pharmacy's own words, for every request; the page names those that hold them",
+    "stored_reply.changed_by": "who wrote it",
+    "stored_reply_version.text": "as the stored reply",
+    "stored_reply_version.changed_by": "who wrote it",
+    "signup.address": "the newsletter's: nothing of a request leads there",
+    "signup.address_key": "the newsletter's",
+    "signup.network": "the newsletter's",
+    "subscriber.address": "the newsletter's",
+    "subscriber.address_key": "the newsletter's",
+    "subscriber.handle": "the newsletter's",
+    "subscriber.leave_digest": "the newsletter's",
+    "subscriber.preferences_digest": "the newsletter's",
+    "consent_event.subject": "the newsletter's",
+    "consent_event.network": "the newsletter's",
+    "tombstone.address_hash": "the newsletter's",
+    "newsletter_leave_request.address": "the newsletter's",
+    "newsletter_leave_request.address_key": "the newsletter's",
+    "text_verdict.note": "on the pharmacy's own texts",
+    "text_verdict.by_name": "who signed",
+    "text_verdict.translator": "who translated",
+    "office_version.by_name": "who saved",
+}
+
+
+def test_every_personal_column_is_reached_or_named_with_the_reason(
+    app: Flask,
+    clock: Clock,
+    ask: Ask,
+    signed_in: SignedIn,
+    stored: Stored,
+    outbox: Callable[[], list[EmailMessage]],
+) -> None:
+    """The words are put into each, by the register: a new one that nobody thought of fails here."""
+    config = app.extensions["settings"]
+    for made in generations.listed(files.folder_of(config)):
+        made.unlink()
+    reference, grace = ask(), signed_in("pharmacist")
+    answered_there(grace, reference)
+    outbox()
+    grace.open(f"/staff/requests/{reference}").fill("Note", "Half").press("Save draft", status=303)
+    rows = everything_about(app, stored(reference).id, grace.user_id)
+    reached = [f"{kept.table}.{name}" for kept in KEPT for name in kept.personal]
+    assert set(NOT_ITS) <= set(reached), "each reason is about a column that is there"
+    planted = set()
+    with app.app_context(), transaction():
+        for name in [name for name in reached if name not in NOT_ITS]:
+            table, _, column = name.partition(".")
+            assert table in rows, f"{name}: no row is made here, and no reason given"
+            place = db.metadata.tables[table]
+            changed = place.update().where(*rows[table](place))
+            words = f"{PATIENT} {column}" if table != "request_term" else "xanthia"
+            if isinstance(place.c[column].type, JSON):
+                words = {"name": words}  # type: ignore[assignment]
+            elif isinstance(place.c[column].type, LargeBinary):
+                words = words.encode()  # type: ignore[assignment]
+            assert db.session.execute(changed.values({column: words})).rowcount, name  # type: ignore[attr-defined]
+            planted.add(name)
+    assert len(planted) >= 18
+
+    redacted(grace, reference)
+
+    with app.app_context():
+        for table in db.metadata.sorted_tables:
+            for row in db.session.execute(table.select()):
+                assert not re.search("xanthia|quill", repr(tuple(row)), re.IGNORECASE), table.name
+    files.make(config, files.folder_of(config), at=clock.tick(minutes=1))
+    if config.is_sqlite:
+        assert holding(config.INSTANCE_DIR, "Xanthia", "quill") == []
+
+
+def answered_there(grace: Colleague, reference: str) -> None:
+    """A request with something in every table that is about one."""
+    page = claimed(grace, reference)
+    page = page.set(**{"call-reason": "reached"}).fill("What was said", "Yes.")
+    page = page.press("Log the call", status=303)
+    page.fill("Answer", "Two weeks each.").press("Send answer to ana@clinic.example", status=303)
+    grace.open("/staff/prescribers/1234567893").fill("Note", "Prefers mail.").press("Save note", status=303)
+    page = grace.open("/staff/requests?q=ruiz").fill("Name of the view", "Hers")
+    page.press("Save the view", status=303)
+
+
+def everything_about(app: Flask, request_id: int, user_id: int) -> dict[str, Callable[[Any], Any]]:
+    """How the rows about the request are found, by table; what no page makes is put there."""
+    with app.app_context(), transaction():
+        asked = db.session.get_one(Request, request_id)
+        since = {"kind": "added", "text": "More.", "written_at": asked.received_at, "form_token": "x"}
+        db.session.add(Addition(request_id=request_id, **since))
+        checked = {"npi": asked.npi, "at": asked.received_at, "verdict": "unchecked", "typed": {}}
+        db.session.add(
+            NpiCheck(request_id=request_id, reasons=[], close="", as_of="", provider={}, **checked)
+        )
+        subject = asked.subject
+    mine = select(Delivery.body_id).where(Delivery.cause == subject)
+    named = ("request_message", "request_contact", "request_addition", "request_draft")
+    return {
+        "request": lambda table: [table.c.id == request_id],
+        "mail_body": lambda table: [table.c.id.in_(mine)],
+        "mail_delivery": lambda table: [table.c.cause == subject],
+        "saved_view": lambda table: [table.c.user_id == user_id],
+        "request_term": lambda table: [table.c.request_id == request_id, table.c.term == "ruiz"],
+    } | {
+        name: lambda table: [table.c.request_id == request_id]
+        for name in (*named, "npi_check", "prescriber_note")
+    }
+
+
 def test_a_mail_that_waits_is_written_without_them(
     app: Flask, ask: Ask, signed_in: SignedIn, outbox: Callable[[], list[EmailMessage]]
 ) -> None:
@@ -118,7 +252,104 @@ def test_a_mail_that_waits_is_written_without_them(
     redacted(grace, reference)
 
     words = outbox()[-1].get_body(("plain",)).get_content()
-    assert PATIENT not in words and redaction.MARK * len(PATIENT) in words
+    assert PATIENT not in words and passages.MARK * len(PATIENT) in words
+
+
+@pytest.mark.parametrize(
+    ("words", "text", "left"),
+    [
+        ("O'Brien", "O’Brien, OʼBrien, O´Brien, O`Brien", "▇▇▇▇▇▇▇, ▇▇▇▇▇▇▇, ▇▇▇▇▇▇▇, ▇▇▇▇▇▇▇"),
+        ("O’Brien", "o'brien's OBrien", "▇▇▇▇▇▇▇'s OBrien"),
+        ("Diaz-Ruiz", "Diaz–Ruiz Diaz‑Ruiz Diaz Ruiz", "▇▇▇▇▇▇▇▇▇ ▇▇▇▇▇▇▇▇▇ Diaz Ruiz"),
+        ("José", "Jose\u0301 JOSÉ Jose Josefa", "▇▇▇▇▇ ▇▇▇▇ Jose Josefa"),
+        ("Jose\u0301", "José", "▇▇▇▇"),
+        ("Jose", "Jose\u0301 José", "Jose\u0301 José"),
+        ("Ann", "_Ann_ __ann Anna Mary\u0301Ann", "_▇▇▇_ __▇▇▇ Anna Mary\u0301Ann"),
+        ("Xanthia Quill", "Xan\u00adthia\u00a0Qu\u200bill", "▇" * 15),
+        ("Xanthia Quill", "> for Xanthia\n> Quill.", f"> for {'▇' * 15}."),
+        ("(Quill)", "x(Quill)y", "x▇▇▇▇▇▇▇y"),
+        ("4.5", "4.5 mg, 4.50, 14.5, 4x5", "▇▇▇ mg, 4.50, 14.5, 4x5"),
+    ],
+)
+def test_words_are_found_however_they_are_typed(words: str, text: str, left: str) -> None:
+    assert passages.masked(passages.pattern_of(words), text) == left
+
+
+def test_what_nobody_sees_costs_no_time() -> None:
+    wanted = passages.pattern_of(PATIENT)
+    began = time.monotonic()
+    for text in ("Xanthia" + "\u200b " * 20_000, "X\u200b" * 20_000, "Xanthia " * 5_000):
+        assert passages.masked(wanted, text) == text
+    assert time.monotonic() - began < 2
+
+
+def test_the_mail_of_a_joined_request_greets_nobody_by_them(
+    app: Flask, ask: Ask, signed_in: SignedIn, outbox: Callable[[], list[EmailMessage]], instance: Path
+) -> None:
+    """The answer that went to both was promised by the other one."""
+    first, second = ask(), ask(name=PATIENT, email="quill@other.example")
+    grace = signed_in("pharmacist")
+    page = grace.open(f"/staff/requests/{second}").fill("Reference of the other request", first)
+    page.press("Join as a duplicate", status=303)
+    page = claimed(grace, first).fill("Answer", "Slowly.")
+    page.press("Send answer to ana@clinic.example", status=303)
+    assert sum(PATIENT in mail.get_body(("plain",)).get_content() for mail in outbox()) == 1
+
+    redacted(grace, second)
+
+    assert holding(instance / "mail", PATIENT) == []
+    with app.app_context():
+        kept = db.session.scalars(
+            select(Body.content).join(Delivery).where(Delivery.cause == f"request:{first}")
+        )
+        assert PATIENT.encode() not in b"".join(content or b"" for content in kept)
+        to_ana = select(Body.content).join(Delivery).where(Delivery.recipient == "ana@clinic.example")
+        assert None not in db.session.scalars(to_ana).all(), "the other one's mails stay as they are"
+
+
+def test_a_check_that_ran_meanwhile_brings_no_name_back(app: Flask, clock: Clock, ask: Ask) -> None:
+    reference = ask(name=PATIENT)
+
+    def asking(_npi: str, _anew: bool) -> Any:
+        """Words are taken out while the registry is asked."""
+        with transaction():
+            db.session.scalars(select(Request)).one().name = "▇"
+        return NOBODY_ASKED
+
+    with app.app_context():
+        checks.check_new(asking, clock())
+        assert db.session.scalar(select(NpiCheck.id)) is None
+        checks.check_new(lambda _npi, _anew: NOBODY_ASKED, clock())
+        assert [check.typed["name"] for check in db.session.scalars(select(NpiCheck))] == ["▇"]
+    assert reference
+
+
+def test_a_mail_that_cannot_be_deleted_is_told_and_tried_again(
+    app: Flask,
+    ask: Ask,
+    signed_in: SignedIn,
+    outbox: Callable[[], list[EmailMessage]],
+    instance: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reference = ask()
+    grace = signed_in("pharmacist")
+    page = claimed(grace, reference).fill("Answer", f"For {PATIENT}.")
+    page.press("Send answer to ana@clinic.example", status=303)
+    outbox()
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "unlink", _refuse)
+        redacted(grace, reference).sees("2 files could not be deleted", "tries again")
+        with app.app_context(), pytest.raises(NotNow, match="2 files of mails cannot be deleted"):
+            _files(Hand("tests", lambda _seconds: False))
+
+    assert holding(instance / "mail", PATIENT) != []
+    outbox()
+    assert holding(instance / "mail", PATIENT) == []
+
+
+def _refuse(self: Path, missing_ok: bool = False) -> None:
+    raise PermissionError(13, "Permission denied")
 
 
 @pytest.mark.parametrize(
