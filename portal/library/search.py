@@ -70,7 +70,13 @@ def sections(page: Page) -> tuple[Section, ...]:
             found.append((str(before.attrs["id"]), words, []))
         else:
             found[-1][2].append(words)
-    return tuple(Section(page, anchor, heading, " ".join(text)) for anchor, heading, text in found)
+    return tuple(Section(page, anchor, heading, _joined(text)) for anchor, heading, text in found)
+
+
+def _joined(parts: list[str]) -> str:
+    """Paragraphs, points and cells in one line; a semicolon parts those that end without a mark of their own."""
+    ended = [part if part[-1:] in ".?!:;…" else f"{part};" for part in parts[:-1]]
+    return " ".join([*ended, *parts[-1:]])
 
 
 def fold(text: str) -> str:

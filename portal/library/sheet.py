@@ -32,6 +32,7 @@ class Part:
     passage: str
     cells: tuple[int, ...] = ()  # of a table
     which: tuple[int, ...] = ()  # of the rows or points, counted from 0; empty: all
+    between: str = ". "  # the words of two cells
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Section:
     heading: str
     address: str
     lines: tuple[Line, ...]
+    between: str
 
 
 PARTS = (
@@ -66,7 +68,7 @@ PARTS = (
     # What needs an act; that nothing is expected, or that LDN does not treat a thing, is in the chapter.
     Part("Interactions", addresses.SAFETY, "interactions-table", (0, 1, 2), which=(0, 1, 2, 3, 4, 5, 7)),
     Part("Monitoring", addresses.SAFETY, "monitoring-table", (0, 1)),
-    Part("Adverse effects", addresses.SAFETY, "adverse-table", (0, 1, 2), which=(1, 4)),
+    Part("Adverse effects", addresses.SAFETY, "adverse-table", (0, 1, 2), which=(1, 4), between="; "),
     Part("What the trials show", addresses.PRESCRIBERS, "summary", which=(1, 2)),
 )
 # The label, the two largest trials, the widest pooled analysis, and an independent review of trials that favor LDN.
@@ -85,7 +87,7 @@ def make(pages: Mapping[str, Chapter]) -> tuple[tuple[Section, ...], list[str]]:
         except (KeyError, IndexError):
             faults.append(f"the sheet needs {part.passage!r} in {part.chapter}, which is not there")
             continue
-        sections.append(Section(part.heading, f"{part.chapter}#{part.passage}", lines))
+        sections.append(Section(part.heading, f"{part.chapter}#{part.passage}", lines, part.between))
     return tuple(sections), faults
 
 

@@ -108,9 +108,16 @@ def _head(library: Library, page: Page, org: Organisation) -> str:
 
 def _foot(page: Page, org: Organisation, base_url: str) -> str:
     said, address = WORDS[page.language], f"{base_url}{page.path}"
-    ask = said["call"].format(name=org.name) + (f": {org.phone}" if org.phone else "")
+    ask = f"{said['call'].format(name=org.name)}: {org.phone}"
+    blank = "false" if org.phone else "true"  # a number nobody set is written by hand
     return _line(
-        "last", words(ask), words(said["online"]), quoted(address), quoted(qr(address)), quoted(said["code"])
+        "last",
+        words(ask),
+        blank,
+        words(said["online"]),
+        quoted(address),
+        quoted(qr(address)),
+        quoted(said["code"]),
     )
 
 

@@ -94,7 +94,7 @@ class Writer:
     def beside(self, node: SyntaxTreeNode) -> str:
         """A node of the top level; beside each paragraph and point, in the margin, the works that it rests on."""
         if node.type == "paragraph":
-            return call("noted", self._block(node), self._notes(node))
+            return call("noted", self._block(node), self._notes(node), *_leads(node))
         if node.type in ("bullet_list", "ordered_list"):
             return self._list(node, is_noted=True)
         return self.wide(node)
@@ -112,7 +112,7 @@ class Writer:
         if node.type == "heading" and not is_listed:
             return self._heading(node, "listed: false")
         code = self._block(node)
-        return call("measured", code) if node.type in _TEXTS else code
+        return call("measured", code, *_leads(node)) if node.type in _TEXTS else code
 
     def _block(self, node: SyntaxTreeNode) -> str:
         if node.type.startswith("container_"):
@@ -281,6 +281,11 @@ _WORDS: dict[str, _Write] = {
     "leaves": Writer._nothing,  # for who hears the web page: a link says itself here where it leads
     "citation": Writer._citation,
 }
+
+
+def _leads(node: SyntaxTreeNode) -> list[str]:
+    """What keeps a paragraph that ends with a colon on the page of the list it leads to."""
+    return ["leads: true"] if node.type == "paragraph" and _text_of(node).endswith(":") else []
 
 
 def _text_of(node: SyntaxTreeNode) -> str:

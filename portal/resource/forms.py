@@ -163,7 +163,7 @@ class PrescriptionForm(BaseForm):
 
 
 for _place in range(1, STEPS + 1):
-    for _name, _words in (("dose", "dose in mg"), ("days", "days")):
+    for _name, _words in (("dose", "mg"), ("days", "days")):
         setattr(
             PrescriptionForm,
             f"{_name}_{_place}",

@@ -71,3 +71,9 @@ def test_how_we_work_says_that_the_pharmacy_sells_what_it_writes_about(visitor: 
         assert visitor.open(path).soup.select(
             "footer a[href$='how-we-work'], footer a[href$='como-trabajamos']"
         )
+
+
+def test_points_are_not_run_together_in_what_was_found(library: Library) -> None:
+    found = search.search(library.public(), "kidney")
+
+    assert any("liver or kidney problems; are pregnant" in one.passage for one in found)

@@ -14,6 +14,7 @@ from pypdf import PdfReader
 from portal.intake.catalogue import CATALOGUE
 from portal.library import words
 from portal.library.pages import Library
+from portal.organisation import Organisation
 from portal.print import guide, leaflets
 from portal.print.guide import Printed
 from tests.figures import Figure
@@ -72,6 +73,24 @@ def test_the_leaflet_says_what_its_page_says_but_for_news(
         assert is_for_the_screen or start in said, start
     assert "Linden Test Pharmacy" in said and "925-555-0100" in said
     assert not words.conditions(said) and not words.promises(said, language)
+
+
+@pytest.mark.parametrize("name", [name for name in ADDRESSES if name.startswith("leaflet")])
+def test_no_page_of_a_leaflet_ends_with_what_leads_to_a_list(app: Flask, name: str) -> None:
+    front = PdfReader(BytesIO(sheet(app, name).body)).pages[0].extract_text().splitlines()
+    said = [line.strip() for line in front if line.strip() and "1 / 2" not in line]
+
+    assert not said[-1].endswith(":") and not said[-2].endswith(":"), said[-3:]
+
+
+def test_a_leaflet_of_a_pharmacy_without_a_number_leaves_room_to_write_it(
+    app: Flask, library: Library
+) -> None:
+    unknown = Organisation(name="Linden Test Pharmacy")
+
+    for language in ("en", "es"):
+        last = leaflets.leaflet(library, unknown, "https://a.example", language).splitlines()[-1]
+        assert last.startswith("#last(") and "Linden Test Pharmacy: " in last and ", true, " in last
 
 
 def test_the_cards_say_what_they_must_and_are_85_by_54_millimetres(app: Flask) -> None:
