@@ -58,6 +58,7 @@ class Colleague(Visitor):
 
     user_id: int
     name: str
+    csrf_token = ""  # of its forms, once a test has read it
 
 
 @pytest.fixture

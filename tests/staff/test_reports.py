@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from random import Random
@@ -72,12 +73,16 @@ def fortnights(app: Flask, ask_often: AskOften, signed_in: SignedIn) -> dict[str
 @pytest.mark.parametrize("role", ["desk", "pharmacist", "manager"])
 def test_each_number_is_that_of_the_list_it_opens(fortnights: dict[str, Colleague], role: str) -> None:
     colleague, followed = fortnights[role], 0
+    listed = dict[str, int]()
     for address in ("/staff/reports?weeks=13", "/staff/reports/week"):
         page = colleague.open(address)
         for link in page.soup.select("main a[href^='/staff/requests?']"):
-            number = int(words(link).split()[0].replace(",", ""))
-            found = colleague.open(link["href"])
-            assert int(words(found.soup.caption).split()[0]) == number, f"{words(link)}: {link['href']}"
+            number, where = int(words(link).split()[0].replace(",", "")), str(link["href"])
+            if where not in listed:  # read by its caption alone: what every list promises is asked elsewhere
+                said = re.search(r"<caption[^>]*>\s*(?:<[^>]*>\s*)*(\d+)", colleague.get(where).text)
+                assert said, where
+                listed[where] = int(said[1])
+            assert listed[where] == number, f"{words(link)}: {where}"
             followed += 1
 
     assert followed > 40

@@ -338,8 +338,12 @@ def whole(
 
 
 def csrf_token(colleague: Colleague) -> str:
-    """What the forms of this session carry."""
-    return str(colleague.open("/staff/account").soup.find(attrs={"name": "csrf_token"})["value"])
+    """What the forms of this session carry: it is read once, since it lasts as long as the session."""
+    if not colleague.csrf_token:
+        colleague.csrf_token = str(
+            colleague.open("/staff/account").soup.find(attrs={"name": "csrf_token"})["value"]
+        )
+    return colleague.csrf_token
 
 
 def test_nobody_reaches_any(staff_app: Flask, there: dict[str, str], visitor: Visitor) -> None:
