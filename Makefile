@@ -19,8 +19,8 @@ run: $(VENV)/ready ## Set up what is missing, then serve pages and send mail unt
 
 test: tests ## Run every test
 
-test-fast: $(VENV)/ready-dev ## Run the quick ones: without a browser, kills, copies of the tree, and what takes seconds each
-	@$(BIN)/pytest -n 2 --dist loadgroup -m "not browser and not kill and not recipe and not slow" tests
+test-fast: $(VENV)/ready-dev ## Run the quick ones: no browser, no kills, no copies of the tree, nothing that takes long (tests/quick.py)
+	@$(BIN)/pytest -n 2 --dist worksteal -m "not browser and not kill and not recipe and not slow and not long" tests
 
 faults: $(VENV)/ready-dev ## The long form: kills and made-up inputs, ten times as many as in the suite; writes docs/faults.md
 	@$(BIN)/python -m tests.promises faults

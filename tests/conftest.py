@@ -25,7 +25,7 @@ from portal.app import create_app
 from portal.blank import Blank
 from portal.db import db
 from portal.jobs import JOBS, Hand
-from tests import promises, world
+from tests import promises, quick, world
 from tests.figures import (  # noqa: F401 - a fixture and hooks
     figure,
     pytest_addoption,
@@ -33,6 +33,7 @@ from tests.figures import (  # noqa: F401 - a fixture and hooks
     pytest_terminal_summary,
 )
 from tests.pages import Visitor
+from tests.quick import pytest_runtest_makereport, pytest_runtest_protocol  # noqa: F401 - hooks
 from tests.rendering import nothing_is_rendered_in_a_transaction  # noqa: F401 - an autouse fixture
 
 START = datetime(2026, 1, 15, 18, 0, tzinfo=UTC)  # a Thursday, 10 am in San Ramon
@@ -65,11 +66,12 @@ class Clock:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what holds a line of ASVS with its number: `pytest -m asvs` runs them."""
+    """Mark what holds a line of ASVS with its number: `pytest -m asvs` runs them; and what takes long."""
     for item in items:
         name = getattr(item, "originalname", item.name)
         for line in promises.marks(item.path.relative_to(promises.TESTS).as_posix(), name):
             item.add_marker(pytest.mark.asvs(line))
+    quick.mark(items)
 
 
 @pytest.fixture(scope="session")
