@@ -33,7 +33,7 @@ def furnish(at: datetime, pharmacist: User, clerk: User) -> None:
     by_mail = answered.where(Request.contact_method == "email").order_by(Request.answered_at.desc())
     if refused := db.session.scalars(by_mail.limit(1)).first():
         mail.refuse(refused.subject, "intake/answer", demo.REFUSED, at=at)
-        telling.of_request("refused", refused, at=at)
+        telling.refused(refused, at=at)
     for title, text, is_clinical in demo.REPLIES:
         replies.save(None, title=title, text=text, is_clinical=is_clinical, version=0, by=pharmacist, at=at)
     card = prescribers.get(prescribers.key_of(_of(demo.ANA)[0]))

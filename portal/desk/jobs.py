@@ -68,12 +68,13 @@ def tell_more_time(_hand: Hand) -> bool:
 
 
 def tell_refused(_hand: Hand) -> bool:
-    """Tell who has a request that a mail of it was refused; whether there may be more."""
-    at = now()
-    found = telling.to_tell_of(at)
-    with transaction():
-        for request in db.session.scalars(select(Request).where(Request.id.in_(found))):
-            telling.of_request("refused", request, at=at)
+    """Tell who has a request that a mail of it was refused. Who wishes no mail is asked about again, for a day."""
+    at, after = now(), 0
+    while found := telling.to_tell_of(at, after):
+        with transaction():
+            for request in db.session.scalars(select(Request).where(Request.id.in_(found))):
+                telling.refused(request, at=at)
+        after = found[-1]
     return False
 
 

@@ -83,4 +83,5 @@ LETTERS = (
     Letter(message="desk/morning", label="Morning mail to staff"),
     Letter(message="desk/handed_back", label="Notice of work given back"),
     Letter(message="desk/heard", label="Notice that whoever asked wrote more"),
+    Letter(message="desk/refused", label="Notice that a mail was refused"),
 )

@@ -20,7 +20,7 @@ from portal.people import wishes
 from portal.people.models import User, holding
 
 KIND = "handed_back"  # of the wish
-HEARD, BACK = "desk/heard", "desk/handed_back"
+HEARD, BACK, REFUSED = "desk/heard", "desk/handed_back", "desk/refused"
 NAMED_AT_MOST = 20  # requests in one mail
 LOOKS_BACK = timedelta(days=1)  # at what was refused while no worker ran
 BATCH = 50
@@ -31,15 +31,20 @@ def of_request(what: str, request: Request, *, at: datetime) -> None:
 
     `what` is one of the words of the letter.
     """
+    _to_whoever_has_it(HEARD, request, at, what=what)
+
+
+def refused(request: Request, *, at: datetime) -> None:
+    """Tell the same that a mail of this request was refused: by a letter of its own, for it says who was told."""
+    _to_whoever_has_it(REFUSED, request, at)
+
+
+def _to_whoever_has_it(letter: str, request: Request, at: datetime, **more: str) -> None:
     owner = db.session.get(User, request.owner_id) if request.owner_id else None
     is_told = owner is not None and away.is_here(owner, at)
     who = User.id == request.owner_id if is_told else holding(*kinds.of(request).answered_by)
-    facts = {
-        "what": what,
-        "reference": request.reference,
-        "desk_path": addresses.STAFF_REQUEST.of(reference=request.reference),
-    }
-    _to_all(HEARD, facts, request.subject, at, who)
+    path = addresses.STAFF_REQUEST.of(reference=request.reference)
+    _to_all(letter, {**more, "reference": request.reference, "desk_path": path}, request.subject, at, who)
 
 
 def of_many(references: Sequence[str], cause: str, at: datetime, *who: Any, is_given: bool = False) -> None:
@@ -60,8 +65,8 @@ def _to_all(letter: str, facts: Mapping[str, object], cause: str, at: datetime, 
         mail.promise(letter, to=to, facts=facts, cause=cause, at=at, lane=Lane.SOON, not_before=start)
 
 
-def to_tell_of(at: datetime) -> list[int]:
-    """The requests whose mail to whoever asked was refused lately, and of which nobody was told since."""
-    refused = lanes.refused_since("request", at - LOOKS_BACK, untold=HEARD)
-    found = select(Request.id).where(Request.reference.in_(refused)).order_by(Request.id)
+def to_tell_of(at: datetime, after: int) -> list[int]:
+    """The next requests after this one whose mail to whoever asked was refused lately, nobody being told since."""
+    refused = lanes.refused_since("request", at - LOOKS_BACK, untold=REFUSED)
+    found = select(Request.id).where(Request.reference.in_(refused), Request.id > after).order_by(Request.id)
     return list(db.session.scalars(found.limit(BATCH)))

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 from portal.clock import now
 from portal.db import db, transaction
-from portal.desk import asking, away, digest, jobs, perform, planning
+from portal.desk import asking, away, digest, jobs, perform, planning, telling
 from portal.desk.actors import ASKER
 from portal.desk.acts import ANSWER, CLAIM
 from portal.intake.models import Request
@@ -30,12 +30,13 @@ TWO_HOURS_BEFORE = datetime(
 def told(what: str) -> list[str]:
     """Who was promised a notice with this word, in order."""
     db.session.rollback()
-    query = select(Delivery.recipient, Body.facts).join(Body, Body.id == Delivery.body_id)
-    found = query.where(Body.message.in_(("desk/heard", "desk/handed_back"))).order_by(Delivery.id)
+    query = select(Delivery.recipient, Body.message, Body.facts).join(Body, Body.id == Delivery.body_id)
+    letters = {"desk/heard": "", "desk/handed_back": "back", "desk/refused": "refused"}
+    found = query.where(Body.message.in_(letters)).order_by(Delivery.id)
     return [
         to
-        for to, facts in db.session.execute(found)
-        if facts.get("what", "given" if facts.get("is_given") else "back") == what
+        for to, letter, facts in db.session.execute(found)
+        if facts.get("what", "given" if facts.get("is_given") else letters[letter]) == what
     ]
 
 
@@ -142,6 +143,41 @@ def test_a_refused_mail_is_told_once_to_who_has_the_request(
         refuse("intake/answer")  # sent once more, and refused again
         jobs.tell_refused(None)  # type: ignore[arg-type]
         assert told("refused") == [ada.email] * 2
+
+
+def test_a_refused_mail_is_told_though_something_else_was_meanwhile(
+    app: Flask, desk: tuple[User, User, User], clock: Clock
+) -> None:
+    ada, *_ = desk
+    with app.app_context():
+        do(CLAIM, ada)
+        do(ANSWER, ada, text="Yes.", form_token="answer-1")
+        refuse("intake/answer")
+        clock.tick(minutes=1)
+        do(asking.ASK_AGAIN, ASKER, text="And at night?", form_token="again-1")
+        jobs.tell_refused(None)  # type: ignore[arg-type]
+        assert (told("again"), told("refused")) == ([ada.email], [ada.email])
+
+
+def test_refused_mails_of_who_wishes_no_notice_hold_up_nobodys(
+    app: Flask, desk: tuple[User, User, User], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, ben, _dee = desk
+    monkeypatch.setattr(telling, "BATCH", 2)
+    for number in range(4):
+        submit(app, f"form-{number}")
+    with app.app_context():
+        found = db.session.scalars(select(Request.id).order_by(Request.id)).all()
+        owners = dict.fromkeys(found[:4], ada.id) | {found[4]: ben.id}
+        with transaction():
+            for number, owner in owners.items():
+                db.session.get_one(Request, number).owner_id = owner
+        wish(ada, When.NEVER)
+        refuse("intake/received")
+        for _ in range(2):
+            clock.tick(minutes=5)
+            jobs.tell_refused(None)  # type: ignore[arg-type]
+        assert told("refused") == [ben.email]
 
 
 def test_a_notice_to_staff_that_was_refused_is_nobodys_mail(

@@ -19,6 +19,7 @@ from sqlalchemy import func, select
 
 from portal import clock
 from portal.db import db, transaction
+from portal.desk import telling
 from portal.editions import service as editions
 from portal.intake.models import Request
 from portal.mail import promise as mail
@@ -279,6 +280,7 @@ def test_every_kind_of_mail_is_valid_html(
         accounts.change_roles(
             ada, ("desk",), by=grace, at=clock.now()
         )  # her questions go back, and Dee is told
+        telling.refused(db.session.get_one(Request, 1), at=clock.now())
         facts = dict.fromkeys(
             ("consultations", "materials", "back", "unassigned", "late", "mine", "suspects"), 1
         )
