@@ -93,9 +93,11 @@ def count(subject: str, action: str) -> int:
     return db.session.scalar(query) or 0
 
 
-def latest(subject: str, action: str, limit: int) -> Sequence[AuditEntry]:
-    """The latest times that was done with it, newest first."""
+def latest(subject: str, action: str, limit: int, *, before: datetime | None = None) -> Sequence[AuditEntry]:
+    """The latest times that was done with it, newest first; of those before some moment, where one is given."""
     query = select(AuditEntry).where(AuditEntry.subject == subject, AuditEntry.action == action)
+    if before is not None:
+        query = query.where(AuditEntry.at < before)
     return db.session.scalars(query.order_by(AuditEntry.id.desc()).limit(limit)).all()
 
 

@@ -87,9 +87,9 @@ def find_by_email(email: str) -> User | None:
     return db.session.scalar(select(User).where(User.email == normal_email(email)))
 
 
-def sign_ins(user: User) -> list[datetime]:
-    """The last two times that somebody signed in, the later first."""
-    return [entry.at for entry in audit.latest(user.subject, "staff.signed_in", 2)]
+def last_sign_in(user: User, *, before: datetime | None = None) -> datetime | None:
+    """When somebody signed in last, or last before that moment; None when they never did."""
+    return next((entry.at for entry in audit.latest(user.subject, "staff.signed_in", 1, before=before)), None)
 
 
 def disable(user: User, *, by: Actor | None, at: datetime) -> None:

@@ -41,17 +41,12 @@ def keep_password_hash(user: User, earlier: str, renewed: str) -> None:
     _change(user, User.password == earlier, password=renewed)
 
 
-def change_password(user: User, *, earlier: str, password_hash: str, at: datetime) -> str:
-    """Keep a new password in place of the earlier hash; every sign-in begun before is void. Raises Conflict.
-
-    Returns the new session key: the caller's own session goes on with it.
-    """
-    key = new_session_key()
-    if not _change(user, User.password == earlier, password=password_hash, session_key=key):
+def change_password(user: User, *, earlier: str, password_hash: str, at: datetime) -> None:
+    """Keep a new password in place of the earlier hash. Raises Conflict."""
+    if not _change(user, User.password == earlier, password=password_hash):
         raise Conflict(CHANGED_MEANWHILE)
     audit.record(user, "staff.password_changed", user.subject, at=at)
     notices.notify(user, notices.PASSWORD_CHANGED, at=at)
-    return key
 
 
 def burn(user: User, step: int, *, sealed: str | None = None) -> bool:
@@ -154,13 +149,17 @@ def end_sessions(user: User, *, by: Actor | None, at: datetime) -> None:
     audit.record(by, "staff.sessions_ended", user.subject, at=at)
 
 
-def end_other_sessions(user: User, keep: int | None, *, at: datetime) -> None:
-    """End all sessions of somebody but this one."""
+def end_all_but(user: User, keep: int | None, *, at: datetime) -> str:
+    """End all sessions of somebody but this one, and whatever sign-in anybody is in the middle of.
+
+    Returns the new session key: the one that is kept goes on with it.
+    """
+    key = new_session_key()
+    _change(user, session_key=key)
     others = delete(StaffSession).where(StaffSession.user_id == user.id)
-    if keep is not None:
-        others = others.where(StaffSession.id != keep)
-    if _count(others):
+    if _count(others.where(StaffSession.id != keep) if keep is not None else others):
         audit.record(user, "staff.sessions_ended", user.subject, at=at)
+    return key
 
 
 def sign_out(user: User) -> None:

@@ -25,7 +25,15 @@ from portal.signin.forms import (
     NewPasswordForm,
     PasswordAgainForm,
 )
-from portal.signin.views import after_sign_in, count_second_factor, enter, hashed, is_password, miss
+from portal.signin.views import (
+    after_sign_in,
+    count_second_factor,
+    enter,
+    go_on_alone,
+    hashed,
+    is_password,
+    miss,
+)
 
 bp = views.bp  # one blueprint: its addresses and templates bear one name
 
@@ -58,9 +66,8 @@ def change_password() -> ResponseReturnValue:
         if is_password(user, form.password.data or ""):
             password_hash, at = hashed(form.new_password.data or ""), now()
             with transaction():
-                key = credentials.change_password(user, earlier=earlier, password_hash=password_hash, at=at)
-                credentials.end_other_sessions(user, sessions.this().row_id, at=at)
-                cookie = sessions.renew(key=key, password_at=at.timestamp(), at=at)
+                credentials.change_password(user, earlier=earlier, password_hash=password_hash, at=at)
+                cookie = go_on_alone(user, password_at=at.timestamp(), at=at)
             return sessions.answer(redirect(f"{gate.ACCOUNT}?done=password", 303), cookie)
         _refuse_password(user, form)
     return web.page("signin/change_password.html", form=form)
@@ -141,8 +148,7 @@ def _set_up(user: User, secret: str, found: codes.Match) -> AnyResponse:
     credentials.set_authenticator(user, key=key, secret=secret, step=found.step, is_first=is_first, at=at)
     if is_first:
         return enter(user, url_for(".recovery_codes"))
-    credentials.end_other_sessions(user, sessions.this().row_id, at=at)
-    return sessions.answer(redirect(f"{gate.ACCOUNT}?done=authenticator", 303), sessions.renew(at=at))
+    return sessions.answer(redirect(f"{gate.ACCOUNT}?done=authenticator", 303), go_on_alone(user, at=at))
 
 
 def _count_password(user: User) -> None:

@@ -13,11 +13,11 @@ from werkzeug import Response
 from portal import audit, web
 from portal.clock import now
 from portal.db import transaction
-from portal.people import credentials, passkeys
+from portal.people import passkeys
 from portal.people.models import User
 from portal.signin import ceremony, gate, own, sessions
 from portal.signin.forms import CredentialForm, PasskeyForm
-from portal.signin.views import after_sign_in, enter
+from portal.signin.views import after_sign_in, enter, go_on_alone
 
 NOT_ADDED = "The passkey was not added. Try again, or use another device"
 
@@ -114,9 +114,7 @@ def remove_passkey(passkey_id: int) -> ResponseReturnValue:
 
 def _changed(user: User, done: str) -> Response:
     """In the transaction: other sessions end, and this one, its challenge gone, goes on under a new id."""
-    at = now()
-    credentials.end_other_sessions(user, sessions.this().row_id, at=at)
-    return sessions.answer(redirect(f"{gate.ACCOUNT}?done={done}", 303), sessions.renew(at=at))
+    return sessions.answer(redirect(f"{gate.ACCOUNT}?done={done}", 303), go_on_alone(user, at=now()))
 
 
 def _missed(subject: str, what: str) -> Response:

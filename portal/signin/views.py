@@ -6,6 +6,8 @@ transaction for what is written. No transaction is open while a password is hash
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug import Response
@@ -175,6 +177,12 @@ def enter(user: User, place: str, *, key: str | None = None) -> Response:
     response = sessions.answer(redirect(place, 303), sessions.complete(user, at=at, key=key))
     browsers.remember(response, user.email)
     return response
+
+
+def go_on_alone(user: User, *, at: datetime, **changes: object) -> str:
+    """In the transaction: all their other sessions and sign-ins end, and this one goes on under a new id."""
+    key = credentials.end_all_but(user, sessions.this().row_id, at=at)
+    return sessions.renew(at=at, key=key, **changes)
 
 
 def miss(user: User, what: str) -> Response | None:

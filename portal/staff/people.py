@@ -15,6 +15,7 @@ from portal.people.models import User
 from portal.people.rights import ROLES, Right
 from portal.signin import sessions
 from portal.signin.gate import ask_password, current, guarded, keeps_text
+from portal.signin.views import go_on_alone
 from portal.staff.people_forms import HINTS, InvitePersonForm, RolesForm
 
 bp = guarded("people", Right.PEOPLE, fresh=True)
@@ -36,7 +37,7 @@ DONE = {
 def people() -> ResponseReturnValue:
     """Everybody with an account, and whoever is still to make one."""
     found = accounts.people()
-    last = {one.subject: accounts.sign_ins(one)[:1] for one in found}
+    last = {one.id: accounts.last_sign_in(one) for one in found}
     return _page("staff/people.html", people=found, last=last, invited=invitations.pending(), at=now())
 
 
@@ -145,14 +146,14 @@ def root() -> ResponseReturnValue:
 @account_bp.get(addresses.STAFF_ACCOUNT)
 def account() -> ResponseReturnValue:
     """One's own account: factors, and where one is signed in."""
-    user = current()
+    user, row = current(), sessions.this().row
     return _page(
         "staff/people_account.html",
         codes_left=credentials.recovery_codes_left(user),
         passkeys=passkeys.of(user),
         sessions=credentials.sessions_of(user, at=now()),
         this_session=sessions.this().row_id,
-        before=next(iter(accounts.sign_ins(user)[1:]), None),
+        before=accounts.last_sign_in(user, before=row.created_at if row else None),
     )
 
 
@@ -166,10 +167,10 @@ def end_session(session_id: int) -> ResponseReturnValue:
 
 @account_bp.post("/staff/account/sessions/end-others")
 def end_other_sessions() -> ResponseReturnValue:
-    """Sign out all other places."""
+    """Sign out all other places, and whoever is at their second factor."""
     with transaction():
-        credentials.end_other_sessions(current(), sessions.this().row_id, at=now())
-    return redirect(url_for(".account", done="sessions"), 303)
+        cookie = go_on_alone(current(), at=now())
+    return sessions.answer(redirect(url_for(".account", done="sessions"), 303), cookie)
 
 
 def _whom(user_id: int, form: RolesForm | None = None) -> User:
@@ -191,7 +192,7 @@ def _about(user: User, form: RolesForm) -> dict[str, object]:
         "person": user,
         "hints": HINTS,
         "is_me": user.id == current().id,
-        "signed_in_at": next(iter(accounts.sign_ins(user)), None),
+        "signed_in_at": accounts.last_sign_in(user),
         "sessions": credentials.sessions_of(user, at=now()),
         "codes_left": credentials.recovery_codes_left(user),
         "passkeys": passkeys.of(user),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -19,6 +20,7 @@ from portal.people.models import StaffSession
 from portal.signin import sessions as session_store
 from tests.conftest import Clock
 from tests.pages import Visitor
+from tests.passkey import Authenticator
 from tests.signin.conftest import PASSWORD, Person, cookie_of, give_password, is_signed_in, sign_in
 
 MakePerson = Callable[..., Person]
@@ -200,17 +202,56 @@ def test_a_disabled_person_is_out_at_once(
     assert not is_signed_in(half)
 
 
+ENDS_ALL = ["signed out", "disabled", "roles", "password", "app", "passkey", "passkey removed", "the button"]
+
+
+@pytest.mark.parametrize("what", ENDS_ALL)
 def test_a_sign_in_begun_before_the_end_cannot_be_finished(
-    make_person: MakePerson, visitor: Visitor, app: Flask
+    what: str, make_person: MakePerson, new_visitor: Callable[[], Visitor], app: Flask
 ) -> None:
-    person = make_person()
-    page = give_password(visitor, person)
-    with app.app_context(), transaction():
-        credentials.end_sessions(accounts.get(person.id), by=None, at=now())
+    """Who knows the password, and waits for the code, is as far from in as before it was given."""
+    owner, person = new_visitor(), make_person("pharmacist")
+    owner.person = person
+    sign_in(owner, person)
+    if what in ("passkey removed", "the button"):
+        end_all("passkey", owner, app)
+        sign_in(new_visitor(), person)
+    waiting = give_password(new_visitor(), person)
 
-    page.fill("Code", person.next_code()).press("Continue", wait=0)
+    end_all(what, owner, app)
 
-    assert not is_signed_in(visitor)
+    waiting.fill("Code", person.next_code()).press("Continue", wait=0)
+    assert not is_signed_in(waiting.visitor)
+    assert is_signed_in(owner) is (what not in ENDS_ALL[:3])
+
+
+def end_all(what: str, owner: Visitor, app: Flask) -> None:
+    """Do what ends all else that somebody began, by their own page or from elsewhere."""
+    person, page = owner.person, owner.open("/staff/account")
+    if what == "password":
+        page = page.follow("Change your password").fill("Your password now", PASSWORD)
+        page.fill("New password", "otters nap under the pier").press("Change password", status=303)
+    elif what == "app":
+        page = page.follow("Set up another authenticator app").press("Continue", status=303)
+        person.key = re.search(r"Key: ([A-Z2-7 ]+?) Copy", page.text)[1]
+        page.fill("Code", person.next_code()).press("Finish set-up", status=303, wait=0)
+    elif what == "passkey":
+        page = page.follow("Add a passkey").fill("Name", "Laptop").press("Continue", status=303, wait=0)
+        made = Authenticator().make(json.loads(page.soup.find(id="passkey")["data-asked"]))
+        page.set(credential=made).press("Try again", status=303, wait=0)
+    elif what == "passkey removed":
+        page.press("Remove Laptop", status=303, wait=0)
+    elif what == "the button":
+        page.press("End all other sessions", status=303, wait=0).sees("All other sessions are ended")
+    else:
+        with app.app_context(), transaction():
+            whom = accounts.get(person.id)
+            if what == "disabled":
+                accounts.disable(whom, by=None, at=now())
+            elif what == "roles":
+                accounts.change_roles(whom, ["desk"], by=None, at=now())
+            else:
+                credentials.end_sessions(whom, by=None, at=now())
 
 
 def test_a_session_that_is_not_wholly_its_persons_is_no_session(

@@ -184,18 +184,20 @@ def test_the_last_sign_in_is_shown(app: Flask, signed_in: SignedIn, clock: Any) 
     manager, ada = signed_in("manager", "Grace Hall"), signed_in("desk", "Ada Okafor")
     manager.open(f"/staff/people/{ada.user_id}").sees("Last sign-in Never")
     ada.open("/staff/account").sees("Last sign-in before this one None")
-    moments = [clock.at - timedelta(days=day) for day in (9, 8)]
+    begun = clock.at  # this session; another of theirs came later
+    moments = [begun - timedelta(days=9), begun - timedelta(days=8), begun, begun + timedelta(minutes=9)]
+    clock.tick(minutes=10)
     for moment in moments:
         with app.app_context(), transaction():
             user = accounts.get(ada.user_id)
             audit.record(user, "staff.signed_in", user.subject, at=moment)
 
     with app.test_request_context():
-        before, last = (web.when(moment).striptags() for moment in moments)
+        _, before, now_, later = (web.when(moment).striptags() for moment in moments)
 
-    assert before != last
-    manager.open(f"/staff/people/{ada.user_id}").sees(f"Last sign-in {last}")
-    manager.open("/staff/people").sees(last).lacks(before)
+    assert len({before, now_, later}) == 3
+    manager.open(f"/staff/people/{ada.user_id}").sees(f"Last sign-in {later}")
+    manager.open("/staff/people").sees(later).lacks(before)
     ada.open("/staff/account").sees(f"Last sign-in before this one {before}")
 
 
