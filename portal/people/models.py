@@ -38,6 +38,7 @@ NAME_MAX = 128
 IDLE = timedelta(minutes=30)  # a session without a page
 EMAIL_MAX = 254
 PASSKEY_NAME_MAX = 60
+CREDENTIAL_MAX = 1364  # 1,023 bytes (Web Authentication Level 3, 4), as base64url
 
 
 class RoleSet(TypeDecorator[frozenset[str]]):
@@ -121,7 +122,7 @@ class Passkey(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
     name: Mapped[str] = mapped_column(String(PASSKEY_NAME_MAX))  # its owner's words, to tell theirs apart
-    credential_id: Mapped[str] = mapped_column(String(1364), unique=True)  # 1,023 bytes at most, as base64url
+    credential_id: Mapped[str] = mapped_column(String(CREDENTIAL_MAX), unique=True)
     public_key: Mapped[bytes] = mapped_column(LargeBinary)  # COSE
     sign_count: Mapped[int] = mapped_column(BigInteger)  # 0 for ever with those that do not count
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.dml import Delete, Update
 
 from portal import audit
@@ -54,11 +55,13 @@ def add(
 ) -> None:
     """Keep a new one; its owner is told by mail. Raises Refused, and Conflict for one that is known."""
     need_room(user)
-    if db.session.scalar(select(Passkey.id).where(Passkey.credential_id == credential_id)) is not None:
-        raise Conflict(KNOWN_ALREADY)
     made = Passkey(user_id=user.id, name=name, credential_id=credential_id, created_at=at)
     made.public_key, made.sign_count = public_key, sign_count
-    db.session.add(made)
+    try:
+        with db.session.begin_nested():
+            db.session.add(made)
+    except IntegrityError as error:  # it was there, or another was quicker
+        raise Conflict(KNOWN_ALREADY) from error
     audit.record(user, "staff.passkey_added", user.subject, at=at)
     notices.notify(user, notices.PASSKEY_ADDED, at=at)
 

@@ -6,7 +6,6 @@ it. It signs for our own origin alone. The library is loaded when somebody first
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import logging
 import re
@@ -17,7 +16,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from portal.people.models import Passkey, User
+from portal.people.models import CREDENTIAL_MAX, Passkey, User
 from portal.settings import settings
 
 log = logging.getLogger(__name__)
@@ -38,13 +37,11 @@ class Made:
 
 
 def is_possible() -> bool:
-    """Whether browsers make passkeys for our host: for a name, never for an address in digits (Web Authentication
-    Level 3, 5.1.3: the effective domain must be a valid domain)."""
-    try:
-        ipaddress.ip_address(_host())
-    except ValueError:
-        return True
-    return False
+    """Whether browsers make passkeys for our address: for a name, never for an address in digits (Web Authentication
+    Level 3, 5.1.3: the effective domain must be a valid domain), and by HTTPS, or on their own machine."""
+    last = _host().rpartition(".")[2]
+    is_number = last.isdigit() or ":" in last
+    return not is_number and (settings().is_secure or last == "localhost")
 
 
 def new_challenge() -> str:
@@ -112,6 +109,9 @@ def added(answer: str, challenge: str) -> Made | None:
         log.info("a passkey was not added: %s", type(error).__name__)
         return None
     name = webauthn.helpers.bytes_to_base64url(found.credential_id)
+    if len(name) > CREDENTIAL_MAX:
+        log.info("a passkey was not added: its name is longer than any may be")
+        return None
     return Made(name, found.credential_public_key, found.sign_count)
 
 

@@ -11,7 +11,7 @@ from portal.db import transaction
 from portal.desk import perform, planning, telling
 from portal.desk.acts import Act
 from portal.desk.filters import Filters
-from portal.errors import PortalError
+from portal.errors import PortalError, Unavailable
 from portal.people import accounts
 from portal.people.models import User
 from portal.people.rights import Right
@@ -21,6 +21,8 @@ from portal.staff.bulk_forms import BULK_ACTS, CHOOSE, NOT_AN_ACT, BulkForm, Out
 from portal.staff.ways import list_address
 
 bp = guarded("bulk", Right.WORK)
+
+UNTOLD = "The mail that tells {name} could not be kept. Tell them yourself."
 
 
 @bp.get(f"{addresses.STAFF_REQUESTS}/bulk")
@@ -37,6 +39,7 @@ def act() -> ResponseReturnValue:
     filters, after = Filters.parse(form.here), form.here.get("after")
     chosen = next((one for one in BULK_ACTS if one.word == request.form.get("act")), None)
     outcomes: list[Outcome] = []
+    untold = ""
     if form.validate() and chosen is not None:
         value = form[form.field_of(chosen)].data
         if not form.references:
@@ -45,14 +48,14 @@ def act() -> ResponseReturnValue:
             form.refuse(form.field_of(chosen), chosen.missing)
         else:
             outcomes = [_do(chosen, *each, value, current()) for each in form.references]
-            _tell(chosen, outcomes, value, current())
+            untold = _tell(chosen, outcomes, value, current())
     elif chosen is None and not form.errors:
         form.refuse("chosen", NOT_AN_ACT)
     again = form if form.errors else None
     shown = queue.the_list(filters, after, bulk=again, outcomes=outcomes)
     if not shown["lines"] and after:
         shown = queue.the_list(filters, bulk=again, outcomes=outcomes)
-    return web.private(web.page(queue.PAGE, form=again, done="", claimed="", **shown))
+    return web.private(web.page(queue.PAGE, form=again, done="", claimed="", untold=untold, **shown))
 
 
 def _do(act: Act, reference: str, version: int, value: object, by: User) -> Outcome:
@@ -67,11 +70,15 @@ def _do(act: Act, reference: str, version: int, value: object, by: User) -> Outc
     return Outcome(found.reference, True, act.told)
 
 
-def _tell(act: Act, outcomes: list[Outcome], value: object, by: User) -> None:
-    """One mail of all that somebody was given."""
+def _tell(act: Act, outcomes: list[Outcome], value: object, by: User) -> str:
+    """One mail of all that somebody was given; a sentence where it could not be kept, for they have them already."""
     given = [outcome.reference for outcome in outcomes if outcome.is_done]
     if act is planning.ASSIGN and given:
         to = accounts.get(int(str(value)))
         if to.id != by.id:
-            with transaction():
-                telling.given(given, to, at=now())
+            try:
+                with transaction():
+                    telling.given(given, to, at=now())
+            except Unavailable:
+                return UNTOLD.format(name=to.name)
+    return ""

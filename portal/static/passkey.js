@@ -10,7 +10,9 @@
   var form = place.querySelector("form"), verb = place.dataset.verb;
   var ask = function () {
     said.textContent = place.dataset.asking;
-    navigator.credentials[verb]({ publicKey: kind[reads[verb]](JSON.parse(place.dataset.asked)) }).then(function (found) {
+    Promise.resolve().then(function () {
+      return navigator.credentials[verb]({ publicKey: kind[reads[verb]](JSON.parse(place.dataset.asked)) });
+    }).then(function (found) {
       form.elements.credential.value = JSON.stringify(found.toJSON());
       form.submit();
     }).catch(function () {

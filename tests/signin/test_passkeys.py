@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import subprocess
 import sys
 from collections.abc import Callable
@@ -139,6 +140,8 @@ def test_what_the_browser_is_asked(mine: tuple[Visitor, Authenticator], new_visi
         ("https://portal.example.org:443", "portal.example.org", "https://portal.example.org"),
         ("https://portal.example.org:8443", "portal.example.org", "https://portal.example.org:8443"),
         ("http://localhost:8000", "localhost", "http://localhost:8000"),
+        # browsers write an international name as we do, in ASCII
+        ("https://xn--mller-kva.example", "xn--mller-kva.example", "https://xn--mller-kva.example"),
     ],
 )
 def test_host_and_origin_are_those_of_base_url(
@@ -339,6 +342,33 @@ def test_no_other_answer_is_added(what: str, signed_in: SignedIn, kept: Callable
     assert visitor.get("/staff/account/passkey/add").status_code in (302, 303), "the challenge is spent"
 
 
+def test_one_that_is_known_is_not_added_twice(signed_in: SignedIn, kept: Callable[[], list[Passkey]]) -> None:
+    """Whoever asks while it is not there yet is stopped by the table itself."""
+    made, other = Authenticator(), signed_in("desk")
+    add(signed_in("pharmacist"), made=made)
+    page = name_it(other)
+
+    page.set(credential=made.make(options_of(page))).press(MAKE, status=409, wait=0).sees(
+        passkeys.KNOWN_ALREADY
+    )
+
+    assert len(kept()) == 1
+    assert is_signed_in(other)
+
+
+@pytest.mark.parametrize(("length", "is_added"), [(1023, True), (1024, False)])
+def test_its_id_has_a_length(
+    length: int, is_added: bool, signed_in: SignedIn, kept: Callable[[], list[Passkey]]
+) -> None:
+    visitor, made = signed_in(), Authenticator()
+    made.id = secrets.token_bytes(length)
+    page = name_it(visitor)
+
+    page.set(credential=made.make(options_of(page))).press(MAKE, status=303 if is_added else 422, wait=0)
+
+    assert len(kept()) == is_added
+
+
 def test_adding_and_removing_end_the_other_sessions_and_are_told_by_mail(
     app: Flask, signed_in: SignedIn, new_visitor: NewVisitor, kept: Callable[[], list[Passkey]]
 ) -> None:
@@ -459,7 +489,10 @@ def test_what_few_need_is_loaded_when_it_is_asked_for() -> None:
         ("http://127.0.0.1:8000", False),
         ("http://[::1]:8000", False),
         ("https://192.0.2.7", False),
+        ("https://127.1", False),
+        ("http://portal.pharmacy.example", False),
         ("http://localhost:8000", True),
+        ("https://xn--apotheke-mller-zob.example", True),
         ("https://portal.pharmacy.example", True),
     ],
 )

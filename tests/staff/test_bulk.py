@@ -10,6 +10,8 @@ from sqlalchemy import func, select
 
 from portal.audit import AuditEntry
 from portal.db import db
+from portal.desk import telling
+from portal.errors import Unavailable
 from portal.intake.models import Request, Status
 from tests.conftest import Clock
 from tests.pages import Page, words
@@ -110,6 +112,24 @@ def test_what_is_missing_is_asked_and_the_ticks_stay(
     assert says in failed.errors.values()
     assert failed.soup.find(id=f"choose-{reference}").has_attr("checked")
     assert stored(reference).version == 1
+
+
+def test_what_was_assigned_is_shown_though_nobody_could_be_told(
+    ask: Ask, signed_in: SignedIn, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """503 would say that nothing was done."""
+    reference, ben, grace = ask(), signed_in("pharmacist", "Ben Osei"), signed_in("pharmacist")
+
+    def fail(*_: object, **__: object) -> None:
+        raise Unavailable("Nothing was saved.")
+
+    monkeypatch.setattr(telling, "given", fail)
+    page = tick(grace.open("/staff/requests"), reference)
+    page = page.set(**{"bulk-to": str(ben.user_id)}).press("Assign them", status=200)
+
+    assert outcomes(page) == {reference: "Assigned"}
+    page.sees("The mail that tells Ben Osei could not be kept. Tell them yourself.")
+    assert stored(reference).owner_id == ben.user_id
 
 
 @pytest.mark.parametrize("chosen", ["LDN-BCDF-GHJK:1", "x", "", ":", "LDN-BCDF-GHJK:" + "9" * 50, "\x01:1"])
