@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
@@ -34,6 +35,7 @@ SECRET_BYTES = 32
 _SAMPLE_SECRETS = ("change", "secret", "example", "sample", "dev", "test", "password")
 # The longest that leave a link on a line of a mail, and a Message-ID in its column.
 URL_MAX, DOMAIN_MAX, NAME_MAX = 200, 150, 200
+CANNOT_BE_MADE = "INSTANCE_DIR {} cannot be made: {}."
 _HOST = re.compile(r"(?!-)[a-z0-9.-]{1,253}(?<![-.])|[0-9a-f:.]+", re.IGNORECASE)
 _AGE_RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}|ssh-(ed25519|rsa) [A-Za-z0-9+/=]+")
 _SELECTOR = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?")
@@ -83,7 +85,9 @@ class _Reader:
             self.faults.append(
                 "DATABASE_URL must look like postgresql+psycopg://user:password@host:5432/name."
             )
-        host, port = self.text("HOST", "127.0.0.1"), self.number("PORT", 8000, 1, 65535)
+        if database.startswith("sqlite:///") and Path(database.removeprefix("sqlite:///")).is_dir():
+            self.faults.append("DATABASE_URL names a folder: name the file in it.")
+        host, port = self.host("HOST", self.text("HOST", "127.0.0.1")), self.number("PORT", 8000, 1, 65535)
         cores, env_file = os.cpu_count() or 1, self.root / ".env"
         values = dict(
             APP_ENV=app_env,
@@ -108,15 +112,15 @@ class _Reader:
             MAIL_RATE_PER_SECOND=self.rate("MAIL_RATE_PER_SECOND"),
             UNDO_SECONDS=self.number("UNDO_SECONDS", 30, 0, 120),
             ORG=self.organisation(),
-            PROBE_HOSTS=tuple(self.env.get("PROBE_HOSTS", "").lower().replace(",", " ").split()),
+            PROBE_HOSTS=self.probe_hosts(),
             METRICS_TOKEN=self.token("METRICS_TOKEN"),
             PROFESSIONAL_GATE=self.switch("PROFESSIONAL_GATE", True),
             NPI_REGISTRY_URL=self.registry_url(),
-            REDIS_URL=self.text("REDIS_URL", ""),
+            REDIS_URL=self.redis_url(),
             BACKUP_DIR=self.folder("BACKUP_DIR"),
             BACKUP_AGE_RECIPIENT=self.recipient("BACKUP_AGE_RECIPIENT"),
-            BACKUP_COMMAND=self.text("BACKUP_COMMAND", ""),
-            AUDIT_KEY_FILE=self.folder("AUDIT_KEY_FILE"),
+            BACKUP_COMMAND=self.command("BACKUP_COMMAND"),
+            AUDIT_KEY_FILE=self.file("AUDIT_KEY_FILE"),
             DEBUG=self.switch("FLASK_DEBUG", False),
         )
         if self.production and is_loose(env_file):
@@ -129,7 +133,7 @@ class _Reader:
             try:
                 instance.mkdir(mode=0o700, parents=True, exist_ok=True)
             except OSError as error:
-                self.faults.append(f"INSTANCE_DIR {instance} cannot be made: {error.strerror}.")
+                self.faults.append(CANNOT_BE_MADE.format(instance, error.strerror))
         if self.faults:
             raise ConfigError(self.faults)
         return Config(**values)  # type: ignore[arg-type]
@@ -139,7 +143,42 @@ class _Reader:
 
     def folder(self, name: str) -> Path | None:
         value = self.text(name, "")
+        path = self.root / value
+        if value and (file := next((one for one in (path, *path.parents) if one.is_file()), None)):
+            self.faults.append(f"{name} must be a folder: {file} is a file.")
+        return path if value else None
+
+    def file(self, name: str) -> Path | None:
+        value = self.text(name, "")
+        if value and (self.root / value).is_dir():
+            self.faults.append(f"{name} must be a file: {self.root / value} is a folder.")
         return self.root / value if value else None
+
+    def host(self, name: str, value: str) -> str:
+        if _HOST.fullmatch(value):
+            return value
+        self.faults.append(
+            f"{name}: {value!r} is no host name or address: write it alone, like portal-1 or 10.0.0.5."
+        )
+        return "localhost"
+
+    def probe_hosts(self) -> tuple[str, ...]:
+        names = self.env.get("PROBE_HOSTS", "").lower().replace(",", " ").split()
+        return tuple(self.host("PROBE_HOSTS", name.removeprefix("[").removesuffix("]")) for name in names)
+
+    def redis_url(self) -> str:
+        value = self.text("REDIS_URL", "")
+        if value and not re.match(r"(rediss?|unix)://.", value):  # never shown: it may hold a password
+            self.faults.append("REDIS_URL must begin with redis://, rediss:// or unix://.")
+        return value
+
+    def command(self, name: str) -> str:
+        value = self.text(name, "")
+        try:
+            shlex.split(value)
+        except ValueError as fault:
+            self.faults.append(f"{name} is no command: {fault}.")
+        return value
 
     def domain(self, name: str) -> str:
         value = self.text(name, "").lower()
@@ -177,7 +216,7 @@ class _Reader:
 
     def number(self, name: str, default: int, low: int, high: int) -> int:
         value = self.text(name, str(default))
-        if not (value.isascii() and value.isdigit() and low <= int(value) <= high):
+        if not (value.isascii() and value.isdigit() and len(value) < 10 and low <= int(value) <= high):
             self.faults.append(f"{name} must be a whole number from {low} to {high}, not {value!r}.")
             return default
         return int(value)
@@ -278,7 +317,11 @@ class _Reader:
             return value
         path = instance / "secret"
         if not path.exists():
-            instance.mkdir(mode=0o700, parents=True, exist_ok=True)
+            try:
+                instance.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                self.faults.append(CANNOT_BE_MADE.format(instance, error.strerror))
+                return ""
             disk.keep_first(path, secrets.token_urlsafe(SECRET_BYTES).encode())
         return path.read_text().strip()
 
@@ -353,25 +396,30 @@ class _Reader:
         except ValueError as fault:
             self.faults.append(f"ORG_HOLIDAYS: {fault}")
             holidays = frozenset()
+        address = "2551 San Ramon Valley Blvd, Suite 112, San Ramon, CA 94583"
         return Organisation(
-            name=self.name(),
-            address=self.required_in_production(
-                "ORG_ADDRESS", "2551 San Ramon Valley Blvd, Suite 112, San Ramon, CA 94583"
-            ),
-            phone=self.required_in_production("ORG_PHONE", ""),
-            fax=self.env.get("ORG_FAX", "").strip(),
+            name=self.line("ORG_NAME", self.required_in_production("ORG_NAME", "LDN Prescriber Portal")),
+            address=self.line("ORG_ADDRESS", self.required_in_production("ORG_ADDRESS", address)),
+            phone=self.phone("ORG_PHONE", self.required_in_production("ORG_PHONE", "")),
+            fax=self.phone("ORG_FAX", self.text("ORG_FAX", "")),
             hours=hours,
             holidays=holidays,
             timezone=zone,
-            license=self.env.get("ORG_LICENSE", "").strip(),
-            pic=self.env.get("ORG_PIC", "").strip(),
+            license=self.line("ORG_LICENSE", self.text("ORG_LICENSE", "")),
+            pic=self.line("ORG_PIC", self.text("ORG_PIC", "")),
         )
 
-    def name(self) -> str:
-        value = self.required_in_production("ORG_NAME", "LDN Prescriber Portal")
+    def line(self, name: str, value: str) -> str:
         if len(value) > NAME_MAX or not value.isprintable():
             self.faults.append(
-                f"ORG_NAME must be one line of {NAME_MAX} characters or less: it is mail's sender."
+                f"{name} must be one line of {NAME_MAX} characters or less: it stands in mails and on pages."
+            )
+        return value
+
+    def phone(self, name: str, value: str) -> str:
+        if value and not Organisation(name="", phone=value).tel:
+            self.faults.append(
+                f"{name} must be a number that can be dialled, with its area code, like 925-555-0100, not {value!r}."
             )
         return value
 

@@ -156,11 +156,38 @@ def test_a_wrong_value_is_named(name: str, value: str, tmp_path: Path) -> None:
         ("SMTP_URL", "smtp://mail.example.org?tls=start&tls=none", "tls must be"),
         ("ORG_NAME", "x" * 201, "200 characters"),
         ("ORG_NAME", "A\nB", "one line"),
+        ("ORG_ADDRESS", "1 Main St\nSan Ramon", "one line"),
+        ("ORG_LICENSE", "x" * 201, "200 characters"),
+        ("ORG_PIC", "A\x00B", "one line"),
+        ("ORG_PHONE", "abc", "can be dialled"),
+        ("ORG_PHONE", "555-0100", "area code"),
+        ("ORG_PHONE", "+1 (925) 555-0100 ext. 2", ""),
+        ("ORG_FAX", "none", "can be dialled"),
+        ("HOST", "http://127.0.0.1", "no host name"),
+        ("PROBE_HOSTS", "http://x", "no host name"),
+        ("PROBE_HOSTS", "portal-1, 10.0.0.5/24", "no host name"),
+        ("PROBE_HOSTS", "portal-1, 10.0.0.5 [::1] fe80::1", ""),
+        ("REDIS_URL", "localhost:6379", "must begin with"),
+        ("REDIS_URL", "unix:///run/redis.sock", ""),
+        ("BACKUP_COMMAND", 'copy "', "no command"),
+        ("BACKUP_COMMAND", "rclone copyto 'a b'", ""),
+        ("BACKUP_DIR", "a-file", "a-file is a file"),
+        ("INBOUND_MAILDIR", "a-file/mail", "a-file is a file"),
+        ("BOUNCE_MAILDIR", "a-file", "must be a folder"),
+        ("BACKUP_DIR", "not/there/yet", ""),
+        ("AUDIT_KEY_FILE", ".", "is a folder"),
+        ("DATABASE_URL", "sqlite:///.", "names a folder"),
+        ("INSTANCE_DIR", "a-file", "cannot be made"),
+        ("INSTANCE_DIR", "a-file/x", "cannot be made"),
+        ("PORT", "9" * 5000, "whole number"),
+        ("UNDO_SECONDS", "-1", "whole number"),
+        ("BOUNCE_DOMAIN", "http://x.example", "a domain"),
     ],
 )
 def test_what_would_fail_later_is_refused_with_its_reason(
     name: str, value: str, reason: str, tmp_path: Path
 ) -> None:
+    (tmp_path / "a-file").touch()
     if not reason:
         assert Config.from_env({name: value}, root=tmp_path)
         return
