@@ -87,6 +87,12 @@ def trail(subject: str, *, but: str = "") -> Sequence[AuditEntry]:
     return db.session.scalars(query.order_by(AuditEntry.id)).all()
 
 
+def last(subject: str, *, but: str = "") -> AuditEntry | None:
+    """The latest entry about one thing."""
+    query = select(AuditEntry).where(AuditEntry.subject == subject, AuditEntry.action != but)
+    return db.session.scalars(query.order_by(AuditEntry.id.desc()).limit(1)).first()
+
+
 def count(subject: str, action: str) -> int:
     """How often that was done with it."""
     query = select(func.count()).where(AuditEntry.subject == subject, AuditEntry.action == action)

@@ -20,8 +20,8 @@ from portal.asker.reading import Reply
 from portal.db import db
 from portal.desk import asking, perform, reply_address
 from portal.desk.actors import ASKER
-from portal.desk.acts import REOPEN_WITHIN
 from portal.desk.asking import ADD, ASK_AGAIN, REPLY
+from portal.desk.endings import is_recent
 from portal.desk.models import Addition, AdditionKind
 from portal.intake import kinds, patient_data, submissions
 from portal.intake.models import Request, Status
@@ -82,7 +82,7 @@ def hear(raw: bytes, *, digest: str, at: datetime) -> Heard:
     if reply.is_automatic:
         asking.keep(AdditionKind.AWAY, request, at, given | {"patient_data": ()})
         return Heard(Became.AWAY, request.reference, reply.is_whole)
-    if request.closed_at is not None and at > request.closed_at + REOPEN_WITHIN:
+    if not is_recent(request):
         return Heard(Became.NEW_REQUEST, _anew(request, reply, given, at), reply.is_whole)
     perform.perform(_ACTS[Status(request.status)], request, by=ASKER, at=at, **given)
     return Heard(Became.JOINED, request.reference, reply.is_whole)

@@ -14,14 +14,13 @@ from typing import Any, Protocol
 from sqlalchemy import func, select
 
 from portal.db import db
+from portal.desk.endings import go_on, has_good_reason, is_recent, stands_alone
 from portal.desk.holes import no_holes
-from portal.errors import Conflict, Refused
 from portal.intake.models import (
     CLOSE_REASON_LABELS,
     OPEN,
     REOPEN_REASON_LABELS,
     SPAM_REASON_LABELS,
-    CloseReason,
     Message,
     MessageKind,
     Request,
@@ -32,13 +31,8 @@ from portal.people.rights import RIGHTS, Right
 from portal.register import Register
 from portal.settings import settings
 
-REOPEN_WITHIN = timedelta(days=90)
-
 NOT_YOURS = "Claim this request before you answer it."
 NOT_YOURS_TO_RELEASE = "Only the person who has this request can give it back."
-NEW_IS_ONLY_WITHDRAWN = "Claim this request before you close it, unless the prescriber withdrew it."
-TOO_OLD_TO_REOPEN = "This request was closed more than 90 days ago. Ask the prescriber to send a new one."
-ANSWERS_OTHERS = "Other requests are joined to this one. Part them first, then mark it as spam."
 WRITE_NOTE = "Write the note"
 WRITE_ANSWER = "Write the answer"
 SELECT_REASON = "Select a reason"
@@ -163,24 +157,6 @@ def send_words(letter: str, request: Request, message: Message, at: datetime) ->
             mail.promise(letter, to=other.reply_email, facts=facts, **same)
 
 
-def _only_withdrawn(request: Request, _at: datetime, given: Given) -> None:
-    if request.status == Status.NEW and given.get("reason") != CloseReason.WITHDRAWN:
-        raise Refused(NEW_IS_ONLY_WITHDRAWN, field="reason")
-
-
-def _stands_alone(request: Request, _at: datetime, _given: Given) -> None:
-    """Whose duplicates wait for its answer is no spam: they are parted first."""
-    joined = select(Request.id).where(Request.duplicate_of == request.id, Request.status == Status.DUPLICATE)
-    if db.session.scalar(joined.limit(1)) is not None:
-        raise Conflict(ANSWERS_OTHERS)
-
-
-def not_too_old(request: Request, at: datetime, _given: Given) -> None:
-    """Refuse what was closed more than 90 days ago."""
-    if request.closed_at is not None and at > request.closed_at + REOPEN_WITHIN:
-        raise Refused(TOO_OLD_TO_REOPEN)
-
-
 EVERYBODY, SENIOR = RIGHTS[Right.WORK], RIGHTS[Right.LEAD]
 NOBODY = frozenset[str]()  # of the staff
 
@@ -264,7 +240,7 @@ CLOSE = Act(
     starts=frozenset({*OPEN, Status.ANSWERED}),
     ends=Status.CLOSED,
     desk_may=lambda request: request.status == Status.ANSWERED,
-    limit=_only_withdrawn,
+    limit=has_good_reason,
     portal_may=True,
     asks="reason",
     missing=SELECT_REASON,
@@ -283,8 +259,9 @@ REOPEN = Act(
     asks="reason",
     missing=SELECT_REASON,
     reasons=REOPEN_REASON_LABELS,
+    fits=is_recent,
     change=lambda by, at: {**take(by, at), "closed_at": None},
-    limit=not_too_old,
+    then=go_on,
 )
 SPAM = Act(
     word="spam",
@@ -298,7 +275,7 @@ SPAM = Act(
     asks="reason",
     missing=SELECT_REASON,
     reasons=SPAM_REASON_LABELS,
-    limit=_stands_alone,
+    limit=stands_alone,
     change=lambda by, at: {**_let_go(by, at), "closed_at": at},
     button="danger",
 )

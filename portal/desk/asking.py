@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from portal import hours
 from portal.db import db
 from portal.desk import telling
-from portal.desk.acts import NOBODY, SELECT_REASON, Act, Given, Staff, not_too_old
-from portal.desk.contact import go_on
+from portal.desk.acts import NOBODY, SELECT_REASON, Act, Given, Staff
+from portal.desk.endings import go_on, is_recent
 from portal.desk.models import Addition, AdditionKind
-from portal.intake import kinds
+from portal.intake import kinds, submissions
 from portal.intake.models import CLOSE_REASON_LABELS, OPEN, CloseReason, Request, Status
 from portal.people.models import User
 from portal.settings import settings
@@ -61,7 +60,8 @@ def _asked_again(request: Request, _by: Staff, at: datetime, given: Given) -> No
     """A new promise; whoever answered goes on with it, and if they work here no more it goes back to the queue."""
     if _owner(request) is None:
         request.status, request.owner_id, request.claimed_at = Status.NEW, None, None
-    request.answer_by = hours.answer_by(at, kinds.of(request).business_days, settings().ORG)
+    request.answer_by = submissions.promise(kinds.of(request), org=settings().ORG, at=at)
+    request.waiting_since = None
     _hear(AdditionKind.AGAIN, request, at, given)
 
 
@@ -116,7 +116,7 @@ ASK_AGAIN = Act(
     ends=Status.IN_PROGRESS,
     asks="text",
     missing=WRITE_MORE,
-    limit=not_too_old,
+    fits=is_recent,
     change=lambda _by, _at: {"closed_at": None},
     then=_asked_again,
     is_versioned=False,

@@ -12,7 +12,7 @@ from portal.audit import Actor
 from portal.db import db
 from portal.desk.models import Habit
 from portal.errors import Refused
-from portal.people.models import User
+from portal.people.models import User, holding_still
 from portal.settings import settings
 
 LONGEST = timedelta(days=366)
@@ -39,6 +39,12 @@ def who(at: datetime) -> dict[int, date]:
 def is_here(user: User, at: datetime) -> bool:
     """Whether work can be given to them."""
     return user.active and until(user.id, at) is None
+
+
+def is_employed(user_id: int) -> bool:
+    """Whether they work here still, and until this transaction ends."""
+    found = db.session.scalar(holding_still(user_id))
+    return found is not None and found.active
 
 
 def colleagues(at: datetime) -> Sequence[User]:

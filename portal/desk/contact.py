@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from portal import hours, tokens
+from portal import tokens
 from portal.clock import now
 from portal.db import db
 from portal.desk import drafts
@@ -23,8 +23,16 @@ from portal.desk.acts import (
     send_words,
     written,
 )
+from portal.desk.endings import go_on
 from portal.desk.holes import no_holes
-from portal.desk.models import CALL_OUTCOME_LABELS, CallOutcome, Contact, ContactKind
+from portal.desk.models import (
+    CALL_OUTCOME_LABELS,
+    Addition,
+    AdditionKind,
+    CallOutcome,
+    Contact,
+    ContactKind,
+)
 from portal.errors import Conflict
 from portal.intake.models import OPEN, Delivery, Kind, Message, MessageKind, Request, Status
 from portal.mail import promise as mail
@@ -108,26 +116,30 @@ def _is_fresh(request: Request) -> bool:
     return message is not None and now() < message.written_at + undo
 
 
+def _unanswered_since(request: Request) -> datetime | None:
+    """When whoever asked wrote last what no answer followed."""
+    latest = _latest(request)
+    theirs = select(func.max(Addition.written_at)).where(
+        Addition.request_id == request.id, Addition.kind != AdditionKind.AWAY
+    )
+    if latest is not None:
+        theirs = theirs.where(Addition.written_at > latest.written_at)
+    return db.session.scalar(theirs)
+
+
 def _take_back(request: Request, by: Staff, at: datetime, _given: Given) -> None:
-    """The words are a draft again, and no mail of them is left."""
+    """The words are a draft again, no mail of them is left, and what they should answer is unanswered again."""
     message = _latest(request)
     if message is None or not mail.take_back(request.subject, message.written_at, MAILED, at=at):
         raise Conflict(ON_ITS_WAY)
     drafts.keep(request, by.id, {"answer": message.text}, at=at)
     db.session.delete(message)
+    db.session.flush()
+    request.heard_at = _unanswered_since(request)
 
 
 def _rests(_by: Staff, at: datetime) -> dict[str, Any]:
     return {"waiting_since": at}
-
-
-def go_on(request: Request, _by: Staff, at: datetime, _given: Given) -> None:
-    """What was left of the promise when the clock stopped is left of it now; a broken one stays broken."""
-    since = request.waiting_since
-    if since is not None and request.answer_by > since:
-        left = hours.worked(since, request.answer_by, settings().ORG)
-        request.answer_by = hours.after(at, left, settings().ORG)
-    request.waiting_since = None
 
 
 def _by_post(request: Request) -> bool:

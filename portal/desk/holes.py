@@ -10,6 +10,9 @@ from typing import Any
 from portal.errors import Refused
 from portal.intake.models import Request
 
+WHOLE = "A place has two braces on each side, like {{name}}."
+
+HALF = re.compile(r"\{\{|\}\}")  # of a place that somebody mistyped
 HOLE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")  # a place that a request fills
 
 
@@ -19,3 +22,5 @@ def no_holes(_request: Request, _at: datetime, given: Mapping[str, Any]) -> None
         raise Refused(
             f"{hole[0]} is empty. Fill it in, or insert the stored reply with its button.", field="text"
         )
+    if half := HALF.search(str(given.get("text") or "")):
+        raise Refused(f"{half[0]} belongs to a place that is mistyped. {WHOLE}", field="text")

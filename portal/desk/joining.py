@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from portal.db import db
 from portal.desk.acts import EVERYBODY, SENIOR, Act, Given, Staff, take
+from portal.desk.endings import go_on
 from portal.errors import Conflict, Refused
 from portal.intake.models import OPEN, Message, MessageKind, Request, Status
 from portal.intake.reference import normalise
@@ -88,5 +89,6 @@ PART = Act(
     starts=frozenset({Status.DUPLICATE}),
     ends=Status.IN_PROGRESS,
     change=lambda by, at: {**take(by, at), "duplicate_of": None, "closed_at": None},
+    then=go_on,
 )
 JOINING_ACTS = (DUPLICATE, PART)

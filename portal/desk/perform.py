@@ -25,7 +25,7 @@ from portal.errors import Conflict, Forbidden, NotFound, Refused
 from portal.intake import kinds
 from portal.intake.models import OPEN, STATUS_LABELS, Message, Request, Status
 from portal.intake.reference import normalise
-from portal.people.models import User, holding
+from portal.people.models import User, holding, holding_still
 from portal.people.rights import Right, Role
 
 NO_SUCH_REQUEST = "There is no request with this reference."
@@ -93,6 +93,14 @@ def perform(
     return request
 
 
+def was_last(act: Act, request: Request, *, by: Staff, version: int = 0, **given: Any) -> bool:
+    """Whether this is what was done last, by the same person from the same page: a button that was pressed twice."""
+    detail = _check(act, given)
+    last = audit.last(request.subject, but="request.opened")
+    done = (last.actor_id, last.action, last.detail) if last else None
+    return act.is_versioned and request.version == version + 1 and done == (by.id, act.audit, detail)
+
+
 def may(by: Staff, act: Act, request: Request) -> bool:
     """Whether this act is offered to this member of staff, as the request stands; what templates ask."""
     return is_permitted(by, act, request) and _stands(act, request, by)
@@ -146,6 +154,7 @@ def hand_over(owner: User, to: User | None, *, at: datetime, by: User | None = N
 
     `by` is who does it, where that is not the owner.
     """
+    to = db.session.scalar(holding_still(to.id)) if to else None
     if to is not None and (to.id == owner.id or not away.is_here(to, at)):
         raise Refused(NOT_A_COLLEAGUE, field="to")
     held = select(Request).where(Request.owner_id == owner.id, Request.status.in_(OPEN)).order_by(Request.id)
@@ -233,7 +242,12 @@ def _change(act: Act, request: Request, by: Staff, at: datetime, version: int) -
         moved["snoozed_until"] = None  # what is over comes back to nobody
     if act.ends not in (None, Status.NEW, Status.IN_PROGRESS):
         moved["heard_at"] = None  # what they wrote was answered, or is nobody's work any more
-    if not _update(request, *guards, **act.change(by, at), **moved):
+    changed = act.change(by, at)
+    if changed.get("owner_id") and not away.is_employed(by.id):
+        raise Forbidden(
+            NOT_ALLOWED
+        )  # disabled at this moment: what was theirs went back to the queue already
+    if not _update(request, *guards, **changed, **moved):
         raise Conflict(_who_has_it(request) if act.owner == "nobody" else STALE)
 
 

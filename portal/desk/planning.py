@@ -10,7 +10,7 @@ from portal.desk import away, telling
 from portal.desk.acts import EVERYBODY, Act, Given, Staff
 from portal.errors import Conflict, Refused
 from portal.intake.models import OPEN, Request, Status
-from portal.people.models import User
+from portal.people.models import User, holding_still
 from portal.settings import settings
 
 SELECT_PERSON = "Select a person"
@@ -25,7 +25,8 @@ BACK_AT = time(8)  # the pharmacy's clock
 def person(given: Given, at: datetime) -> User:
     """Who is to have it; raises Refused for nobody, and for somebody who is not there."""
     to = str(given.get("to") or "")
-    found = db.session.get(User, int(to)) if to.isascii() and to.isdigit() and len(to) < 10 else None
+    number = int(to) if to.isascii() and to.isdigit() and len(to) < 10 else 0
+    found = db.session.scalar(holding_still(number))
     if found is None or not found.active:
         raise Refused(NO_SUCH_PERSON, field="to")
     if last := away.until(found.id, at):

@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from portal import addresses, audit
 from portal.db import db
 from portal.desk.acts import Staff
-from portal.desk.holes import HOLE
+from portal.desk.holes import HALF, HOLE, WHOLE
 from portal.desk.models import Reply, ReplyVersion
 from portal.errors import Conflict, Forbidden, NotFound, Refused
 from portal.intake.models import TOPIC_LABELS, Request
@@ -77,6 +77,8 @@ def save(
     if unknown := [hole for hole in HOLE.findall(text) if hole not in HOLES]:
         known = ", ".join(f"{{{{{hole}}}}}" for hole in HOLES)
         raise Refused(f"Nothing fills {{{{{unknown[0]}}}}}. There are {known}.", field="text")
+    if half := HALF.search(HOLE.sub("", text)):
+        raise Refused(f"{half[0]} belongs to a place that is mistyped. {WHOLE}", field="text")
     if (is_clinical or (reply and reply.is_clinical)) and not by.may(Right.CLINICAL_REPLIES):
         raise Forbidden(ONLY_PHARMACISTS)
     same = select(Reply.id).where(

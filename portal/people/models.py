@@ -20,10 +20,12 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     LargeBinary,
+    Select,
     String,
     TypeDecorator,
     false,
     or_,
+    select,
     type_coerce,
 )
 from sqlalchemy.orm import Mapped, mapped_column
@@ -101,6 +103,12 @@ class User(_HasRoles, Base):
 def holding(*roles: str) -> ColumnElement[bool]:
     """Who has any of these roles: no word of a role is part of another's."""
     return or_(false(), *(type_coerce(User.roles, String).contains(role) for role in roles))
+
+
+def holding_still(user_id: int) -> Select[User]:
+    """Somebody as they stand now; locked (PostgreSQL), so that nobody disables them before this transaction ends."""
+    found = select(User).where(User.id == user_id)
+    return found.with_for_update(read=True).execution_options(populate_existing=True)
 
 
 class RecoveryCode(Base):

@@ -140,6 +140,8 @@ def do(reference: str, act: str) -> ResponseReturnValue:
                 raise
             form[refusal.field].errors = [refusal.message]
         except (Conflict, Forbidden):
+            if perform.was_last(chosen, case.request, by=case.by, **_given(form)):
+                return _after(case, act, form)
             case.seen_at = _seen_at(case)
             case.record_opening(_typed())
             if isinstance(form, DeskForm):
@@ -149,12 +151,17 @@ def do(reference: str, act: str) -> ResponseReturnValue:
             if chosen is REDACT:
                 how = redacting.sweep(case.request, form["words"].data, mails)
                 return redirect(_address(case, done=how), 303)
-            if request.form.get("stay") and case.way:  # pressed in the list
-                return redirect(ways.back_to(case.way, claimed=case.request.reference), 303)
-            closes = "close" in form and form.close.data
-            return redirect(_address(case, done=ANSWERED_AND_CLOSED if closes else act), 303)
+            return _after(case, act, form)
     case.record_opening(_typed() if "csrf_token" not in form.errors else None)
     return web.private(web.page(PAGE, form=form, case=case, done=""))
+
+
+def _after(case: CaseFile, act: str, form: ActForm | DeskForm) -> ResponseReturnValue:
+    """Where one is after an act."""
+    if request.form.get("stay") and case.way:  # pressed in the list
+        return redirect(ways.back_to(case.way, claimed=case.request.reference), 303)
+    closes = "close" in form and form.close.data
+    return redirect(_address(case, done=ANSWERED_AND_CLOSED if closes else act), 303)
 
 
 def _inserted(chosen: str, case: CaseFile) -> str:

@@ -281,9 +281,10 @@ class CaseFile:
         return f"{self.owner_name or 'Nobody'} has this request, and only its owner may answer it."
 
     @property
-    def unsent(self) -> str:
-        """What was typed as an answer before somebody else's act took the form away."""
-        return (self.forms["answer"]["text"].data or "") if not self.may(ANSWER.word) else ""
+    def unsent(self) -> list[tuple[str, str, str]]:
+        """What was typed before somebody else's act took its form away: the box, what became of it, the words."""
+        offered = {act.box for act in ROOM_ACTS if act.writes and perform.may(self.by, act, self.request)}
+        return thread.left_over(self.forms, offered)
 
     @property
     def facts(self) -> list[tuple[str, Any]]:

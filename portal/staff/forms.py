@@ -20,6 +20,7 @@ from portal.db import db
 from portal.desk import away, replies
 from portal.desk.acts import CLOSE, SELECT_REASON, WRITE_ANSWER, WRITE_NOTE, Act
 from portal.desk.contact import GIVE_ADDRESS, SELECT_OUTCOME, WRITE_FAX
+from portal.desk.endings import close_reasons
 from portal.desk.identity import WRITE_CALL, WRITE_LICENSE
 from portal.desk.joining import GIVE_REFERENCE
 from portal.desk.models import CALL_OUTCOME_LABELS
@@ -141,9 +142,9 @@ class ReasonForm(DeskForm):
 
     reason = ChoiceField("Reason", [DataRequired(SELECT_REASON)], validate_choice=False, render_kw=WORK)
 
-    def __init__(self, act: Act, **more: Any) -> None:
+    def __init__(self, act: Act, reasons: Mapping[Any, str] | None = None, **more: Any) -> None:
         super().__init__(prefix=act.word, **more)
-        self.reason.choices = choices(act.reasons)
+        self.reason.choices = choices(reasons or act.reasons)
 
 
 class RedactForm(ReasonForm):
@@ -260,9 +261,13 @@ def form_of(act: Act, request: Request) -> ActForm | DeskForm:
         return RedactForm(act)
     if form := FORMS.get(act.box):
         return form(prefix=act.box)
+    if act is CLOSE:
+        is_answered = request.status == Status.ANSWERED
+        return ReasonForm(
+            act, close_reasons(request), data={"reason": CloseReason.ANSWERED} if is_answered else {}
+        )
     if act.reasons:
-        is_answered = act is CLOSE and request.status == Status.ANSWERED
-        return ReasonForm(act, data={"reason": CloseReason.ANSWERED} if is_answered else {})
+        return ReasonForm(act)
     return ActForm()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -28,6 +28,13 @@ ADDITION_LABELS = {
     AdditionKind.AWAY: "Out-of-office reply, sent by a machine",
 }
 CONTACT_LABELS = {ContactKind.CALL: "Phone call", ContactKind.FAX: "Fax", ContactKind.POST: "Posted"}
+
+UNSENT = {
+    "answer": "Your answer was not sent",
+    "call": "Your call was not logged",
+    "fax-answered": "Your fax was not logged",
+}
+UNSAVED = "What you wrote was not saved"
 
 
 @dataclass(frozen=True)
@@ -98,3 +105,9 @@ def of(request: Request, by: Staff, *, may_read: bool, is_recorded: bool) -> lis
         )
         for words in perform.thread(request)
     ]
+
+
+def left_over(forms: Mapping[str, Any], offered: Collection[str]) -> list[tuple[str, str, str]]:
+    """What stands in boxes that the page does not show: the box, what became of it, the words."""
+    typed = [(box, form["text"].data) for box, form in forms.items() if "text" in form and box not in offered]
+    return [(box, UNSENT.get(box, UNSAVED), words) for box, words in typed if words]

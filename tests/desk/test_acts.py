@@ -365,7 +365,7 @@ def test_a_closed_request_can_be_taken_up_again_for_ninety_days(
     closed = the_request(app)
     clock.tick(days=91)
 
-    with pytest.raises(Refused, match="more than 90 days"), work(app) as request:
+    with pytest.raises(Conflict, match="This request is now: Closed"), work(app) as request:
         do(acts.REOPEN, request, grace, closed.version, reason="follow_up")
     clock.tick(days=-2)
     with work(app) as request:
@@ -373,6 +373,48 @@ def test_a_closed_request_can_be_taken_up_again_for_ninety_days(
 
     request = the_request(app)
     assert (request.status, request.owner_id, request.closed_at) == (Status.IN_PROGRESS, grace.id, None)
+
+
+@pytest.mark.parametrize("status", [Status.NEW, Status.IN_PROGRESS, Status.WAITING])
+def test_what_nobody_answered_is_not_closed_as_answered(
+    app: Flask, grace: User, reference: str, status: Status
+) -> None:
+    """Else whoever may answer no consultation could close one as answered."""
+    put(app, status=status, owner_id=grace.id)
+
+    with pytest.raises(Refused) as caught, work(app) as request:
+        do(acts.CLOSE, request, grace, 1, reason="answered")
+
+    assert caught.value.field == "reason"
+    put(app, status=Status.IN_PROGRESS, answered_at=now())  # opened again by mistake, say
+    with work(app) as request:
+        do(acts.CLOSE, request, grace, 1, reason="answered")
+    assert the_request(app).status == Status.CLOSED
+
+
+@pytest.mark.parametrize(
+    "act", [acts.CLAIM, contact.CALL_ANSWERED, acts.REOPEN, joining.PART, planning.ASSIGN]
+)
+def test_nothing_becomes_the_work_of_who_was_disabled_meanwhile(
+    app: Flask, grace: User, reference: str, act: Act
+) -> None:
+    """They are asked for anew inside the transaction: what they had went back to the queue before."""
+    put(app, status=MOVES[act.word][0].split()[0])
+    with app.app_context(), transaction():
+        db.session.execute(update(User).where(User.id == grace.id).values(active=False))
+
+    with pytest.raises((Forbidden, Refused)), work(app) as request:
+        do(act, request, grace, 1, **GIVEN.get(act.word, {}) | {"to": str(grace.id)})
+
+    assert (the_request(app).owner_id, the_request(app).version) == (None, 1)
+
+
+def test_every_state_is_reached_by_acts() -> None:
+    reached = {"new"}
+    for _ in MOVES:
+        reached |= {end for start, end in MOVES.values() if end != "-" and reached & set(start.split())}
+
+    assert reached == set(Status)
 
 
 def test_spam_can_come_back(app: Flask, ada: User, reference: str) -> None:

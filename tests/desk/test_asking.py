@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from flask import Flask
 
+from portal import hours
 from portal.clock import now
 from portal.db import db, transaction
-from portal.desk import acts, perform
+from portal.desk import acts, endings, perform
 from portal.desk.actors import ASKER, PORTAL
 from portal.desk.acts import Act
 from portal.desk.asking import ASKING_ACTS
@@ -68,10 +71,10 @@ def test_the_staff_face_knows_none_of_them(app: Flask, act: Act) -> None:
 
 def test_it_was_too_long_ago_to_ask_again(app: Flask) -> None:
     submit(app)
-    put(app, status=Status.CLOSED, closed_at=now() - acts.REOPEN_WITHIN * 1.01)
+    put(app, status=Status.CLOSED, closed_at=now() - endings.REOPEN_WITHIN * 1.01)
     again = next(act for act in ASKING_ACTS if act.word == "ask-again")
 
-    with pytest.raises(Exception, match="90 days"), work(app) as request:
+    with pytest.raises(Exception, match="This request is now: Closed"), work(app) as request:
         perform.perform(again, request, by=ASKER, at=now(), **GIVEN, form_token="t")
 
 
@@ -92,3 +95,20 @@ def test_an_answer_takes_the_mark_away(app: Flask) -> None:
         )
 
     assert the_request(app).heard_at is None
+
+
+def test_asked_again_it_is_promised_as_managers_set_it(
+    app: Flask, change_settings: Callable[..., None]
+) -> None:
+    """As every request is, and not as the first version of the portal promised."""
+    reference, org = submit(app), app.extensions["settings"].ORG
+    change_settings(ORG=replace(org, answer_days=(("consultation", 4),)))
+    put(app, status=Status.CLOSED, closed_at=now(), waiting_since=now())
+
+    with work(app) as request:
+        again = next(act for act in ASKING_ACTS if act.word == "ask-again")
+        perform.perform(again, request, by=ASKER, at=now(), **GIVEN, form_token="t")
+
+    asked = the_request(app, reference)
+    assert asked.answer_by == hours.answer_by(now(), 4, org)
+    assert asked.waiting_since is None

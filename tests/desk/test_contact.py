@@ -123,6 +123,31 @@ def test_a_question_back_rests_the_promise_until_somebody_goes_on(
     assert hours.worked(now(), gone_on.answer_by, org) == left
 
 
+@pytest.mark.parametrize("ended", ["closed", "joined"])
+def test_what_waited_when_it_ended_goes_on_with_what_was_left(
+    app: Flask, clock: Any, grace: User, ended: str
+) -> None:
+    reference, other = submit(app), submit(app, "other")
+    act(app, acts.CLAIM, reference, grace)
+    before = act(app, contact.WAIT, reference, grace, reason="they_send")
+    clock.tick(hours=24 * 14)
+
+    if ended == "closed":
+        act(app, acts.CLOSE, reference, grace, reason="no_reply")
+        after = act(app, acts.REOPEN, reference, grace, reason="by_mistake")
+    else:
+        act(app, joining.DUPLICATE, reference, grace, target=other)
+        after = act(app, joining.PART, reference, grace)
+
+    with app.app_context():
+        org = app.extensions["settings"].ORG
+    assert not after.is_late(now())
+    assert hours.worked(now(), after.answer_by, org) == hours.worked(
+        before.waiting_since or now(), before.answer_by, org
+    )
+    assert after.waiting_since is None
+
+
 def test_waiting_mends_no_broken_promise(app: Flask, clock: Any, grace: User) -> None:
     reference = submit(app)
     act(app, acts.CLAIM, reference, grace)

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from flask import Flask
 
+from portal.db import transaction
+from portal.desk import perform
+from portal.desk.actors import ASKER
+from portal.desk.asking import ADD
 from portal.intake.models import Request, Status
 from tests.conftest import Clock
 from tests.pages import words
@@ -173,6 +178,63 @@ def test_an_answer_can_be_taken_back_before_it_goes(
     page.press(button, status=303)
     clock.tick(seconds=31)
     assert len(outbox()) == before + 1
+
+
+def test_taken_back_it_is_unanswered_again(
+    app: Flask, ask: Ask, signed_in: SignedIn, stored: Stored, change_settings: Callable[..., None]
+) -> None:
+    change_settings(UNDO_SECONDS=30)
+    reference = ask()
+    grace = signed_in("pharmacist")
+    claimed(grace, reference)
+    with app.app_context(), transaction():
+        given = {"text": "And with food?", "form_token": "m"}
+        perform.perform(ADD, perform.get(reference), by=ASKER, at=grace.clock(), **given)
+    heard = stored(reference).heard_at
+    page = grace.open(address(reference)).sees("They wrote more").fill("Answer", "Raise it tomorrow.")
+    page = page.press("Send answer and close", status=303).lacks("They wrote more")
+
+    page.press("Undo: do not send it", status=303).sees("They wrote more")
+
+    assert stored(reference).heard_at == heard is not None
+
+
+@pytest.mark.parametrize(
+    ("button", "became"),
+    [
+        ("Log the fax: it answered them", "Your fax was not logged"),
+        ("Log the call: it answered them", "Your call was not logged"),
+        ("Send answer to ana@clinic.example", "Your answer was not sent"),
+    ],
+)
+def test_words_of_a_form_that_is_gone_stand_on_the_page(
+    ask: Ask, signed_in: SignedIn, button: str, became: str
+) -> None:
+    reference, grace = ask(), signed_in("pharmacist")
+    page = claimed(grace, reference).fill("We spoke")
+    page.set(**{f"{box}-text": f"Words of {box}." for box in ("answer", "call", "fax-answered")})
+    other = signed_in("manager").open(address(reference)).fill("Withdrawn by the prescriber")
+    other.press("Close request", status=303)
+
+    late = page.press(button, status=409)
+
+    late.sees(became, "Words of answer.", "Words of call.", "Words of fax-answered.", "Closed Manager")
+    again = late.press("Throw this draft away", status=303)
+    again.lacks("Words of answer.").sees("Words of call.", "Words of fax-answered.")
+
+
+def test_what_was_closed_long_ago_says_why_it_stays_closed(
+    ask: Ask, signed_in: SignedIn, clock: Clock
+) -> None:
+    reference = ask()
+    page = claimed(signed_in("pharmacist"), reference).fill("Withdrawn by the prescriber")
+    page.press("Close request", status=303).lacks("more than 90 days ago")
+    clock.tick(days=91)
+
+    page = signed_in("pharmacist").open(address(reference))
+
+    page.sees("This request was closed more than 90 days ago. Ask the prescriber to send a new one.")
+    assert "Reopen request" not in page.text
 
 
 def test_what_went_is_not_taken_back(

@@ -82,6 +82,8 @@ def test_a_reply_that_is_none_is_not_there(ask: Ask, signed_in: SignedIn, chosen
     [
         ("Hours", "Hello {{nobody}}", "Nothing fills {{nobody}}."),
         ("Hours", "Hello {{ }}", "Nothing fills {{}}."),
+        ("Hours", "Hello {{name}", "{{ belongs to a place that is mistyped."),
+        ("Hours", "Hello {name}}", "}} belongs to a place that is mistyped."),
         ("Hours", "", "Write the text"),
         ("", "Hello.", "Give it a title"),
         ("ours", "Hello.", "There is a stored reply with this title already"),
@@ -201,15 +203,19 @@ def test_a_link_to_what_we_print_is_put_into_the_answer(
     assert words(page.press("Insert it below", status=303).soup.find(id="answer-text")) == says
 
 
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [("{{ name }}", "{{ name }} is empty."), ("{{name}", "{{ belongs to a place that is mistyped.")],
+)
 @pytest.mark.parametrize("button", ["Send answer to ana@clinic.example", "Send as a question and wait"])
 def test_nothing_goes_out_with_an_empty_place_in_it(
-    app: Flask, ask: Ask, signed_in: SignedIn, button: str
+    app: Flask, ask: Ask, signed_in: SignedIn, button: str, place: str, says: str
 ) -> None:
-    page = claimed(signed_in("pharmacist"), ask()).fill("Answer", "Dear {{ name }}, yes.")
+    page = claimed(signed_in("pharmacist"), ask()).fill("Answer", f"Dear {place}, yes.")
     mails = rows(app, Delivery)
 
     failed = page.press(button, status=422)
 
-    assert failed.errors["answer-text"].startswith("{{ name }} is empty.")
-    assert words(failed.soup.find(id="answer-text")) == "Dear {{ name }}, yes."
+    assert failed.errors["answer-text"].startswith(says)
+    assert words(failed.soup.find(id="answer-text")) == f"Dear {place}, yes."
     assert rows(app, Delivery) == mails
