@@ -89,8 +89,7 @@ def hear(raw: bytes, *, digest: str, at: datetime) -> Heard:
 
 
 def _knows(request: Request, sender: str) -> bool:
-    known = {address.casefold() for address in (request.email, request.delegate_email) if address}
-    return sender.casefold() in known
+    return sender.casefold() in submissions.addresses_of(request)
 
 
 def _was_heard(token: str) -> bool:

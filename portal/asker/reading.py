@@ -7,13 +7,14 @@ need not know: a person's reply from an out-of-office one (RFC 3834, and what se
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.header import decode_header, make_header
 from email.message import Message
 from email.utils import getaddresses
 from html.parser import HTMLParser
+from itertools import accumulate
 
 from portal.mail import dsn
 
@@ -25,10 +26,12 @@ _AWAY = re.compile(
     r"|away from (?:my|the) (?:office|desk)|respuesta autom[aá]tica|fuera de la oficina)(?::|$)",
     re.IGNORECASE,
 )
+_HEAD = r"On\b.{0,300}\bwrote:|El\b.{0,300}\bescribi[oó]:"
+_WROTE = re.compile(rf"^(?:{_HEAD})$", re.IGNORECASE)
 _QUOTE_BEGINS = re.compile(
-    r"^(?:On\b.{0,200}\bwrote:|El\b.{0,200}\bescribi[oó]:|-{2,} ?Original Message ?-{2,}|From: .+)\s*$",
-    re.IGNORECASE,
+    rf"^(?:{_HEAD}|-{{2,}} ?Original Message ?-{{2,}}|_{{20,}}|\*?(?:From|De):\*? .+)$", re.IGNORECASE
 )
+LINES_OF_A_HEAD = 3
 _SIGNED = "-- "
 
 
@@ -46,13 +49,20 @@ class Reply:
     @property
     def own_words(self) -> str:
         """What its writer wrote, without what they quoted."""
-        words = []
-        for line in self.text.splitlines():
-            if _QUOTE_BEGINS.match(line.strip()) or line == _SIGNED:
+        words, lines = [], self.text.splitlines()
+        for number, line in enumerate(lines):
+            if _begins_quote(lines[number : number + LINES_OF_A_HEAD]) or line == _SIGNED:
                 break
             if not line.startswith(">"):
                 words.append(line)
         return "\n".join(words).strip()
+
+
+def _begins_quote(lines: Sequence[str]) -> bool:
+    """Whether what is quoted begins here: its head is one line, or broken into two or three."""
+    heads = accumulate((line.strip() for line in lines), lambda head, line: f"{head} {line}".strip())
+    first, *longer = heads
+    return bool(_QUOTE_BEGINS.match(first) or any(_WROTE.match(head) for head in longer))
 
 
 def read(raw: bytes) -> Reply | None:

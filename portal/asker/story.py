@@ -15,7 +15,7 @@ from portal.desk.acts import Act
 from portal.desk.asking import ADD, ASK_AGAIN, REPLY, WITHDRAW
 from portal.desk.joining import answer_of
 from portal.desk.models import Addition, AdditionKind, Contact, ContactKind
-from portal.intake import kinds
+from portal.intake import kinds, submissions
 from portal.intake.models import Message, MessageKind, Request
 from portal.settings import settings
 
@@ -53,6 +53,12 @@ class Story:
         ]
 
     @property
+    def stands(self) -> Request:
+        """Which one is answered: this, or the one of the same person that it was joined to."""
+        other = submissions.answered_for(self.request)
+        return other if other and submissions.is_of_the_same(self.request, other) else self.request
+
+    @property
     def question(self) -> str:
         """What they typed at first."""
         return "\n\n".join(
@@ -62,11 +68,12 @@ class Story:
     @property
     def parts(self) -> list[Part]:
         """What was said since, oldest first: no note, and no answer that may still be taken back."""
-        found = [part for said in perform.thread(self.request) if (part := _part(said)) is not None]
-        return sorted([*found, *self._of_the_other()], key=lambda part: part.at)
+        both = dict.fromkeys((self.request, self.stands))
+        found = [part for one in both for said in perform.thread(one) if (part := _part(said)) is not None]
+        return sorted([*found, *(self._of_the_other() if len(both) == 1 else ())], key=lambda part: part.at)
 
     def _of_the_other(self) -> Sequence[Part]:
-        """Of the request that is answered for this one, the answer that went to both."""
+        """Of a request of somebody else that is answered for this one, the answer that went to both."""
         other = db.session.get(Request, self.request.duplicate_of) if self.request.duplicate_of else None
         part = _part(answer) if other is not None and (answer := answer_of(other)) else None
         return [part] if part is not None else []
@@ -74,12 +81,12 @@ class Story:
     @property
     def writes(self) -> Act | None:
         """What they can do with words, as it stands."""
-        return next((act for act in WRITES if perform.may(ASKER, act, self.request)), None)
+        return next((act for act in WRITES if perform.may(ASKER, act, self.stands)), None)
 
     @property
     def may_withdraw(self) -> bool:
         """Whether it can be withdrawn."""
-        return perform.may(ASKER, WITHDRAW, self.request)
+        return perform.may(ASKER, WITHDRAW, self.stands)
 
 
 def _part(said: Message | Contact | Addition) -> Part | None:

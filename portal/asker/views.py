@@ -117,10 +117,10 @@ def do(token: str, act: str) -> ResponseReturnValue:
         given = {"text": form.text.data, "form_token": form.form_token.data, "patient_data": found}
     try:
         with transaction():
-            perform.perform(chosen, asked, by=ASKER, at=now(), **given)
+            perform.perform(chosen, story.stands, by=ASKER, at=now(), **given)
     except (Conflict, Refused) as refusal:
         form.renew()
-        raise Conflict(_stands(asked)) from refusal
+        raise Conflict(_stands(story.stands)) from refusal
     return redirect(f"{addresses.RECEIPT_READ.of(token=token)}?done={act}", 303)
 
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import func, select
+from sqlalchemy import func
 
 from portal.db import db
 from portal.desk.endings import go_on, has_good_reason, is_recent, stands_alone
 from portal.desk.holes import no_holes
+from portal.desk.letters import send_words
+from portal.intake import submissions
 from portal.intake.models import (
     CLOSE_REASON_LABELS,
     OPEN,
@@ -26,7 +28,6 @@ from portal.intake.models import (
     Request,
     Status,
 )
-from portal.mail import promise as mail
 from portal.people.rights import RIGHTS, Right
 from portal.register import Register
 from portal.settings import settings
@@ -143,18 +144,12 @@ def _answer(request: Request, by: Staff, at: datetime, given: Given) -> None:
     send_words("intake/answer", request, message, at)
 
 
-def send_words(letter: str, request: Request, message: Message, at: datetime) -> None:
-    """Promise what was written to whoever asked, and to those whose requests were joined to this one."""
-    wait = at + timedelta(seconds=settings().UNDO_SECONDS)
-    joined = select(Request).where(Request.duplicate_of == request.id, Request.status == Status.DUPLICATE)
-    told = {request.reply_email.casefold()}
-    same: dict[str, Any] = {"cause": request.subject, "at": at, "not_before": wait}
-    mail.promise(letter, to=request.reply_email, facts={"answer": message.id}, **same)
-    for other in db.session.scalars(joined.order_by(Request.id)):
-        if other.reply_email.casefold() not in told:
-            told.add(other.reply_email.casefold())
-            facts = {"answer": message.id, "asked": other.id}
-            mail.promise(letter, to=other.reply_email, facts=facts, **same)
+def _taken_up(request: Request, by: Staff, at: datetime, given: Given) -> None:
+    """What was answered in time is not late because it is taken up again; of what never was, the promise goes on."""
+    if request.first_answered_at is not None:
+        submissions.promise_anew(request, org=settings().ORG, at=at)
+    else:
+        go_on(request, by, at, given)
 
 
 EVERYBODY, SENIOR = RIGHTS[Right.WORK], RIGHTS[Right.LEAD]
@@ -261,7 +256,7 @@ REOPEN = Act(
     reasons=REOPEN_REASON_LABELS,
     fits=is_recent,
     change=lambda by, at: {**take(by, at), "closed_at": None},
-    then=go_on,
+    then=_taken_up,
 )
 SPAM = Act(
     word="spam",

@@ -14,7 +14,7 @@ from portal.desk import telling
 from portal.desk.acts import NOBODY, SELECT_REASON, Act, Given, Staff
 from portal.desk.endings import go_on, is_recent
 from portal.desk.models import Addition, AdditionKind
-from portal.intake import kinds, submissions
+from portal.intake import submissions
 from portal.intake.models import CLOSE_REASON_LABELS, OPEN, CloseReason, Request, Status
 from portal.people.models import User
 from portal.settings import settings
@@ -60,8 +60,7 @@ def _asked_again(request: Request, _by: Staff, at: datetime, given: Given) -> No
     """A new promise; whoever answered goes on with it, and if they work here no more it goes back to the queue."""
     if _owner(request) is None:
         request.status, request.owner_id, request.claimed_at = Status.NEW, None, None
-    request.answer_by = submissions.promise(kinds.of(request), org=settings().ORG, at=at)
-    request.waiting_since = None
+    submissions.promise_anew(request, org=settings().ORG, at=at)
     _hear(AdditionKind.AGAIN, request, at, given)
 
 

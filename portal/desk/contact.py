@@ -20,11 +20,11 @@ from portal.desk.acts import (
     Given,
     Staff,
     answered,
-    send_words,
     written,
 )
 from portal.desk.endings import go_on
 from portal.desk.holes import no_holes
+from portal.desk.letters import send_words
 from portal.desk.models import (
     CALL_OUTCOME_LABELS,
     Addition,
@@ -34,6 +34,7 @@ from portal.desk.models import (
     ContactKind,
 )
 from portal.errors import Conflict
+from portal.intake import terms
 from portal.intake.models import OPEN, Delivery, Kind, Message, MessageKind, Request, Status
 from portal.mail import promise as mail
 from portal.settings import settings
@@ -102,12 +103,19 @@ def _has_answer(request: Request, _at: datetime, _given: Given) -> None:
 
 
 def _resend(request: Request, _by: Staff, at: datetime, given: Given) -> None:
-    """The latest words once more; what was given up on the way is not tried there any more."""
+    """The latest words once more; what was given up on the way is not tried there any more.
+
+    Another address is where whoever asked is reached from then on: what follows goes there, and is heard from there.
+    """
     if message := _latest(request):
         mail.withdraw_dead(request.subject, at=at)
+        address = str(given["address"])
+        if address.casefold() != request.reply_email.casefold():
+            request.answer_email = address
+            terms.index_anew(request)
         letter = "desk/question" if request.status == Status.WAITING else "intake/answer"
         facts = {"answer": message.id}
-        mail.promise(letter, to=str(given["address"]), facts=facts, cause=request.subject, at=at)
+        mail.promise(letter, to=address, facts=facts, cause=request.subject, at=at)
 
 
 def _is_fresh(request: Request) -> bool:

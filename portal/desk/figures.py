@@ -18,7 +18,7 @@ from portal import hours
 from portal.db import db
 from portal.desk import search
 from portal.desk.filters import ALL_WORD, LATE_WORD, OPEN_WORD, REAL_WORD, SNOOZED_WORD, SORT_NEWEST, Filters
-from portal.desk.narrowing import ANY, CALLS, KEPT, MISSED
+from portal.desk.narrowing import ANSWERED, ANY, CALLS, KEPT, MISSED
 from portal.intake.models import KIND_LABELS, STATUS_LABELS, TOPIC_LABELS, Kind, Request
 from portal.npi.verdicts import WORDS as VERDICT_LABELS
 from portal.organisation import Organisation
@@ -61,6 +61,7 @@ class Week:
     by_kind: dict[str, Count]
     kept: Count
     missed: Count
+    answered: Count
     times: Times
 
     @property
@@ -76,7 +77,8 @@ class Report:
 
     whole: Count
     weeks: Sequence[Week]
-    times: dict[str, Times]  # by kind, and "" for all
+    answered: dict[str, Count]  # by kind, and "" for all
+    times: dict[str, Times]  # of these
     is_cut: bool  # whether times are of the newest alone
     topics: Sequence[Count]
     people: Sequence[Count]
@@ -115,6 +117,10 @@ def report(
         ],
         KEPT: [Count("In time", replace(_during(base, span), promise=KEPT)) for span in spans],
         MISSED: [Count("Late", replace(_during(base, span), promise=MISSED)) for span in spans],
+        ANSWERED: [Count("First answers", replace(_during(base, span), promise=ANSWERED)) for span in spans],
+        "by kind": [
+            Count("First answers", replace(base, promise=ANSWERED, kind=kind)) for kind in ("", *Kind)
+        ],
         "topics": [Count(label, replace(base, topic=topic.value)) for topic, label in TOPIC_LABELS.items()],
         "verdicts": [
             Count(label, replace(base, verdict=verdict.value)) for verdict, label in VERDICT_LABELS.items()
@@ -140,6 +146,7 @@ def report(
             dict(zip(Kind, done["kinds"][n * kinds : (n + 1) * kinds], strict=True)),
             done[KEPT][n],
             done[MISSED][n],
+            done[ANSWERED][n],
             _times([took for on, _kind, took in durations if span[0] <= on <= span[1]]),
         )
         for n, span in enumerate(spans)
@@ -147,6 +154,7 @@ def report(
     return Report(
         whole=done["whole"][0],
         weeks=weeks,
+        answered=dict(zip(("", *Kind), done["by kind"], strict=True)),
         times={
             word: _times([took for _on, kind, took in durations if word in ("", kind)])
             for word in ("", *Kind)

@@ -10,7 +10,7 @@ from portal.db import db
 from portal.desk.acts import EVERYBODY, SENIOR, Act, Given, Staff, take
 from portal.desk.endings import go_on
 from portal.errors import Conflict, Refused
-from portal.intake.models import OPEN, Message, MessageKind, Request, Status
+from portal.intake.models import DUE, OPEN, Message, MessageKind, Request, Status
 from portal.intake.reference import normalise
 from portal.mail import promise as mail
 
@@ -53,6 +53,8 @@ def _join(request: Request, _by: Staff, at: datetime, given: Given) -> None:
     """An answer that was given already goes to this one too, where it went to another address."""
     target = target_of(given)
     request.duplicate_of = target.id
+    if None is request.answered_at is request.waiting_since and target.status in DUE:
+        target.answer_by = min(target.answer_by, request.answer_by)  # the sooner promise is kept for both
     answer = answer_of(target) if target.answered_at else None
     if answer is not None and request.reply_email.casefold() != target.reply_email.casefold():
         facts = {"answer": answer.id, "asked": request.id}

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from babel.dates import format_date
+from sqlalchemy import select
 
 from portal.db import db
 from portal.desk import reply_address
 from portal.intake import receipts
-from portal.intake.models import TOPIC_LABELS, Kind, Message, Request
+from portal.intake.models import TOPIC_LABELS, Kind, Message, Request, Status
+from portal.mail import promise as mail
 from portal.mail.letters import Letter
 from portal.settings import settings
 
@@ -72,6 +75,20 @@ def _more_time(facts: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _replies(context: Mapping[str, Any]) -> str:
     return reply_address.of(context["asked"])
+
+
+def send_words(letter: str, request: Request, message: Message, at: datetime) -> None:
+    """Promise what was written to whoever asked, and to those whose requests were joined to this one."""
+    wait = at + timedelta(seconds=settings().UNDO_SECONDS)
+    joined = select(Request).where(Request.duplicate_of == request.id, Request.status == Status.DUPLICATE)
+    told = {request.reply_email.casefold()}
+    same: dict[str, Any] = {"cause": request.subject, "at": at, "not_before": wait}
+    mail.promise(letter, to=request.reply_email, facts={"answer": message.id}, **same)
+    for other in db.session.scalars(joined.order_by(Request.id)):
+        if other.reply_email.casefold() not in told:
+            told.add(other.reply_email.casefold())
+            facts = {"answer": message.id, "asked": other.id}
+            mail.promise(letter, to=other.reply_email, facts=facts, **same)
 
 
 LETTERS = (

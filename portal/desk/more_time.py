@@ -1,4 +1,4 @@
-"""The mail that says we need more time: once for each request, before its promise is broken and never after."""
+"""The mail that says we need more time: once for each promise, before it is broken and never after."""
 
 from __future__ import annotations
 

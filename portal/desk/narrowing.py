@@ -9,14 +9,18 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, and_, cast, or_, select
+from sqlalchemy import ColumnElement, String, and_, cast, func, or_, select
 
 from portal.desk.models import CALL_OUTCOME_LABELS, CallOutcome, Contact, ContactKind
 from portal.intake.models import DUE, TOPIC_LABELS, Request, Topic
 from portal.settings import settings
 
-KEPT, MISSED = "kept", "missed"
-PROMISES = {KEPT: "Answered in time", MISSED: "Answered late, or late now"}
+KEPT, MISSED, ANSWERED = "kept", "missed", "answered"
+PROMISES = {
+    KEPT: "Answered in time",
+    MISSED: "Answered late, or late now",
+    ANSWERED: "Answered, in time or not",
+}
 ANY = "any"
 CALLS = {ANY: "Called", **{word.value: label for word, label in CALL_OUTCOME_LABELS.items()}}
 
@@ -48,11 +52,14 @@ def conditions(filters: Any, at: datetime) -> list[ColumnElement[bool]]:
     if filters.topic:
         # JSON on one database and text on the other: as text both say ["dosing", "safety"].
         found.append(cast(Request.topics, String).contains(f'"{filters.topic}"'))
+    promised = func.coalesce(Request.first_answer_by, Request.answer_by)
     if filters.promise == KEPT:
-        found.append(Request.first_answered_at <= Request.answer_by)
+        found.append(Request.first_answered_at <= promised)
+    elif filters.promise == ANSWERED:
+        found.append(Request.first_answered_at.is_not(None))
     elif filters.promise == MISSED:
         is_late = and_(Request.first_answered_at.is_(None), Request.status.in_(DUE), Request.answer_by < at)
-        found.append(or_(Request.first_answered_at > Request.answer_by, is_late))
+        found.append(or_(Request.first_answered_at > promised, is_late))
     if filters.call:
         called = select(Contact.id).where(
             Contact.request_id == Request.id, Contact.kind == ContactKind.CALL.value

@@ -12,16 +12,16 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import ColumnElement, select
 
 from portal.db import db
 from portal.desk import passages, prescribers
 from portal.desk.acts import SENIOR, Act, Given, Staff
 from portal.desk.models import Addition, Contact, Draft, Redaction, SavedView
 from portal.errors import Conflict, Refused
-from portal.intake import patient_data, terms
+from portal.intake import patient_data, submissions, terms
 from portal.intake.checks import NpiCheck
-from portal.intake.models import Message, Request, RequestTerm, Status
+from portal.intake.models import Message, Request, Status
 from portal.mail import promise as mail
 
 LEAST = 2  # signs: of one letter every one in the text would go
@@ -96,7 +96,7 @@ def views_with(wanted: re.Pattern[str]) -> Sequence[SavedView]:
 
 def mails_of(request: Request) -> ColumnElement[bool]:
     """The mails that may hold its words: its own, and the answer of another request that it was joined to."""
-    return mail.about(request.subject, (request.email, request.delegate_email), "asked", request.id)
+    return mail.about(request.subject, submissions.addresses_of(request), "asked", request.id)
 
 
 def _is_there(request: Request, at: datetime, given: Given) -> None:
@@ -123,8 +123,7 @@ def _take_out(request: Request, by: Staff, at: datetime, given: Given) -> None:
     request.patient_data = [
         sign for sign in request.patient_data if sign in after or sign not in before | {given["reason"]}
     ]
-    db.session.execute(delete(RequestTerm).where(RequestTerm.request_id == request.id))
-    terms.index(request.id, {name: getattr(request, name) for name in terms.SEARCHED})
+    terms.index_anew(request)
     for view in views_with(wanted):
         db.session.delete(view)
     mail.write_anew(mails_of(request), at=at)

@@ -9,7 +9,7 @@ KEPT = (
         table="request",
         personal=(
             *("name", "credential", "npi", "practice", "email", "phone", "delegate_name", "delegate_email"),
-            *("question", "address", "note"),
+            *("answer_email", "question", "address", "note"),
         ),
         rule="24 months after closing, then its kind, times and outcome only (`retention.requests`)",
         told={
@@ -22,11 +22,11 @@ KEPT = (
                 "24 meses después de cerrarla; luego queda solo de qué tipo fue y cuándo",
             ),
         },
-        whose=("email", "delegate_email"),
+        whose=("email", "delegate_email", "answer_email"),
         exported=(
             *("reference", "kind", "status", "received_at", "answered_at", "closed_at"),
             *("name", "credential", "npi", "practice", "state", "email", "phone"),
-            *("on_behalf", "delegate_name", "delegate_email", "topics", "question"),
+            *("on_behalf", "delegate_name", "delegate_email", "answer_email", "topics", "question"),
             *("contact_method", "contact_window", "leave_message", "items", "delivery", "address", "note"),
         ),
     ),

@@ -210,6 +210,9 @@ class Request(Base):
     version: Mapped[int] = mapped_column(default=1)  # every write of staff raises it
     received_at: Mapped[datetime] = mapped_column(UTCDateTime)
     answer_by: Mapped[datetime] = mapped_column(UTCDateTime)  # the promise; also the queue's order
+    first_answer_by: Mapped[datetime | None] = mapped_column(
+        UTCDateTime
+    )  # of what was asked again: the first promise
     changed_at: Mapped[datetime] = mapped_column(UTCDateTime)
     answered_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # the latest time
     first_answered_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
@@ -231,6 +234,7 @@ class Request(Base):
     on_behalf: Mapped[bool] = mapped_column(default=False)
     delegate_name: Mapped[str] = mapped_column(String(128), default="")
     delegate_email: Mapped[str] = mapped_column(String(254), default="")
+    answer_email: Mapped[str] = mapped_column(String(254), default="")  # where staff sent an answer instead
     topics: Mapped[list[str]] = mapped_column(JSON, default=list)
     question: Mapped[str] = mapped_column(Text, default="")
     contact_method: Mapped[str] = mapped_column(String(10), default="")
@@ -261,8 +265,8 @@ class Request(Base):
 
     @property
     def reply_email(self) -> str:
-        """Where an answer goes."""
-        return self.delegate_email if self.on_behalf else self.email
+        """Where an answer goes: to whoever asked, or where one went that did not reach them there."""
+        return self.answer_email or (self.delegate_email if self.on_behalf else self.email)
 
     @property
     def is_spam(self) -> bool:

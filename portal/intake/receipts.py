@@ -36,15 +36,17 @@ def path_of(token: str) -> str:
     return addresses.RECEIPT.of(token=token)
 
 
-def progress(request: Request, answered_at: datetime | None) -> list[tuple[str, datetime]]:
+def progress(request: Request, stands: Request) -> list[tuple[str, datetime]]:
     """What happened, in words and in the order of time, for whoever has the link: no name, and nothing anybody wrote.
+
+    `stands` is the request that is answered for this one too, or itself.
 
     Of what is taken for a robot's no more is said than that it came.
     """
     moments: list[tuple[str, datetime | None]] = [("Received", request.received_at)]
     if not request.is_spam:
-        taken = ("Taken by a person", request.claimed_at)
-        moments += [taken, ("Answered", answered_at), ("Closed", request.closed_at)]
+        taken = ("Taken by a person", stands.claimed_at)
+        moments += [taken, ("Answered", stands.answered_at), ("Closed", stands.closed_at)]
     return sorted(((words, at) for words, at in moments if at is not None), key=lambda one: one[1])
 
 

@@ -18,7 +18,7 @@ from portal import addresses, audit, hours, text, tokens
 from portal.db import db, insert_new
 from portal.errors import Conflict, NotFound
 from portal.intake import catalogue, receipts, terms
-from portal.intake.kinds import Kind
+from portal.intake.kinds import Kind, of
 from portal.intake.models import Delivery, Request, Status
 from portal.intake.reference import new_reference
 from portal.mail import promise as mail
@@ -129,6 +129,16 @@ def answered_for(request: Request) -> Request | None:
     return db.session.get(Request, request.duplicate_of) if request.duplicate_of else None
 
 
+def addresses_of(request: Request) -> set[str]:
+    """Every address of whoever asked, case folded."""
+    return {one.casefold() for one in (request.email, request.delegate_email, request.answer_email) if one}
+
+
+def is_of_the_same(request: Request, other: Request) -> bool:
+    """Whether the answers to both go to one address."""
+    return request.reply_email.casefold() == other.reply_email.casefold()
+
+
 def is_same(request: Request, answers: Mapping[str, Any]) -> bool:
     """Whether these are the answers it was made with."""
     return all(getattr(request, name) == value for name, value in answers.items())
@@ -137,6 +147,14 @@ def is_same(request: Request, answers: Mapping[str, Any]) -> bool:
 def promise(kind: Kind, *, org: Organisation, at: datetime) -> datetime:
     """By when a request of this kind, sent at that moment, is answered."""
     return hours.answer_by(at, org.days_to_answer(kind.word, kind.business_days), org)
+
+
+def promise_anew(request: Request, *, org: Organisation, at: datetime) -> None:
+    """What was answered is asked again: a promise as for a new one. That of the first answer stays known."""
+    if request.first_answered_at is not None:
+        request.first_answer_by = request.first_answer_by or request.answer_by
+    request.answer_by = promise(of(request), org=org, at=at)
+    request.more_time_at = request.waiting_since = None
 
 
 def _insert(row: dict[str, Any]) -> int | None:

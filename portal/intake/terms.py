@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Select, Table, func, insert, select
+from sqlalchemy import ColumnElement, Select, Table, delete, func, insert, select
 
 from portal.db import db
 from portal.intake.models import Request, RequestTerm
@@ -24,6 +24,7 @@ SEARCHED = (
     "email",
     "delegate_name",
     "delegate_email",
+    "answer_email",
     "npi",
     "phone",
 )
@@ -63,6 +64,12 @@ def index(request_id: int, answers: Mapping[str, Any]) -> None:
     words = dict.fromkeys(word for name in SEARCHED for word in words_of(str(answers.get(name) or "")))
     if words:
         db.session.execute(_INTO, [{"request_id": request_id, "term": word} for word in words])
+
+
+def index_anew(request: Request) -> None:
+    """The words of a request as it stands now."""
+    db.session.execute(delete(RequestTerm).where(RequestTerm.request_id == request.id))
+    index(request.id, {name: getattr(request, name) for name in SEARCHED})
 
 
 def has(word: str) -> ColumnElement[bool]:

@@ -19,6 +19,7 @@ from portal.intake.forms import IntakeForm
 from portal.intake.kinds import CHECK, ROOM_KINDS, Kind, of
 from portal.intake.models import PUBLIC_STATUS, Status
 from portal.intake.models import Kind as KindWord
+from portal.intake.models import Request as Asked
 from portal.mail import lanes
 from portal.people import accounts
 from portal.settings import settings
@@ -106,23 +107,22 @@ def _ask(kind: Kind) -> ResponseReturnValue:
 def receipt(token: str) -> ResponseReturnValue:
     """How one request stands, for whoever has its address; nothing a person typed is shown."""
     asked = submissions.get(token, at=now())
-    status = asked.status
+    stands = submissions.answered_for(asked) or asked  # what is joined is answered with the other
+    status = stands.status
     if status not in PUBLIC_STATUS:  # of a newer version, after a roll-back
-        status = Status.ANSWERED if asked.answered_at else Status.NEW
-    other = submissions.answered_for(asked)
-    answered_at = asked.answered_at or (other.answered_at if other else None)
+        status = Status.ANSWERED if stands.answered_at else Status.NEW
     response = web.page(
         "intake/receipt.html",
         asked=asked,
-        progress=[
-            {"key": words, "value": web.when(at)} for words, at in receipts.progress(asked, answered_at)
-        ],
+        stands=stands,
+        may_write=submissions.is_of_the_same(asked, stands),
+        progress=[{"key": words, "value": web.when(at)} for words, at in receipts.progress(asked, stands)],
         code_path=addresses.RECEIPT_CODE.of(token=token),
         is_waiting=status not in (Status.ANSWERED, Status.CLOSED),
         is_staffed=accounts.is_staffed(),
         receipt_mail=lanes.became(asked.subject, "intake/received"),
-        answer_mail=lanes.became(asked.subject, "intake/answer"),
-        status_words=PUBLIC_STATUS[Status(status)],
+        answer_mail=lanes.became(stands.subject, "intake/answer") if stands is asked else None,
+        status_words=_status_words(asked, status),
         kind_label=of(asked).label,
         links=catalogue.links(asked.items or ()),
         is_consultation=asked.kind == KindWord.CONSULTATION,
@@ -130,6 +130,11 @@ def receipt(token: str) -> ResponseReturnValue:
         address=f"{settings().BASE_URL}{receipts.path_of(token)}",
     )
     return web.private(response)
+
+
+def _status_words(asked: Asked, status: str) -> str:
+    words = PUBLIC_STATUS[Status(status)]
+    return f"{words}. {PUBLIC_STATUS[Status.DUPLICATE]}" if asked.status == Status.DUPLICATE else words
 
 
 def _promise(kind: Kind) -> datetime | None:

@@ -46,6 +46,7 @@ def erase(address: str, *, withdraw: bool, keys: Sequence[str], places: Places, 
             or_(
                 func.lower(Request.email) == address.lower(),
                 func.lower(Request.delegate_email) == address.lower(),
+                func.lower(Request.answer_email) == address.lower(),
             )
         )
     ).all()

@@ -55,6 +55,7 @@ def blank(ids: Collection[int]) -> list[int]:
         "phone",
         "delegate_name",
         "delegate_email",
+        "answer_email",
         "address",
     )
     empty = dict.fromkeys((*words, "contact_method", "contact_window", "note"), "")

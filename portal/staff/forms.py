@@ -231,7 +231,12 @@ def people_here() -> dict[str, str]:
 class AddressForm(DeskForm):
     """Where to send an answer again."""
 
-    address = EmailField("Address", [DataRequired(GIVE_ADDRESS)], render_kw={**WORK, "autocomplete": "off"})
+    address = EmailField(
+        "Address",
+        [DataRequired(GIVE_ADDRESS)],
+        description="Later answers, and the codes to read them, go to this address too",
+        render_kw={**WORK, "autocomplete": "off"},
+    )
 
 
 FORMS: Mapping[str, type[DeskForm]] = {

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from portal.backup import files, generations
 from portal.desk import passages, redaction
 from portal.errors import Unavailable
+from portal.intake import submissions
 from portal.intake.models import Request
 from portal.retention import traces
 from portal.settings import settings
@@ -26,7 +27,7 @@ def sweep(asked: Request, words: str, mails: Sequence[int]) -> str:
 
     Which mails hold its words was asked before: their facts are forgotten with what they said.
     """
-    senders = {asked.email, asked.delegate_email} - {""}
+    senders = submissions.addresses_of(asked)
     folder, wanted = settings().INSTANCE_DIR / "mail", passages.pattern_of(words)
     how = [redaction.REDACT.word]
     if left := traces.sweep(folder, mails, senders, holding=wanted):

@@ -116,7 +116,9 @@ def week() -> ResponseReturnValue:
             begins=begins,
             ends=spans[0][1],
             lines=lines,
-            times=[(kind, this.times[word], before.times[word]) for word, kind in _kinds()],
+            times=[
+                (kind, *((one.answered[w], one.times[w]) for one in (this, before))) for w, kind in _kinds()
+            ],
             backlog=this.backlog,
             late=late,
             named=named,
@@ -141,6 +143,7 @@ def as_csv() -> ResponseReturnValue:
         first = each.begins.isoformat()
         lines += [(f"Received: {count.label}", first, count.number) for count in each.by_kind.values()]
         lines += [("Answered in time", first, each.kept.number), ("Late", first, each.missed.number)]
+        lines += [("First answers", first, each.answered.number)]
         lines += [("First answer, hours, median", first, _hours(each.times.median)),
                   ("First answer, hours, 9 of 10", first, _hours(each.times.p90))]  # fmt: skip
     for figure, counts in (("Topic", report.topics), ("Owner", report.people), ("Registry", report.verdicts),

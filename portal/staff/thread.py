@@ -19,7 +19,7 @@ from portal.desk.models import (
     ContactKind,
 )
 from portal.intake.models import Message, MessageKind, Request
-from portal.mail import lanes
+from portal.mail import lanes, returns
 from portal.mail.models import State
 
 ADDITION_LABELS = {
@@ -49,14 +49,16 @@ class Fate:
 
 
 def _fate(mail: Any) -> Fate:
+    error = "" if mail.state == State.SENT else mail.last_error
+    came_back, _, why = error.partition(f"{returns.CAME_BACK}: ")
+    if why and not came_back:
+        return Fate("Came back", "danger", mail.over_at or mail.due_at, mail.recipient, why)
     words, tone, at = {
         State.SENT: ("Sent", "ok", mail.over_at),
         State.DEAD: ("Refused", "danger", mail.over_at),
         State.WITHDRAWN: ("Taken back", "", mail.over_at),
     }.get(mail.state, ("Tried, and waits" if mail.attempts else "Waiting to go", "warn", mail.due_at))
-    return Fate(
-        words, tone, at or mail.due_at, mail.recipient, mail.last_error if mail.state != State.SENT else ""
-    )
+    return Fate(words, tone, at or mail.due_at, mail.recipient, error)
 
 
 @dataclass(frozen=True)

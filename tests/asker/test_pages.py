@@ -13,9 +13,12 @@ from sqlalchemy import select, update
 from portal import audit
 from portal.asker import codes
 from portal.asker.models import RequestCode
+from portal.clock import now
 from portal.db import db, transaction
+from portal.desk import perform
 from portal.desk.acts import ANSWER, CLAIM, CLOSE, NOTE, SPAM
 from portal.desk.contact import ASK, WAIT
+from portal.desk.joining import DUPLICATE
 from portal.desk.models import Addition
 from portal.intake.models import Request, Status
 from portal.mail.models import Delivery
@@ -386,3 +389,39 @@ def test_a_question_of_ours_is_read_there(
     clock.tick(60)
 
     unlocked().sees("At what time of day?", "Reply to our question")
+
+
+def test_what_is_joined_to_ones_other_request_stands_as_that_does_and_goes_on_there(
+    app: Flask, unlocked: Unlocked, receipt: str, visitor: Visitor, ada: User, clock: Clock
+) -> None:
+    first, there = the_request(app).reference, unlocked().address
+    other = submit(app, "token-2")
+    with app.app_context(), transaction():
+        for reference, act, given in (
+            (first, DUPLICATE, {"target": other}),
+            (other, CLAIM, {}),
+            (other, ANSWER, {"text": ANSWERED, "form_token": "a"}),
+        ):
+            asked = perform.get(reference)
+            perform.perform(act, asked, by=ada, at=now(), version=asked.version, **given)
+    clock.tick(minutes=5)
+
+    visitor.open(receipt).sees("We have answered your question", "Answered. Handled with your other request")
+    page = visitor.open(there).sees(ANSWERED)
+    page.set(text="And at night?").press("Ask again", status=303).sees("And at night?")
+    assert the_request(app, other).status == Status.IN_PROGRESS
+    assert the_request(app, first).status == Status.DUPLICATE
+
+
+def test_what_is_joined_to_somebody_elses_does_nothing_there(
+    app: Flask, unlocked: Unlocked, receipt: str, visitor: Visitor, ada: User
+) -> None:
+    first, there = the_request(app).reference, unlocked().address
+    other = submit(app, "token-2", email="bob@clinic.example")
+    with app.app_context(), transaction():
+        asked = perform.get(first)
+        perform.perform(DUPLICATE, asked, by=ada, at=now(), version=asked.version, target=other)
+
+    page = visitor.open(there)
+    assert "Withdraw my request" not in page.text and "Add this" not in page.text
+    assert "add to it" not in visitor.open(receipt).text

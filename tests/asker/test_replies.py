@@ -19,7 +19,7 @@ from portal.asker import inbound, mailbox, reading
 from portal.db import db, transaction
 from portal.desk import reply_address
 from portal.desk.acts import CLAIM, CLOSE, SPAM
-from portal.desk.contact import WAIT
+from portal.desk.contact import RESEND, WAIT
 from portal.desk.models import Addition, AdditionKind
 from portal.intake.models import Request, Status
 from portal.mail.models import Delivery
@@ -280,6 +280,51 @@ def test_a_reply_to_a_duplicate_joins_the_one_that_is_answered(app: Flask, addre
         db.session.execute(gone.values(status=Status.DUPLICATE, duplicate_of=target))
 
     assert take(mail(address)) == {"became": "joined", "request": other}
+
+
+def test_who_got_the_answer_at_another_address_is_known_there(
+    app: Flask, address: str, take: Take, answer: Callable[..., Request], act: Callable[..., Request]
+) -> None:
+    answer(close=False)
+    act(RESEND, address="ana.new@clinic.example")
+
+    for sender, number in (("ana.new@clinic.example", 1), ("ana@clinic.example", 2)):
+        sent = mail(address, From=sender, Message_ID=f"<{number}@x>")
+        assert take(sent)["became"] == "joined", sender
+
+
+GMAIL = """Yes, she takes it at night.
+
+On Thu, Jan 15, 2026 at 10:31 AM LDN Prescriber Portal <
+desk+q.b.abcdefgh@pharmacy.example> wrote:
+
+> Does she take it at night?
+"""
+OUTLOOK = """Yes, she takes it at night.
+
+________________________________
+From: LDN Prescriber Portal <portal@pharmacy.example>
+Sent: Thursday, January 15, 2026 10:31 AM
+To: Ana Ruiz <ana@clinic.example>
+Subject: Our answer
+
+Does she take it at night?
+"""
+APPLE = """Yes, she takes it at night.
+
+> On Jan 15, 2026, at 10:31 AM, LDN Prescriber Portal <portal@pharmacy.example> wrote:
+>
+> Does she take it at night?
+"""
+
+
+@pytest.mark.parametrize("text", [GMAIL, OUTLOOK, APPLE, f"On Monday I saw her.\n\n{GMAIL}"])
+def test_what_is_quoted_is_told_from_what_is_written(address: str, text: str) -> None:
+    found = reading.read(mail(address, text).as_bytes())
+
+    assert found is not None
+    assert found.own_words == text.partition("night.")[0] + "night."
+    assert "Does she take it" in found.text
 
 
 @pytest.mark.parametrize("path", sorted(CORPUS.glob("*.eml")), ids=lambda path: path.stem)

@@ -13,6 +13,8 @@ from portal import audit, hours
 from portal.clock import now
 from portal.db import db, transaction
 from portal.desk import acts, contact, jobs, joining, perform
+from portal.desk import search as queue
+from portal.desk.filters import Filters
 from portal.desk.models import Contact
 from portal.errors import Conflict, Forbidden, Refused
 from portal.intake.models import Message, Request, Status
@@ -212,8 +214,13 @@ def test_an_answer_that_was_refused_goes_to_another_address(app: Flask, grace: U
     with app.app_context():
         rows = db.session.scalars(db.select(Delivery)).all()
         states = {row.recipient: row.state for row in rows if row.body.message == "intake/answer"}
-    assert states == {the_request(app, reference).email: State.WITHDRAWN, "new@clinic.example": State.QUEUED}
+    asked = the_request(app, reference)
+    assert states == {asked.email: State.WITHDRAWN, "new@clinic.example": State.QUEUED}
     assert how_many(app, Message) == 1
+    assert asked.reply_email == "new@clinic.example", "what follows goes there"
+    with app.app_context():
+        rows = queue.listing(Filters(q="new@clinic"), by=grace, at=now()).rows
+        assert [row.request.reference for row in rows] == [reference]
 
 
 def test_all_that_somebody_has_goes_to_a_colleague_or_back(app: Flask, grace: User) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Barrier
 
 import pytest
@@ -147,3 +148,13 @@ def test_who_has_the_answer_gets_it_once(app: Flask, grace: User) -> None:
     join(app, second, first, grace)
 
     assert len(told(app)) == 1
+
+
+def test_the_sooner_promise_is_kept_for_both(app: Flask, grace: User, three: list[str]) -> None:
+    with app.app_context(), transaction():
+        soon = perform.get(three[0]).answer_by - timedelta(hours=1)
+        perform.get(three[0]).answer_by = soon
+    join(app, three[0], three[1], grace)
+
+    with app.app_context():
+        assert perform.get(three[1]).answer_by == soon

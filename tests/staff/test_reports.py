@@ -18,15 +18,19 @@ from portal import hours
 from portal.audit import AuditEntry
 from portal.clock import now
 from portal.db import db, transaction
-from portal.desk import figures
+from portal.desk import figures, narrowing, perform
 from portal.desk import search as queue
+from portal.desk.actors import ASKER
+from portal.desk.acts import REOPEN
+from portal.desk.asking import ASK_AGAIN
 from portal.desk.filters import REAL_WORD, SORT_NEWEST, Filters
 from portal.desk.models import CallOutcome, Contact, ContactKind
 from portal.intake.models import Request, Status, Topic
 from portal.npi.verdicts import Verdict
+from portal.people.models import User
 from portal.settings import settings
 from portal.staff import drawing, reports
-from tests.conftest import START
+from tests.conftest import START, Clock
 from tests.pages import words
 from tests.staff.conftest import Colleague
 
@@ -84,6 +88,10 @@ def test_each_number_is_that_of_the_list_it_opens(fortnights: dict[str, Colleagu
                 listed[where] = int(said[1])
             assert listed[where] == number, f"{words(link)}: {where}"
             followed += 1
+        if share := page.soup.select_one("section:has(> h2#in-time)"):
+            share.extract()  # "of 100" is no count
+        bare = [words(cell) for cell in page.soup.select("main td") if not cell.find("a")]
+        assert {each for each in bare if each.isdigit()} <= {"0"}, "a count without its list"
 
     assert followed > 40
 
@@ -141,6 +149,42 @@ def test_the_first_answer_is_kept_and_given_back_with_it(app: Flask, ask: Ask, s
     assert first.first_answered_at == first.answered_at
     later = stored()
     assert later.first_answered_at == first.first_answered_at < later.answered_at
+
+
+@pytest.mark.parametrize(("answered_after", "kept"), [(20, True), (30, False)])
+def test_what_is_asked_again_has_a_new_promise_and_the_first_counts(
+    app: Flask, ask: Ask, clock: Clock, answered_after: int, kept: bool
+) -> None:
+    """Promised for Friday 10 am, a day after it came; that it is late again makes nothing of the first answer."""
+    this = Request.reference == ask()
+    first = {"status": Status.ANSWERED, "more_time_at": START, "answered_at": START, "claimed_at": START}
+    with app.app_context(), transaction():
+        moment = START + timedelta(hours=answered_after)
+        db.session.execute(update(Request).where(this).values(first_answered_at=moment, **first))
+    clock.tick(days=5)
+    with app.app_context(), transaction():
+        asked = db.session.scalars(select(Request).where(this)).one()
+        again = {"text": "And now?", "form_token": "again"}
+        perform.perform(ASK_AGAIN, asked, by=ASKER, at=now(), **again)
+        assert asked.more_time_at is None, "of this promise nobody was told"
+        assert asked.answer_by > now()
+
+    for promise, found in ((narrowing.KEPT, kept), (narrowing.MISSED, not kept)):
+        with app.app_context():
+            shown = queue.conditions(Filters(status=REAL_WORD, promise=promise), 1, now() + timedelta(days=9))
+            assert bool(db.session.scalars(select(Request).where(*shown)).all()) is found
+
+
+def test_what_is_reopened_after_its_answer_is_not_late(app: Flask, ask: Ask, signed_in: SignedIn) -> None:
+    reference, ada = ask(), signed_in("pharmacist")
+    with app.app_context(), transaction():
+        moments = {"status": Status.ANSWERED, "first_answered_at": START, "answered_at": START}
+        db.session.execute(update(Request).where(Request.reference == reference).values(**moments))
+    ada.clock.tick(days=5)
+    with app.app_context(), transaction():
+        by, asked = db.session.get_one(User, ada.user_id), perform.get(reference)
+        perform.perform(REOPEN, asked, by=by, at=now(), version=asked.version, reason="follow_up")
+        assert not asked.is_late(now())
 
 
 def test_the_middle_and_the_one_of_ten() -> None:
