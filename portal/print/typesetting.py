@@ -94,7 +94,7 @@ class Writer:
     def beside(self, node: SyntaxTreeNode) -> str:
         """A node of the top level; beside each paragraph and point, in the margin, the works that it rests on."""
         if node.type == "paragraph":
-            return call("noted", self._block(node), self._notes(node), *_leads(node))
+            return call("noted", self._block(node), self._notes(node), _leads(node))
         if node.type in ("bullet_list", "ordered_list"):
             return self._list(node, is_noted=True)
         return self.wide(node)
@@ -105,14 +105,12 @@ class Writer:
         return array(array(map(quoted, (str(number), *name))) for number, *name in numbered)
 
     def wide(self, node: SyntaxTreeNode, *, is_listed: bool = True) -> str:
-        """A node of the top level: text keeps to the measure, tables and boxes take the whole width.
-
-        A heading that is not `is_listed` is left out of the list of contents.
-        """
+        """A node of the top level: text keeps to the measure, tables and boxes take the whole width. A heading
+        that is not `is_listed` is left out of the list of contents."""
         if node.type == "heading" and not is_listed:
             return self._heading(node, "listed: false")
         code = self._block(node)
-        return call("measured", code, *_leads(node)) if node.type in _TEXTS else code
+        return call("measured", code, _leads(node)) if node.type in _TEXTS else code
 
     def _block(self, node: SyntaxTreeNode) -> str:
         if node.type.startswith("container_"):
@@ -283,9 +281,8 @@ _WORDS: dict[str, _Write] = {
 }
 
 
-def _leads(node: SyntaxTreeNode) -> list[str]:
-    """What keeps a paragraph that ends with a colon on the page of the list it leads to."""
-    return ["leads: true"] if node.type == "paragraph" and _text_of(node).endswith(":") else []
+def _leads(node: SyntaxTreeNode) -> str:  # whether it stays on the page of the list that follows
+    return f"leads: {str(_text_of(node).endswith(':')).lower()}"
 
 
 def _text_of(node: SyntaxTreeNode) -> str:
