@@ -10,7 +10,8 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from config import EX_CONFIG, Config, ConfigError
 from portal.app import create_app
-from portal.db import why
+from portal.commands import BAD_INPUT
+from portal.db import is_full, why
 from portal.errors import CodeFaults, PortalError
 from portal.library.pages import ContentError
 from portal.serve import keep_streams
@@ -41,6 +42,8 @@ def say_in_one_line(kind: type[BaseException], error: BaseException, trace: Trac
     is_fault = isinstance(error, DBAPIError) and not isinstance(error, IntegrityError)
     if is_fault or isinstance(error, PortalError):
         sys.stderr.write(f"{why(error)}\n")
+        if is_full(error):
+            sys.exit(BAD_INPUT)
     elif isinstance(error, OSError) and error.filename:
         sys.stderr.write(f"{error.filename}: {error.strerror}.\n")
     else:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import click
 from flask import render_template
 from flask.cli import AppGroup
 
-from portal import keeping
+from portal import disk, keeping
 from portal.backup import files, generations
 from portal.cli import person_group
 from portal.clock import now
@@ -78,11 +77,10 @@ def person_export(email: str, page: Path | None) -> None:
     words = render_template(
         "site/person.html", address=address, told=told, hidden=hidden, at=now(), org=settings().ORG
     )
+    if page.exists():
+        raise Refused(f"{page} is there already.")
     try:
-        with os.fdopen(
-            os.open(page, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
-        ) as file:
-            file.write(words)
+        disk.keep(page, words.encode())
     except OSError as error:
         raise Refused(f"{page} cannot be written: {error.strerror}.") from error
 

@@ -11,14 +11,15 @@ import click
 from flask import Flask
 from flask.cli import AppGroup
 
-from portal.db import db, why
+from portal.db import db, is_full, why
 from portal.errors import PortalError, Unavailable
 
 BAD_INPUT = 2
 
 
 def refusals(function: Callable[..., Any]) -> Callable[..., Any]:
-    """One clear line on standard error: exit 2 for what the rules refuse, 1 for what the database cannot do."""
+    """One clear line on standard error: exit 2 for what the rules or a full disk refuse, 1 for what else the database
+    cannot do."""
 
     @wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
@@ -26,7 +27,7 @@ def refusals(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*args, **kwargs)
         except PortalError as error:
             click.echo(why(error), err=True)
-            sys.exit(1 if isinstance(error, Unavailable) else BAD_INPUT)
+            sys.exit(1 if isinstance(error, Unavailable) and not is_full(error) else BAD_INPUT)
 
     return run
 

@@ -79,6 +79,8 @@ class UTCDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+FULL = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE", "53100")  # 53100 is PostgreSQL's
+
 _writing: ContextVar[bool] = ContextVar("writing", default=False)
 _limited: ContextVar[bool] = ContextVar("limited", default=True)
 
@@ -204,9 +206,18 @@ def why(error: BaseException) -> str:
     fault = error if isinstance(error, DBAPIError) else error.__cause__
     if not isinstance(fault, DBAPIError):
         return str(error)
+    if is_full(fault):
+        return "The database cannot be used: its disk is full. Make room there, then do it again."
     reason = next(iter(str(fault.orig).splitlines()), type(fault.orig).__name__)
     advice = "`flask db upgrade` makes the tables of this version, `flask doctor` says more."
     return f"The database cannot be used: {reason}. {advice}"
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether the database had no room on its disk. SQLite calls it an I/O error where a read lacks it."""
+    orig = getattr(error if isinstance(error, DBAPIError) else error.__cause__, "orig", None)
+    name = getattr(orig, "sqlite_errorname", getattr(orig, "sqlstate", ""))
+    return name in FULL or str(orig) == "database or disk is full"
 
 
 def prepare_engine(engine: Engine) -> None:

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from sqlalchemy import event, func, select, text
-from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 
 from portal import audit
 from portal.audit import AuditEntry
-from portal.db import BUSY_TIMEOUT_MS, MOST_PATIENT, Turns, db, transaction
+from portal.db import BUSY_TIMEOUT_MS, MOST_PATIENT, Turns, db, transaction, why
 from portal.errors import Unavailable
 from tests.conftest import START, Clock, no_sync
 from tests.pages import Visitor
@@ -306,3 +306,13 @@ def test_a_form_that_was_opened_before_the_clock_was_set_back_is_new(
     clock.tick(hours=-1)
 
     page.press("Continue").press("Send my request", status=303, follow=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_it"), [("SQLITE_FULL", True), ("SQLITE_IOERR_SHMSIZE", True), ("SQLITE_IOERR_READ", False)]
+)
+def test_a_full_disk_is_known_by_what_sqlite_names_it(name: str, is_it: bool) -> None:
+    said = sqlite3.OperationalError("disk I/O error")
+    said.sqlite_errorname = name
+
+    assert ("Make room" in why(OperationalError("SELECT 1", {}, said))) is is_it

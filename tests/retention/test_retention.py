@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 from collections.abc import Callable
 from datetime import timedelta
@@ -277,7 +279,7 @@ def test_a_person_is_given_a_page_to_read(app: Flask, run: Run, tmp_path: Path) 
     assert not soup.find_all(["script", "style", "link", "img"])
     assert page.stat().st_mode & 0o077 == 0
     again = run("person", "export", ADDRESS, "--html", page)
-    assert again.exit_code == 2 and "File exists" in again.stderr
+    assert again.exit_code == 2 and "there already" in again.stderr
     assert run("person", "export", "nobody@x.example", "--html", tmp_path / "none.html").exit_code == 0
     assert "Nothing." in (tmp_path / "none.html").read_text()
 
@@ -292,12 +294,21 @@ def test_a_full_disk_is_one_line_and_nothing_is_half_done(
     def full(*_args: object, **_more: object) -> None:
         raise OperationalError("UPDATE", {}, sqlite3.OperationalError("database or disk is full"))
 
+    def no_space(_file: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
     with monkeypatch.context() as patch:
         patch.setattr(db.session, "commit", full)
         for words in (("retention", "run"), ("person", "erase", ADDRESS)):
             done = run(*words)
-            assert done.exit_code != 0 and len(done.stderr.strip().splitlines()) == 1, done.output
-            assert "full" in done.stderr or "Nothing was saved" in done.stderr
+            assert done.exit_code == 2 and len(done.stderr.strip().splitlines()) == 1, done.output
+            assert "disk is full. Make room" in done.stderr
+    page = app.extensions["settings"].INSTANCE_DIR / "page.html"
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", no_space)
+        done = run("person", "export", ADDRESS, "--html", page)
+        assert done.exit_code == 2 and "No space left" in done.stderr
+    assert not list(page.parent.glob("*page.html*")), "half a page"
     with app.app_context():
         assert db.session.scalars(select(Request.email)).all() == [ADDRESS]
     assert run("retention", "run").exit_code == 0
