@@ -10,9 +10,8 @@ from sqlalchemy import func, or_, select
 from portal import audit
 from portal.audit import Actor
 from portal.db import db
-from portal.desk.models import Habit
 from portal.errors import Refused
-from portal.people.models import User, holding_still
+from portal.people.models import Habit, User, holding_still
 from portal.settings import settings
 
 LONGEST = timedelta(days=366)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, time, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, or_, select
 
 from portal import hours
 from portal.audit import AuditEntry
 from portal.clock import now
 from portal.db import db, transaction
-from portal.desk import away, telling
+from portal.desk import away
 from portal.desk.search import COUNTED_TO
 from portal.intake.models import DUE, OPEN, Kind, Request, Status
 from portal.mail import lanes
@@ -53,17 +54,22 @@ def tell_all() -> None:
 
 def _facts(user: User, wish: Wish, since: datetime, at: datetime) -> dict[str, int]:
     """What came since, of the kinds that this person is told of in the morning; and how the desk stands."""
-    in_morning = {kind for kind in wishes.KINDS if getattr(wish, kind) == When.MORNING}
-    is_told = telling.KIND in in_morning
     came = (Request.received_at > since, Request.status != Status.SPAM)
-    return {
-        "consultations": _count(*came, Request.kind == Kind.CONSULTATION)
-        if "consultation" in in_morning
-        else 0,
-        "materials": _count(*came, Request.kind == Kind.RESOURCE) if "resource" in in_morning else 0,
-        "back": _released(since) if is_told else 0,
-        "heard": _count(Request.heard_at > since, Request.owner_id == user.id) if is_told else 0,
-        "refused": lanes.count_refused("request", COUNTED_TO) if is_told else 0,
+    today = datetime.combine(away.today(at), time.max, tzinfo=settings().ORG.timezone)
+    ends = Request.answer_by.between(at, today)
+    counts: dict[str, tuple[str, Callable[[], int]]] = {
+        "consultations": ("consultation", lambda: _count(*came, Request.kind == Kind.CONSULTATION)),
+        "materials": ("resource", lambda: _count(*came, Request.kind == Kind.RESOURCE)),
+        "given": ("given", lambda: _given(user, since)),
+        "heard": ("heard", lambda: _count(Request.heard_at > since, Request.owner_id == user.id)),
+        "due": ("due", lambda: _count(Request.status.in_(DUE), ends, _yours_or_nobodys(user))),
+        "refused": ("refused", lambda: lanes.count_refused("request", COUNTED_TO)),
+        "back": ("handed_back", lambda: _done(since, "request.released")),
+    }
+    told = {
+        name: count() if getattr(wish, kind) == When.MORNING else 0 for name, (kind, count) in counts.items()
+    }
+    return told | {
         "unassigned": _count(Request.status == Status.NEW, Request.owner_id.is_(None)),
         "late": _count(Request.status.in_(DUE), Request.answer_by < at),
         "mine": _count(Request.status.in_(OPEN), Request.owner_id == user.id),
@@ -75,6 +81,17 @@ def _count(*conditions: object) -> int:
     return db.session.scalar(select(func.count()).select_from(Request).where(*conditions)) or 0  # type: ignore[arg-type]
 
 
-def _released(since: datetime) -> int:
+def _yours_or_nobodys(user: User) -> ColumnElement[bool]:
+    return or_(Request.owner_id == user.id, Request.owner_id.is_(None))
+
+
+def _given(user: User, since: datetime) -> int:
+    """How many a colleague gave them."""
+    by_another = or_(AuditEntry.actor_id.is_(None), AuditEntry.actor_id != user.id)
+    to_them = (AuditEntry.detail == user.subject, by_another)
+    return sum(_done(since, act, *to_them) for act in ("request.assigned", "request.handed_over"))
+
+
+def _done(since: datetime, act: str, *conditions: ColumnElement[bool]) -> int:
     query = select(func.count()).select_from(AuditEntry)
-    return db.session.scalar(query.where(AuditEntry.action == "request.released", AuditEntry.at > since)) or 0
+    return db.session.scalar(query.where(AuditEntry.action == act, AuditEntry.at > since, *conditions)) or 0

@@ -29,16 +29,6 @@ class Draft(Base):
     saved_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
-class Habit(Base):
-    """How one person works at the desk: until when they are away, and whether keys act in the list."""
-
-    __tablename__ = "desk_habit"
-
-    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
-    away_until: Mapped[date | None]  # the last day of it, in the pharmacy's zone
-    has_keys: Mapped[bool] = mapped_column(default=False)
-
-
 class ContactKind(StrEnum):
     """How somebody was reached, other than by an answer's mail."""
 
@@ -189,12 +179,6 @@ class SavedView(Base):
 
 
 KEPT = (
-    Kept(
-        table="desk_habit",
-        rule="as long as the account; until when somebody is out of office, and nothing of why",
-        of=("user_id", "user"),
-        exported=("away_until", "has_keys"),
-    ),
     Kept(
         table="stored_reply",
         personal=("text", "changed_by"),

@@ -29,12 +29,11 @@ from portal.desk.filters import (
     TODAY_WORD,
     Filters,
 )
-from portal.desk.models import Habit
 from portal.intake import terms
 from portal.intake.models import DUE, OPEN, ContactMethod, Request, Status
 from portal.intake.reference import normalise
 from portal.mail import lanes
-from portal.people.models import User
+from portal.people.models import Habit, User
 from portal.settings import settings
 
 LIMIT = 25

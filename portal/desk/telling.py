@@ -19,7 +19,6 @@ from portal.mail.models import Lane
 from portal.people import wishes
 from portal.people.models import User, holding
 
-KIND = "handed_back"  # of the wish
 HEARD, BACK, REFUSED = "desk/heard", "desk/handed_back", "desk/refused"
 NAMED_AT_MOST = 20  # requests in one mail
 LOOKS_BACK = timedelta(days=1)  # at what was refused while no worker ran
@@ -31,27 +30,28 @@ def of_request(what: str, request: Request, *, at: datetime) -> None:
 
     `what` is one of the words of the letter.
     """
-    _to_whoever_has_it(HEARD, request, at, what=what)
+    _to_whoever_has_it(HEARD, "due" if what == "due" else "heard", request, at, what=what)
 
 
 def refused(request: Request, *, at: datetime) -> None:
     """Tell the same that a mail of this request was refused: by a letter of its own, for it says who was told."""
-    _to_whoever_has_it(REFUSED, request, at)
+    _to_whoever_has_it(REFUSED, "refused", request, at)
 
 
-def _to_whoever_has_it(letter: str, request: Request, at: datetime, **more: str) -> None:
+def _to_whoever_has_it(letter: str, kind: str, request: Request, at: datetime, **more: str) -> None:
     owner = db.session.get(User, request.owner_id) if request.owner_id else None
     is_told = owner is not None and away.is_here(owner, at)
     who = User.id == request.owner_id if is_told else holding(*kinds.of(request).answered_by)
     path = addresses.STAFF_REQUEST.of(reference=request.reference)
-    _to_all(letter, {**more, "reference": request.reference, "desk_path": path}, request.subject, at, who)
+    facts = {**more, "reference": request.reference, "desk_path": path}
+    _to_all(letter, kind, facts, request.subject, at, who)
 
 
 def of_many(references: Sequence[str], cause: str, at: datetime, *who: Any, is_given: bool = False) -> None:
     """One mail that names them all: that they are back in the queue, or given to whoever gets it."""
     named = references[:NAMED_AT_MOST]
     facts = {"references": named, "more": len(references) - len(named), "is_given": is_given}
-    _to_all(BACK, facts, cause, at, *who)
+    _to_all(BACK, "given" if is_given else "handed_back", facts, cause, at, *who)
 
 
 def given(references: Sequence[str], to: User, *, at: datetime) -> None:
@@ -59,9 +59,9 @@ def given(references: Sequence[str], to: User, *, at: datetime) -> None:
     of_many(references, to.subject, at, User.id == to.id, is_given=True)
 
 
-def _to_all(letter: str, facts: Mapping[str, object], cause: str, at: datetime, *who: Any) -> None:
+def _to_all(letter: str, kind: str, facts: Mapping[str, object], cause: str, at: datetime, *who: Any) -> None:
     """Promise it to those of them who wish it at once, by the end of their quiet hours."""
-    for start, to in wishes.told_now(KIND, at, *who).items():
+    for start, to in wishes.told_now(kind, at, *who).items():
         mail.promise(letter, to=to, facts=facts, cause=cause, at=at, lane=Lane.SOON, not_before=start)
 
 

@@ -7,7 +7,7 @@ only the public key.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -170,6 +170,16 @@ class StaffSession(Base):
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
 
 
+class Habit(Base):
+    """How one person works at the desk: until when they are away, and whether keys act in the list."""
+
+    __tablename__ = "desk_habit"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
+    away_until: Mapped[date | None]  # the last day of it, in the pharmacy's zone
+    has_keys: Mapped[bool] = mapped_column(default=False)
+
+
 class When(StrEnum):
     """When somebody is told of one kind of thing by mail."""
 
@@ -189,6 +199,10 @@ class Wish(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
     consultation: Mapped[str] = mapped_column(String(8), default=When.NOW.value)
     resource: Mapped[str] = mapped_column(String(8), default=When.NOW.value)
+    given: Mapped[str] = mapped_column(String(8), default=When.NOW.value)
+    heard: Mapped[str] = mapped_column(String(8), default=When.NOW.value)
+    due: Mapped[str] = mapped_column(String(8), default=When.NOW.value)
+    refused: Mapped[str] = mapped_column(String(8), default=When.NOW.value)
     handed_back: Mapped[str] = mapped_column(String(8), default=When.NOW.value)
     quiet_from: Mapped[int | None]
     quiet_to: Mapped[int | None]
@@ -196,6 +210,12 @@ class Wish(Base):
 
 
 KEPT = (
+    Kept(
+        table="desk_habit",
+        rule="as long as the account; until when somebody is out of office, and nothing of why",
+        of=("user_id", "user"),
+        exported=("away_until", "has_keys"),
+    ),
     Kept(
         table="notice_wish",
         rule="as long as the account; what somebody is told by mail, and when",

@@ -10,28 +10,38 @@ from sqlalchemy import CursorResult, or_, select, update
 
 from portal.db import db
 from portal.errors import Refused
-from portal.people.models import User, When, Wish
+from portal.people.models import Habit, User, When, Wish
 from portal.settings import settings
 
 KINDS = {
     "consultation": "A new consultation",
     "resource": "A new request for materials",
-    "handed_back": "Work that is given to you, comes back or cannot wait",
+    "given": "Work that a colleague gives you",
+    "heard": "More from whoever asked",
+    "due": "A promise that ends soon",
+    "refused": "A refused mail",
+    "handed_back": "Work that comes back to the queue",
 }
 SAY_BOTH = "Say from when and until when, or neither"
-_COLUMNS = {"consultation": Wish.consultation, "resource": Wish.resource, "handed_back": Wish.handed_back}
+_COLUMNS = {kind: getattr(Wish, kind) for kind in KINDS}
 
 
 def told_now(kind: str, at: datetime, *only: Any) -> dict[datetime | None, list[str]]:
-    """The addresses of those who are told of this kind at once, by the end of their quiet hours (None: no wait)."""
-    query = (
-        select(User.email, Wish.quiet_from, Wish.quiet_to)
-        .outerjoin(Wish, Wish.user_id == User.id)
-        .where(User.active, or_(Wish.user_id.is_(None), _COLUMNS[kind] == When.NOW.value), *only)
-    )
+    """The addresses of those who are told of this kind at once, by the end of their quiet hours (None: no wait).
+
+    Who is out of office is told nothing, unless all of these are: then nobody else would know.
+    """
+    query = select(
+        User.email, _COLUMNS[kind].label("wish"), Wish.quiet_from, Wish.quiet_to, Habit.away_until
+    ).where(User.active, *only)
+    joined = query.outerjoin(Wish, Wish.user_id == User.id).outerjoin(Habit, Habit.user_id == User.id)
+    rows = db.session.execute(joined.order_by(User.id)).all()
+    today = at.astimezone(settings().ORG.timezone).date()
+    here = [row for row in rows if row.away_until is None or row.away_until < today]
     found: dict[datetime | None, list[str]] = {}
-    for address, start, end in db.session.execute(query.order_by(User.id)):
-        found.setdefault(quiet_until(start, end, at), []).append(address)
+    for row in here or rows:
+        if row.wish in (None, When.NOW):  # who never chose is told
+            found.setdefault(quiet_until(row.quiet_from, row.quiet_to, at), []).append(row.email)
     return found
 
 
@@ -49,10 +59,8 @@ def quiet_until(start: int | None, end: int | None, at: datetime) -> datetime | 
 
 def of(user_id: int) -> Wish:
     """What this person wishes, as it is kept, or as it is for everybody at first."""
-    first = When.NOW.value
-    return db.session.get(Wish, user_id) or Wish(
-        user_id=user_id, consultation=first, resource=first, handed_back=first, quiet_from=None, quiet_to=None
-    )
+    first = dict.fromkeys(KINDS, When.NOW.value)
+    return db.session.get(Wish, user_id) or Wish(user_id=user_id, **first, quiet_from=None, quiet_to=None)
 
 
 def save(

@@ -24,17 +24,24 @@ WHENS = {When.NOW: "At once", When.MORNING: "In one mail each morning", When.NEV
 HOURS = [SelectChoice("", "–")] + [
     SelectChoice(str(hour), f"{hour % 12 or 12} {'am' if hour < 12 else 'pm'}") for hour in range(24)
 ]
+HINTS = {
+    "heard": "They added something, asked again or withdrew.",
+    "due": "In two hours of ours, or on the last day where no hours are set.",
+    "refused": "A mail to whoever asked did not arrive.",
+    "handed_back": "Somebody who had it no longer may, or left.",
+}
 
 
 class NoticesForm(DeskForm):
     """One choice for each kind, and the hours in which nothing comes."""
 
     honeypot = None
-    consultation = SelectField(wishes.KINDS["consultation"], choices=choices(WHENS))
-    resource = SelectField(wishes.KINDS["resource"], choices=choices(WHENS))
-    handed_back = SelectField(wishes.KINDS["handed_back"], choices=choices(WHENS))
     quiet_from = SelectField("Quiet from", choices=HOURS)
     quiet_to = SelectField("Quiet until", choices=HOURS)
+
+
+for _kind, _label in wishes.KINDS.items():
+    setattr(NoticesForm, _kind, SelectField(_label, choices=choices(WHENS)))
 
 
 @bp.route(f"{addresses.STAFF_ACCOUNT}/notices", methods=["GET", "POST"])
@@ -64,7 +71,7 @@ def notices() -> ResponseReturnValue:
         else:
             return redirect(url_for(".notices", saved=1), 303)
     done = "It is kept." if "saved" in request.args and request.method == "GET" else ""
-    return web.private(web.page(PAGE, form=form, done=done))
+    return web.private(web.page(PAGE, form=form, kinds=wishes.KINDS, hints=HINTS, done=done))
 
 
 def _hour(chosen: str | None) -> int | None:

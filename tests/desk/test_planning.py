@@ -17,10 +17,9 @@ from portal.audit import AuditEntry
 from portal.clock import now
 from portal.db import db, transaction
 from portal.desk import acts, away, jobs, perform, planning, search
-from portal.desk.models import Habit
 from portal.errors import Conflict, Forbidden, PortalError, Refused
 from portal.intake.models import Request, Status
-from portal.people.models import User
+from portal.people.models import Habit, User
 from tests.conftest import START, Clock
 from tests.desk.test_acts import actions, do, put
 from tests.intake.samples import staff, submit, the_request

@@ -40,8 +40,8 @@ def told(what: str) -> list[str]:
     ]
 
 
-def wish(user: User, when: When, quiet: tuple[int | None, int | None] = (None, None)) -> None:
-    kinds = dict.fromkeys(wishes.KINDS, when.value)
+def wish(user: User, when: When, quiet: tuple[int | None, int | None] = (None, None), **other: When) -> None:
+    kinds = dict.fromkeys(wishes.KINDS, when.value) | {kind: each.value for kind, each in other.items()}
     with transaction():
         wishes.save(accounts.get(user.id), kinds=kinds, quiet_from=quiet[0], quiet_to=quiet[1], at=now())
 
@@ -84,7 +84,11 @@ def test_of_nobodys_and_of_who_is_away_those_hear_who_may_answer(
         with transaction():
             away.leave(accounts.get(ada.id), (now() + timedelta(days=3)).date(), by=ada, at=now())
         write_more("more-2")
-        assert told("added")[2:] == [ada.email, ben.email]
+        assert told("added")[2:] == [ben.email]  # who is away is told nothing
+        with transaction():
+            away.leave(accounts.get(ben.id), now().date(), by=ben, at=now())
+        write_more("more-3")
+        assert told("added")[3:] == [ada.email, ben.email], "unless nobody else would be"
 
 
 def test_it_is_told_as_they_wish(app: Flask, desk: tuple[User, User, User]) -> None:
@@ -98,6 +102,42 @@ def test_it_is_told_as_they_wish(app: Flask, desk: tuple[User, User, User]) -> N
             select(Delivery.due_at).where(Delivery.recipient == ben.email).order_by(Delivery.id)
         )
         assert due.all()[-1] > now() + timedelta(hours=1)
+
+
+@pytest.mark.parametrize("kind", ["heard", "due", "refused", "given", "handed_back"])
+def test_each_kind_has_a_wish_of_its_own(
+    kind: str, app: Flask, desk: tuple[User, User, User], clock: Clock
+) -> None:
+    """Of all that happens to one request, only what they wish is told."""
+    ada, ben, _dee = desk
+    with app.app_context():
+        wish(ben, When.NEVER, **{kind: When.NOW})
+        wish(ada, When.NEVER)
+        do(planning.ASSIGN, ada, to=str(ben.id))
+        write_more()
+        clock.set(TWO_HOURS_BEFORE)
+        jobs.tell_more_time(None)  # type: ignore[arg-type]
+        refuse("intake/received")
+        clock.tick(minutes=1)
+        jobs.tell_refused(None)  # type: ignore[arg-type]
+        with transaction():
+            accounts.disable(
+                accounts.get(ada.id), by=None, at=now()
+            )  # who has nothing, so nothing comes back
+        do(planning.ASSIGN, ben, to=str(_dee.id))
+        with transaction():
+            accounts.disable(accounts.get(_dee.id), by=None, at=now())
+        words = {
+            "heard": "added",
+            "due": "due",
+            "refused": "refused",
+            "given": "given",
+            "handed_back": "back",
+        }
+        found = {each: told(word) for each, word in words.items()}
+        assert found["given"] == ([ben.email] if kind == "given" else []) + [_dee.email]
+        del found["given"]
+        assert found == {each: [ben.email] if each == kind else [] for each in found}
 
 
 def test_what_nobody_had_is_withdrawn_without_a_mail(app: Flask, desk: tuple[User, User, User]) -> None:
@@ -221,10 +261,14 @@ def test_who_wishes_it_in_the_morning_is_told_numbers_then(
         refuse("intake/answer")
         clock.tick(minutes=1)
         do(asking.ASK_AGAIN, ASKER, text="And at night?", form_token="again-1")
+    submit(app, "two")
+    with app.app_context():
+        do(planning.ASSIGN, desk[1], to=str(ada.id))
         clock.set(TWO_HOURS_BEFORE + timedelta(hours=16))  # we are open
         digest.tell_all()
 
         assert told("again") == []
         found = select(Body.facts).where(Body.message == "desk/morning")
         [facts] = db.session.scalars(found)
-        assert (facts["heard"], facts["refused"], facts["mine"]) == (1, 1, 1)
+        assert (facts["heard"], facts["refused"], facts["mine"]) == (1, 1, 2)
+        assert (facts["given"], facts["due"]) == (1, 2)

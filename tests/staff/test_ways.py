@@ -8,8 +8,8 @@ import pytest
 from flask import Flask
 
 from portal.db import db
-from portal.desk.models import Habit
 from portal.intake.models import Request
+from portal.people.models import Habit
 from tests.pages import words
 from tests.staff.conftest import Colleague
 from tests.staff.test_queue import listed

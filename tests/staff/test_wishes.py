@@ -112,7 +112,7 @@ def test_one_mail_in_the_morning_when_we_open(
         assert to == email(dee)
         assert facts == {
             "consultations": 2, "materials": 0, "back": 0, "unassigned": 3, "late": 0, "mine": 0, "suspects": 0,
-            "heard": 0, "refused": 0,
+            "heard": 0, "refused": 0, "given": 0, "due": 0,
         }  # fmt: skip
         clock.tick(days=3)  # Monday is a holiday; Tuesday comes
         digest.tell_all()
@@ -158,14 +158,15 @@ def test_two_workers_send_one(app: Flask, ask: Ask, signed_in: SignedIn, clock: 
 def test_everybody_chooses_for_themselves(app: Flask, signed_in: SignedIn) -> None:
     dee = signed_in("desk")
     page = dee.open("/staff/account").follow("What you are told by mail, and when")
-    page.set(consultation="morning", quiet_from="18", quiet_to="8").press("Save", status=303)
+    page.set(consultation="morning", refused="never", quiet_from="18", quiet_to="8").press("Save", status=303)
 
     page = dee.open("/staff/account/notices")
     chosen = {
         each["name"]: each.find("option", selected=True)["value"] for each in page.soup.select("main select")
     }
     assert chosen == {
-        "consultation": "morning", "resource": "now", "handed_back": "now", "quiet_from": "18", "quiet_to": "8"
+        **dict.fromkeys(wishes.KINDS, "now"), "consultation": "morning", "refused": "never",
+        "quiet_from": "18", "quiet_to": "8",
     }  # fmt: skip
     page = page.set(quiet_to="").press("Save", status=422)
     assert page.errors == {"quiet_to": wishes.SAY_BOTH}
