@@ -217,7 +217,7 @@ def test_the_works_of_a_point_stand_in_the_margin_beside_it(
 ) -> None:
     body = "## One {#one}\n\nNo source.\n\n- A point [@known2020].\n- Another.\n"
     made = manuscript.source(small(body), ORG, BASE_URL).partition('#chapter("references"')[0]
-    beside = re.findall(r"noted\(.*?, (\(\)|\(\(.*?\), \))\)", made)
+    beside = re.findall(r"noted\(.*?, (\(\)|\(\(.*?\), \))[,)]", made)
 
     assert beside[0] == "()"  # the paragraph's
     assert '("1", "J Known 2020", "trial"' in beside[1]
