@@ -1,0 +1,170 @@
+"""Every act with what may not count: an old page, a foreign token, a double press, no words, a lost account."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select, update
+
+from portal.audit import AuditEntry
+from portal.db import db, transaction
+from portal.desk.acts import Act
+from portal.desk.models import Contact
+from portal.desk.table import ROOM_ACTS
+from portal.intake.models import Kind, Message, Request, Status
+from portal.mail.models import Delivery
+from portal.people.models import User
+from tests.desk.test_acts import GIVEN as VERBS
+from tests.desk.test_acts import MOVES
+from tests.intake.samples import how_many
+from tests.staff.conftest import Colleague
+from tests.staff.test_roles import whole
+
+Ask = Callable[..., str]
+SignedIn = Callable[..., Colleague]
+TYPED = "Words that took long to write."
+WRITES = {"note", "answer", "ask", "call", "call-answered", "fax-answered", "call-back", "license"}
+LONG = {"note": 4_000, "answer": 8_000, "ask": 8_000, "call": 4_000, "call-answered": 4_000}
+LONG |= {"fax-answered": 8_000, "call-back": 4_000, "license": 4_000, "redact": 200, "duplicate": 40}
+
+
+@pytest.fixture(params=ROOM_ACTS, ids=lambda act: act.word)
+def act(request: pytest.FixtureRequest) -> Act:
+    """Each of them."""
+    found: Act = request.param
+    return found
+
+
+@pytest.fixture
+def case(app: Flask, act: Act, ask: Ask, signed_in: SignedIn) -> tuple[Colleague, str, dict[str, str]]:
+    """A pharmacist, a request with which the act can be done, and a post that does it."""
+    grace, other = signed_in("pharmacist"), signed_in("pharmacist")
+    reference, target = ask(name="Ana Ruiz", phone="925-555-0142"), ask("resource")
+    owner = {"nobody": None, "another": other.user_id}.get(act.owner, grace.user_id)
+    moved: dict[str, Any] = {"status": MOVES[act.word][0].split()[0], "owner_id": owner}
+    if act.word == "posted":
+        moved |= {"kind": Kind.RESOURCE, "delivery": "post"}
+    if act.word == "wake":
+        moved |= {"snoozed_until": grace.clock()}
+    with app.app_context(), transaction():
+        db.session.execute(update(Request).where(Request.reference == reference).values(**moved))
+    sent = whole(grace, act, 1, target, other.user_id)
+    return grace, reference, {name: TYPED if name.endswith("text") else value for name, value in sent.items()}
+
+
+def stands(app: Flask, reference: str) -> list[Any]:
+    """The request, and all that an act may leave behind."""
+    with app.app_context():
+        row = db.session.execute(select(Request.__table__).where(Request.reference == reference)).one()
+        done = select(AuditEntry.action).where(AuditEntry.action != "request.opened")
+        acts = list(db.session.scalars(done.where(AuditEntry.subject == f"request:{reference}")))
+    return [tuple(row), acts, *(how_many(app, model) for model in (Message, Contact, Delivery))]
+
+
+def send(colleague: Colleague, reference: str, act: Act, sent: dict[str, str]) -> Any:
+    return colleague.post(f"/staff/requests/{reference}/{act.word}", data=sent)
+
+
+def has_words(act: Act, text: str) -> bool:
+    return act.word not in WRITES or TYPED in text
+
+
+def test_an_old_page_and_a_foreign_token_change_nothing_and_keep_the_words(
+    app: Flask, act: Act, case: tuple[Colleague, str, dict[str, str]], signed_in: SignedIn
+) -> None:
+    grace, reference, sent = case
+    before = stands(app, reference)
+    csrf = next(name for name in sent if name.endswith("csrf_token"))
+    version = next(name for name in sent if name.endswith("version"))
+    token = next((name for name in sent if name.endswith("form_token")), "")
+    stranger = whole(signed_in("manager"), act)[csrf]
+
+    for spoiled in ({csrf: "gone"}, {csrf: stranger}, {token: "gone"} if act.asks else {csrf: ""}):
+        answer = send(grace, reference, act, sent | spoiled)
+        assert answer.status_code == 400, spoiled
+        assert has_words(act, answer.text)
+    if act.is_versioned:
+        for seen in ("0", "2", "", "x", "9" * 30):
+            answer = send(grace, reference, act, sent | {version: seen})
+            assert answer.status_code == 409, seen
+            assert "This request changed while you were looking at it." in answer.text
+            assert has_words(act, answer.text)
+    assert stands(app, reference) == before
+
+
+def test_no_words_and_one_sign_too_many_are_a_fault_that_keeps_what_was_typed(
+    app: Flask, act: Act, case: tuple[Colleague, str, dict[str, str]]
+) -> None:
+    grace, reference, sent = case
+    before = stands(app, reference)
+    field = {"redact": "words", "duplicate": "target"}.get(act.word, "text")
+    name = f"{act.box}-{field}"
+
+    if act.asks:
+        asked = f"{act.box}-{act.asks}"
+        for nothing in ("", " \n\t", "\u200b\u202e"):
+            assert send(grace, reference, act, sent | {asked: nothing}).status_code == 422, repr(nothing)
+    if act.word in LONG:
+        typed = "x" * (LONG[act.word] + 1)
+        answer = send(grace, reference, act, sent | {name: typed})
+        assert answer.status_code == 422
+        assert act.word == "redact" or typed in answer.text
+    assert stands(app, reference) == before
+
+
+def test_pressed_twice_it_is_done_once_and_says_so(
+    app: Flask, act: Act, case: tuple[Colleague, str, dict[str, str]]
+) -> None:
+    grace, reference, sent = case
+    if act.word in ("resend", "undo", "call-back", "check-again"):
+        pytest.skip("needs a mail or the registry, tested beside them; or counts each time")
+
+    first = send(grace, reference, act, sent)
+    once = stands(app, reference)
+    second = send(grace, reference, act, sent)
+
+    assert (first.status_code, second.status_code) == (303, 303), second.text[:2000]
+    assert first.headers["Location"] == second.headers["Location"]
+    assert stands(app, reference) == once
+    assert once[1].count(act.audit) == 1
+
+
+def test_who_was_disabled_meanwhile_does_nothing_and_reads_their_words(
+    app: Flask, act: Act, case: tuple[Colleague, str, dict[str, str]]
+) -> None:
+    grace, reference, sent = case
+    before = stands(app, reference)
+    with app.app_context(), transaction():
+        db.session.execute(update(User).where(User.id == grace.user_id).values(active=False))
+
+    answer = send(grace, reference, act, sent)
+
+    assert answer.status_code == 401
+    assert has_words(act, answer.text)
+    assert stands(app, reference) == before
+
+
+@pytest.mark.parametrize("start", list(Status))
+def test_from_any_other_state_it_is_refused_and_the_page_says_how_it_stands(
+    app: Flask, act: Act, case: tuple[Colleague, str, dict[str, str]], start: Status
+) -> None:
+    if start.value in MOVES[act.word][0].split():
+        return
+    grace, reference, sent = case
+    with app.app_context(), transaction():
+        db.session.execute(update(Request).where(Request.reference == reference).values(status=start))
+    before = stands(app, reference)
+
+    answer = send(grace, reference, act, sent)
+
+    assert answer.status_code == 409, answer.text[:2000]
+    assert has_words(act, answer.text)
+    assert stands(app, reference) == before
+
+
+def test_the_lists_of_this_test_are_of_the_acts_there_are() -> None:
+    assert {one.word for one in ROOM_ACTS if one.writes} == WRITES
+    assert set(LONG) >= WRITES and set(VERBS) >= WRITES
