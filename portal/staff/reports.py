@@ -108,7 +108,8 @@ def week() -> ResponseReturnValue:
     late = figures.late(me=by.id, owner=owner, at=at)
     named = queue.listing(late.filters, by=by, at=at, limit=MOST_NAMED).rows if late.number else []
     lines = [*zip(*became, strict=True), (this.weeks[0].kept, before.weeks[0].kept),
-             (this.weeks[0].missed, before.weeks[0].missed), (called[0], called[1])]  # fmt: skip
+             (this.weeks[0].missed, before.weeks[0].missed), (this.answered[""], before.answered[""]),
+             (called[0], called[1])]  # fmt: skip
     return web.private(
         web.page(
             "staff/report_week.html",
@@ -116,9 +117,7 @@ def week() -> ResponseReturnValue:
             begins=begins,
             ends=spans[0][1],
             lines=lines,
-            times=[
-                (kind, *((one.answered[w], one.times[w]) for one in (this, before))) for w, kind in _kinds()
-            ],
+            times=[(kind, this.times[word], before.times[word]) for word, kind in _kinds()],
             backlog=this.backlog,
             late=late,
             named=named,
