@@ -70,12 +70,9 @@ def perform(
     if _was_done(request, given):
         return request
     _permit(act, request, by)
-    detail = _check(act, given)
     if act.owner == "nobody" and request.owner_id == by.id and request.is_open:
         return request
-    _need(act, request, by, version)
-    if act.limit is not None:
-        act.limit(request, at, given)
+    detail = would(act, request, by=by, at=at, version=version, **given)
     try:
         with db.session.begin_nested():
             _change(act, request, by, at, version)
@@ -99,6 +96,16 @@ def was_last(act: Act, request: Request, *, by: Staff, version: int = 0, **given
     last = audit.last(request.subject, but="request.opened")
     done = (last.actor_id, last.action, last.detail) if last else None
     return act.is_versioned and request.version == version + 1 and done == (by.id, act.audit, detail)
+
+
+def would(act: Act, request: Request, *, by: Staff, at: datetime, version: int = 0, **given: Any) -> str:
+    """Raise what `perform` would, and change nothing; returns what the trail would say."""
+    _permit(act, request, by)
+    detail = _check(act, given)
+    _need(act, request, by, version)
+    if act.limit is not None:
+        act.limit(request, at, given)
+    return detail
 
 
 def may(by: Staff, act: Act, request: Request) -> bool:

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 from sqlalchemy import ColumnElement, select
 
 from portal.db import db
-from portal.desk import passages, prescribers
+from portal.desk import passages, prescribers, telling
 from portal.desk.acts import SENIOR, Act, Given, Staff
 from portal.desk.models import Addition, Contact, Draft, Redaction, SavedView
 from portal.errors import Conflict, Refused
@@ -23,12 +23,17 @@ from portal.intake import patient_data, submissions, terms
 from portal.intake.checks import NpiCheck
 from portal.intake.models import Message, Request, Status
 from portal.mail import promise as mail
+from portal.people.rights import Right, Role
 
 LEAST = 2  # signs: of one letter every one in the text would go
 SELECT_KIND = "Select what the words are"
 WRITE_WORDS = "Copy the words from the page into this field"
 TOO_SHORT = "Give at least two letters or digits"
 NOT_HERE = "These words do not stand in this request. Copy them from the page, as whole words"
+TAKEN_OUT_MEANWHILE = (
+    "Patient data was taken out of this request since you opened this page. Nothing was saved. What you wrote stands "
+    "here: take it out of that too, then press again."
+)
 MAIL_IS_LEAVING = "A mail about this request is on its way at this moment. Try again in a minute."
 
 KINDS = {sign.value: words[0].upper() + words[1:] for sign, words in patient_data.LABELS.items()} | {
@@ -85,6 +90,22 @@ def places(request: Request) -> Iterator[Place]:
     yield from (Place(note, "text") for note in prescribers.notes_of(request))
 
 
+def is_older(request: Request, version: int) -> bool:
+    """Whether words were taken out since that version: what was typed on its page may hold them."""
+    later = select(Redaction.id).where(Redaction.request_id == request.id, Redaction.version > version)
+    return db.session.scalar(later.limit(1)) is not None
+
+
+def marks(request_id: int) -> dict[str, list[Redaction]]:
+    """Who took words out of this request, by place, oldest first."""
+    found: dict[str, list[Redaction]] = {}
+    mine = select(Redaction).where(Redaction.request_id == request_id).order_by(Redaction.id)
+    for one in db.session.scalars(mine):
+        for place in one.places:
+            found.setdefault(place, []).append(one)
+    return found
+
+
 def views_with(wanted: re.Pattern[str]) -> Sequence[SavedView]:
     """Whoever's views that look for these words, or are called by them."""
     return [
@@ -139,12 +160,31 @@ def _take_out(request: Request, by: Staff, at: datetime, given: Given) -> None:
     )
 
 
+def _report(request: Request, by: Staff, at: datetime, given: Given) -> None:
+    request.patient_data = list(dict.fromkeys([*request.patient_data, given["reason"]]))
+    telling.of_request("patient_data", request, at=at, who_may=Right.LEAD)
+
+
 def _signs(request: Request) -> set[str]:
     """What the guard finds in what was written freely."""
     free = [place.text for place in places(request) if place.column in ("question", "note", "text")]
     return {str(sign) for text in free for sign in patient_data.find(text)}
 
 
+REPORT = Act(
+    word="report-patient-data",
+    label="Report patient data",
+    done="It is marked, and those who may take it out are told.",
+    audit="request.patient_data_reported",
+    told="Patient data reported",
+    roles=frozenset({Role.DESK}),
+    starts=frozenset(Status),
+    asks="reason",
+    missing=SELECT_KIND,
+    reasons=KINDS,
+    then=_report,
+    is_versioned=False,
+)
 REDACT = Act(
     word="redact",
     label="Take patient data out",

@@ -17,10 +17,10 @@ from portal.desk.identity import ON_NPI
 from portal.desk.joining import JOINING_ACTS
 from portal.desk.more_time import MORE_TIME
 from portal.desk.planning import PLANNING_ACTS
-from portal.desk.redaction import REDACT
+from portal.desk.redaction import REDACT, REPORT
 
 ROOM_ACTS = (
     *(CLAIM, TAKE_OVER, RELEASE, *PLANNING_ACTS, NOTE, ANSWER, *CONTACT_ACTS),
-    *(CLOSE, REOPEN, *JOINING_ACTS, SPAM, NOT_SPAM, REDACT, *ON_NPI),
+    *(CLOSE, REOPEN, *JOINING_ACTS, SPAM, NOT_SPAM, REPORT, REDACT, *ON_NPI),
 )
 ALL_ACTS = (*ROOM_ACTS, *ASKING_ACTS, MORE_TIME)  # with those that nobody of the staff does

@@ -18,6 +18,7 @@ from portal.mail import promise as mail
 from portal.mail.models import Lane
 from portal.people import wishes
 from portal.people.models import User, holding
+from portal.people.rights import RIGHTS, Right
 
 HEARD, BACK, REFUSED = "desk/heard", "desk/handed_back", "desk/refused"
 NAMED_AT_MOST = 20  # requests in one mail
@@ -25,12 +26,12 @@ LOOKS_BACK = timedelta(days=1)  # at what was refused while no worker ran
 BATCH = 50
 
 
-def of_request(what: str, request: Request, *, at: datetime) -> None:
+def of_request(what: str, request: Request, *, at: datetime, who_may: Right | None = None) -> None:
     """Tell whoever has this request; those who may answer it where nobody has, or who has it is not there.
 
-    `what` is one of the words of the letter.
+    `what` is one of the words of the letter; `who_may`, where it is for others than those who may answer.
     """
-    _to_whoever_has_it(HEARD, "due" if what == "due" else "heard", request, at, what=what)
+    _to_whoever_has_it(HEARD, "due" if what == "due" else "heard", request, at, who_may, what=what)
 
 
 def refused(request: Request, *, at: datetime) -> None:
@@ -38,10 +39,13 @@ def refused(request: Request, *, at: datetime) -> None:
     _to_whoever_has_it(REFUSED, "refused", request, at)
 
 
-def _to_whoever_has_it(letter: str, kind: str, request: Request, at: datetime, **more: str) -> None:
+def _to_whoever_has_it(
+    letter: str, kind: str, request: Request, at: datetime, who_may: Right | None = None, **more: str
+) -> None:
     owner = db.session.get(User, request.owner_id) if request.owner_id else None
-    is_told = owner is not None and away.is_here(owner, at)
-    who = User.id == request.owner_id if is_told else holding(*kinds.of(request).answered_by)
+    is_told = owner is not None and away.is_here(owner, at) and (who_may is None or owner.may(who_may))
+    others = RIGHTS[who_may] if who_may else kinds.of(request).answered_by
+    who = User.id == request.owner_id if is_told else holding(*others)
     path = addresses.STAFF_REQUEST.of(reference=request.reference)
     facts = {**more, "reference": request.reference, "desk_path": path}
     _to_all(letter, kind, facts, request.subject, at, who)

@@ -7,6 +7,7 @@ address holds a word that a person typed, but for the search of the list that th
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,13 +20,14 @@ from portal.db import db, transaction
 from portal.desk import drafts, perform, replies
 from portal.desk.acts import ACTS
 from portal.desk.cursor import is_id
-from portal.desk.redaction import REDACT, mails_of
+from portal.desk.redaction import REDACT, TAKEN_OUT_MEANWHILE, is_older, mails_of
 from portal.errors import Conflict, Forbidden, Refused
+from portal.intake.models import Request
 from portal.mail import promise as mail
 from portal.people.models import User
 from portal.people.rights import Right
 from portal.settings import settings
-from portal.signin.gate import current, guarded, keeps_text, rescues
+from portal.signin.gate import ask_password, current, guarded, keeps_text, rescues
 from portal.staff import redacting, ways
 from portal.staff.casefile import PASS_FOR, CaseFile, pass_purpose
 from portal.staff.forms import LINK, ActForm, DeskForm, InsertForm, form_of
@@ -77,7 +79,7 @@ def _rescue(reference: str, act: str = DRAFT) -> bool:
         return False
     asked, at = perform.get(reference), now()
     age = tokens.stamp_age(settings().keys, pass_purpose(user, asked), stamp, at=at.timestamp())
-    if age is None or age > PASS_FOR.total_seconds():
+    if age is None or age > PASS_FOR.total_seconds() or _holds_old_words(asked):
         return False
     with transaction():
         drafts.keep(asked, user.id, _typed(), at=at)
@@ -89,6 +91,8 @@ def _rescue(reference: str, act: str = DRAFT) -> bool:
 def draft(reference: str) -> ResponseReturnValue:
     """Keep what stands in the boxes, and do nothing else; the page's script comes here while one types."""
     case = _case(reference)
+    web.keep(PAGE, case.forms["note"], case=case, done="")
+    _refuse_old_words(case)
     with transaction():
         drafts.keep(case.request, case.by.id, _typed(), at=now())
     return redirect(_address(case, done=DRAFT), 303)
@@ -102,6 +106,7 @@ def insert(reference: str) -> ResponseReturnValue:
     case, form = _case(reference), InsertForm(prefix="insert")
     case.insert_form = form
     web.keep(PAGE, form, case=case, done="")
+    _refuse_old_words(case)
     if form.validate():
         chosen, typed = form.reply.data or "", _typed()
         try:
@@ -127,13 +132,16 @@ def do(reference: str, act: str) -> ResponseReturnValue:
     form = case.forms[chosen.box] = form_of(chosen, case.request)
     form.version.of = case.request
     web.keep(PAGE, form, case=case, done="")
+    _refuse_old_words(case)
+    if chosen is REDACT and (first := _password_first(case)):
+        return first
     if form.validate():
         try:
             mails = mail.numbers_of(mails_of(case.request)) if chosen is REDACT else ()
             with transaction():
                 sent = {chosen.box: ""} if chosen.writes else {}
                 drafts.keep(case.request, case.by.id, _typed() | sent, at=now())
-                perform.perform(chosen, case.request, by=case.by, at=now(), **_given(form))
+                _verb(form)(chosen, case.request, by=case.by, at=now(), **_given(form))
         except Refused as refusal:
             if refusal.field not in form:
                 case.record_opening(_typed())
@@ -149,8 +157,7 @@ def do(reference: str, act: str) -> ResponseReturnValue:
             raise
         else:
             if chosen is REDACT:
-                how = redacting.sweep(case.request, form["words"].data, mails)
-                return redirect(_address(case, done=how), 303)
+                return _redacted(case, form, mails)
             return _after(case, act, form)
     case.record_opening(_typed() if "csrf_token" not in form.errors else None)
     return web.private(web.page(PAGE, form=form, case=case, done=""))
@@ -162,6 +169,44 @@ def _after(case: CaseFile, act: str, form: ActForm | DeskForm) -> ResponseReturn
         return redirect(ways.back_to(case.way, claimed=case.request.reference), 303)
     closes = "close" in form and form.close.data
     return redirect(_address(case, done=ANSWERED_AND_CLOSED if closes else act), 303)
+
+
+def _password_first(case: CaseFile) -> ResponseReturnValue | None:
+    """Where to go before words are taken out, with what was typed kept; None when the password was given just now."""
+    first = ask_password() if case.may(REDACT.word) else None
+    if first:
+        with transaction():
+            drafts.keep(case.request, case.by.id, _typed(), at=now())
+    return first
+
+
+def _verb(form: ActForm | DeskForm) -> Callable[..., Any]:
+    """What is done with an act: of one that is shown first, nothing yet."""
+    return perform.would if "sure" in form and not form["sure"].data else perform.perform
+
+
+def _redacted(case: CaseFile, form: ActForm | DeskForm, mails: Sequence[int]) -> ResponseReturnValue:
+    """What would go; once somebody saw that and pressed again, it is gone."""
+    words = form["words"].data
+    if form["sure"].data:
+        return redirect(_address(case, done=redacting.sweep(case.request, words, mails)), 303)
+    case.record_opening()
+    going = redacting.what_goes(case.request, words, case.by.id)
+    return web.private(web.page("staff/redact.html", form=form, case=case, going=going))
+
+
+def _holds_old_words(asked: Request) -> bool:
+    """Whether text was typed on a page from before words were taken out: they may stand in it, so it is not kept."""
+    sent = request.form.get("version", "")
+    version = int(sent) if sent.isascii() and sent.isdigit() and len(sent) < 10 else 0
+    return any(words.strip() for words in _typed().values()) and is_older(asked, version)
+
+
+def _refuse_old_words(case: CaseFile) -> None:
+    if _holds_old_words(case.request):
+        case.seen_at = _seen_at(case)
+        case.record_opening()
+        raise Conflict(TAKEN_OUT_MEANWHILE)
 
 
 def _inserted(chosen: str, case: CaseFile) -> str:

@@ -16,14 +16,14 @@ from portal.desk.acts import ANSWER, Act
 from portal.desk.identity import ON_NPI
 from portal.desk.letters import signature
 from portal.desk.table import ALL_ACTS, ROOM_ACTS
-from portal.intake import kinds, patient_data
+from portal.intake import kinds
 from portal.intake.models import Request, Status
 from portal.mail import lanes
 from portal.npi import number as npi
 from portal.people.models import User
 from portal.people.rights import Right
 from portal.settings import settings
-from portal.staff import provider, thread, ways
+from portal.staff import provider, redacting, thread, ways
 from portal.staff.forms import InsertForm, form_of
 from portal.staff.lines import flags as flags_of
 from portal.staff.lines import label, with_credential
@@ -95,6 +95,11 @@ class CaseFile:
     def may_read(self) -> bool:
         """Whether what was typed freely is shown."""
         return self.is_recorded and perform.may_read(self.by, self.request)
+
+    @property
+    def patient_data(self) -> redacting.PatientData:
+        """What in it may say who a patient is, and what was taken out."""
+        return redacting.PatientData(self.request)
 
     @property
     def draft_pass(self) -> str:
@@ -295,13 +300,7 @@ class CaseFile:
             (fact.label, fact.for_staff(answers[fact.field]))
             for fact in shown
             if fact.is_given(answers) and (self.may_read or not fact.private)
-        ] + [
-            (
-                "May say who a patient is",
-                ", ".join(label(patient_data.LABELS, sign) for sign in self.request.patient_data),
-            ),
-            ("May be from a robot", ", ".join(label(SIGNALS, signal) for signal in self.request.signals)),
-        ]
+        ] + [("May be from a robot", ", ".join(label(SIGNALS, signal) for signal in self.request.signals))]
 
 
 def action(entry: AuditEntry) -> str:

@@ -157,6 +157,7 @@ class RedactForm(ReasonForm):
         max_length=WORDS_MAX,
         render_kw={**WORK, "autocomplete": "off", "spellcheck": "false"},
     )
+    sure = BooleanField()  # the button of the page that shows what would go
 
 
 class LoggedCallForm(DeskForm):

@@ -18,6 +18,7 @@ from portal.desk.models import (
     Contact,
     ContactKind,
 )
+from portal.desk.redaction import Place
 from portal.intake.models import Message, MessageKind, Request
 from portal.mail import lanes, returns
 from portal.mail.models import State
@@ -72,6 +73,7 @@ class Said:
     text: str
     hidden: bool
     mails: Sequence[Fate]
+    place: str  # as what was taken out of it is kept
 
 
 def _heard(request: Request, words: Addition, may_read: bool) -> Said:
@@ -79,7 +81,7 @@ def _heard(request: Request, words: Addition, may_read: bool) -> Said:
         " by email" if words.by_mail and words.kind != AdditionKind.AWAY else ""
     )
     text = words.text if may_read else ""
-    return Said("in", request.reply_name, words.written_at, tag, text, not may_read, ())
+    return Said("in", request.reply_name, words.written_at, tag, text, not may_read, (), _place(words))
 
 
 def _said(words: Message | Contact, may_read: bool, mails: Sequence[Fate]) -> Said:
@@ -87,9 +89,12 @@ def _said(words: Message | Contact, may_read: bool, mails: Sequence[Fate]) -> Sa
     if isinstance(words, Contact):
         outcome = CALL_OUTCOME_LABELS[CallOutcome(words.outcome)] if words.outcome else ""
         tag = " · ".join(part for part in (CONTACT_LABELS[words.kind], words.number, outcome) if part)
-    return Said(
-        kind, words.author_name, words.written_at, tag, words.text if may_read else "", not may_read, mails
-    )
+    text = words.text if may_read else ""
+    return Said(kind, words.author_name, words.written_at, tag, text, not may_read, mails, _place(words))
+
+
+def _place(words: Message | Contact | Addition) -> str:
+    return Place(words, "text").key
 
 
 def of(request: Request, by: Staff, *, may_read: bool, is_recorded: bool) -> list[Said]:

@@ -7,17 +7,19 @@
   var work = document.querySelector("form[data-drafts]");
   var said = document.querySelector("[data-saved]");
   if (work && said && window.fetch && window.URLSearchParams) {
-    var timer, busy = false, again = false;
+    var timer, busy = false, again = false, old = false;
     var say = function (words) { said.hidden = false; said.textContent = words; };
     var keep = function () {
+      if (old) return;
       if (busy) { again = true; return; }
       busy = true;
       var areas = Array.prototype.filter.call(work.elements, function (one) { return one.tagName === "TEXTAREA"; });
       var sent = areas.map(function (area) { return area.value; });
       fetch(work.action, { method: "POST", body: new URLSearchParams(new FormData(work)), redirect: "manual" }).then(function (answer) {
         var kept = answer.type === "opaqueredirect";
+        old = answer.status === 409;
         if (kept) areas.forEach(function (area, n) { var now = area.value; area.defaultValue = sent[n]; area.value = now; });
-        say(kept ? said.dataset.kept : answer.status === 401 ? said.dataset.over : said.dataset.lost);
+        say(kept ? said.dataset.kept : answer.status === 401 ? said.dataset.over : old ? said.dataset.old : said.dataset.lost);
       }, function () { say(said.dataset.lost); }).then(function () {
         busy = false;
         if (again) { again = false; keep(); }

@@ -22,6 +22,7 @@ from portal.db import db, transaction
 from portal.desk import acts, contact, identity, joining, perform, planning
 from portal.desk.actors import PORTAL
 from portal.desk.acts import Act
+from portal.desk.redaction import REPORT
 from portal.desk.table import ROOM_ACTS
 from portal.errors import Conflict, Forbidden, NotFound, PortalError, Refused
 from portal.intake import checks
@@ -440,6 +441,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "close": {"reason": "withdrawn"},
     "reopen": {"reason": "by_mistake"},
     "spam": {"reason": "robot"},
+    "report-patient-data": {"reason": "birth_date"},
     "redact": {"reason": "birth_date", "words": "Ana Ruiz"},
     "call": {"reason": "no_answer", "number": "925-555-0142", "text": "", "form_token": "p"},
     "call-answered": {"reason": "reached", "number": "925-555-0142", "text": "Told them.", "form_token": "q"},
@@ -463,6 +465,7 @@ MAY = {
     "reopen": ("pharmacist manager", "pharmacist manager"),
     "spam": ("desk pharmacist manager", "desk pharmacist manager"),
     "not-spam": ("desk pharmacist manager", "desk pharmacist manager"),
+    "report-patient-data": ("desk", "desk"),
     "redact": ("pharmacist manager", "pharmacist manager"),
     "check-again": ("desk pharmacist manager", "desk pharmacist manager"),
     "call": ("desk pharmacist manager", "desk pharmacist manager"),
@@ -504,6 +507,7 @@ MOVES = {
     "reopen": ("answered closed", "in_progress"),
     "spam": ("new in_progress", "spam"),
     "not-spam": ("spam", "new"),
+    "report-patient-data": ("new in_progress waiting answered closed spam duplicate", "-"),
     "redact": ("new in_progress waiting answered closed spam duplicate", "-"),
     "check-again": ("new in_progress waiting answered closed spam duplicate", "-"),
     "call-back": ("new in_progress waiting answered closed spam duplicate", "-"),
@@ -539,7 +543,8 @@ def test_every_act_keeps_to_the_table_of_moves(
     if act is contact.UNDO:
         act = replace(act, fits=lambda _request: True, then=None)
     kind = {"kind": Kind.RESOURCE, "delivery": "post"} if act is contact.POSTED else {}
-    grace, ada = staff(app), staff(app, "Ada King", "desk")
+    grace = staff(app, role="desk" if act is REPORT else "pharmacist")
+    ada = staff(app, "Ada King", "desk")
     owner = {"another": ada.id, "nobody": None}.get(act.owner, grace.id)
     starts, ends = MOVES[act.word]
     give_number(app)

@@ -95,8 +95,11 @@ MAY_NOT = {
         "license",
         "redact",
     },
-    ("consultation", "manager"): ANSWERING,
+    ("consultation", "pharmacist"): {"report-patient-data"},
+    ("consultation", "manager"): {*ANSWERING, "report-patient-data"},
     ("resource", "desk"): {"take-over", "assign", "close", "reopen", "part", "license", "redact"},
+    ("resource", "pharmacist"): {"report-patient-data"},
+    ("resource", "manager"): {"report-patient-data"},
 }
 # By whose request it is (docs/staff.md): for its owner alone; for its owner, or whoever takes what is nobody's.
 OWNERS_ALONE = {"release", "answer", "ask", "wait", "undo"}
@@ -332,6 +335,7 @@ def whole(
         "to": str(other),
         "until": "2026-01-20",
         "words": "Ana Ruiz",
+        "sure": "y",
         "form_token": tokens.stamp(keys[0], purpose, at=colleague.clock().timestamp() - 10),
     }
     return {f"{act.box}-{name}" if purpose else name: value for name, value in sent.items()}
