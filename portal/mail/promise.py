@@ -184,10 +184,8 @@ def still_say(numbers: Collection[int]) -> set[int]:
     """Which of these mails still say something."""
     found, wanted = set[int](), sorted(numbers)
     for start in range(0, len(wanted), PROMISED_AT_ONCE):
-        some = Delivery.id.in_(wanted[start : start + PROMISED_AT_ONCE])
-        found.update(
-            db.session.scalars(select(Delivery.id).join(Body).where(some, Body.forgotten_at.is_(None)))
-        )
+        some = Delivery.id.in_(wanted[start : start + PROMISED_AT_ONCE]), Body.forgotten_at.is_(None)
+        found.update(db.session.scalars(select(Delivery.id).join(Body).where(*some)))
     return found
 
 
