@@ -183,7 +183,6 @@ REPORT = Act(
     missing=SELECT_KIND,
     reasons=KINDS,
     then=_report,
-    is_versioned=False,
 )
 REDACT = Act(
     word="redact",

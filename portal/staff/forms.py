@@ -36,6 +36,7 @@ ANSWER_MAX = 8_000
 NUMBER_MAX = 40
 WORDS_MAX = 200
 NO_DAY = "Enter a day that is one, like 2026-12-24"
+LATER_TOO = "Later answers, and the codes to read them, go to this address too"
 
 
 class Versioned(Protocol):
@@ -235,7 +236,7 @@ class AddressForm(DeskForm):
     address = EmailField(
         "Address",
         [DataRequired(GIVE_ADDRESS)],
-        description="Later answers, and the codes to read them, go to this address too",
+        description=LATER_TOO,
         render_kw={**WORK, "autocomplete": "off"},
     )
 

@@ -40,8 +40,11 @@ def act(request: pytest.FixtureRequest) -> Act:
 
 @pytest.fixture
 def case(app: Flask, act: Act, ask: Ask, signed_in: SignedIn) -> tuple[Colleague, str, dict[str, str]]:
-    """A pharmacist, a request with which the act can be done, and a post that does it."""
-    grace, other = signed_in("pharmacist"), signed_in("pharmacist")
+    """Somebody who may do it, a request with which the act can be done, and a post that does it."""
+    grace, other = (
+        signed_in("desk" if act.word == "report-patient-data" else "pharmacist"),
+        signed_in("pharmacist"),
+    )
     reference, target = ask(name="Ana Ruiz", phone="925-555-0142"), ask("resource")
     owner = {"nobody": None, "another": other.user_id}.get(act.owner, grace.user_id)
     moved: dict[str, Any] = {"status": MOVES[act.word][0].split()[0], "owner_id": owner}

@@ -131,6 +131,7 @@ NOT_ITS = {
     "request.npi": "a number, or none",
     "request.email": "an address; it goes with the person",
     "request.delegate_email": "an address",
+    "request.answer_email": "an address",
     "request_message.author_name": "who wrote it",
     "request_contact.author_name": "who wrote it",
     "prescriber_note.author_name": "who wrote it",
