@@ -84,6 +84,7 @@ class DeskForm(BaseForm):
 
 
 WORK = {"form": "work"}  # the one form of the request's page: what any button sends holds all that was typed
+UNFILLED = {**WORK, "autocomplete": "off"}
 
 
 def choices(labels: Mapping[Any, str]) -> list[SelectChoice]:
@@ -233,12 +234,7 @@ def people_here() -> dict[str, str]:
 class AddressForm(DeskForm):
     """Where to send an answer again."""
 
-    address = EmailField(
-        "Address",
-        [DataRequired(GIVE_ADDRESS)],
-        description=LATER_TOO,
-        render_kw={**WORK, "autocomplete": "off"},
-    )
+    address = EmailField("Address", [DataRequired(GIVE_ADDRESS)], description=LATER_TOO, render_kw=UNFILLED)
 
 
 FORMS: Mapping[str, type[DeskForm]] = {
