@@ -117,6 +117,7 @@ class _Reader:
             PROFESSIONAL_GATE=self.switch("PROFESSIONAL_GATE", True),
             NPI_REGISTRY_URL=self.registry_url(),
             REDIS_URL=self.redis_url(),
+            DATABASE_DIRECT_URL=self.direct_url(),
             BACKUP_DIR=self.folder("BACKUP_DIR"),
             BACKUP_AGE_RECIPIENT=self.recipient("BACKUP_AGE_RECIPIENT"),
             BACKUP_COMMAND=self.command("BACKUP_COMMAND"),
@@ -165,6 +166,13 @@ class _Reader:
     def probe_hosts(self) -> tuple[str, ...]:
         names = self.env.get("PROBE_HOSTS", "").lower().replace(",", " ").split()
         return tuple(self.host("PROBE_HOSTS", name.removeprefix("[").removesuffix("]")) for name in names)
+
+    def direct_url(self) -> str:
+        """The database server itself, past a pooler; empty when DATABASE_URL leads there."""
+        value = self.text("DATABASE_DIRECT_URL", "")
+        if value and not value.startswith("postgresql+psycopg://"):
+            self.faults.append("DATABASE_DIRECT_URL must begin with postgresql+psycopg://.")
+        return value
 
     def redis_url(self) -> str:
         value = self.text("REDIS_URL", "")

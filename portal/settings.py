@@ -49,6 +49,7 @@ class Settings:
     PROFESSIONAL_GATE: bool = True
     NPI_REGISTRY_URL: str = ""
     REDIS_URL: str = field(repr=False, default="")
+    DATABASE_DIRECT_URL: str = field(repr=False, default="")  # the server itself, where a pooler is before it
     BACKUP_DIR: Path | None = None  # None: backups/ in INSTANCE_DIR
     BACKUP_AGE_RECIPIENT: str = ""  # the public key that backups are encrypted to
     BACKUP_COMMAND: str = field(repr=False, default="")  # takes a backup off the machine

@@ -169,6 +169,8 @@ def test_a_wrong_value_is_named(name: str, value: str, tmp_path: Path) -> None:
         ("PROBE_HOSTS", "portal-1, 10.0.0.5 [::1] fe80::1", ""),
         ("REDIS_URL", "localhost:6379", "must begin with"),
         ("REDIS_URL", "unix:///run/redis.sock", ""),
+        ("DATABASE_DIRECT_URL", "postgres://portal@db/portal", "must begin with"),
+        ("DATABASE_DIRECT_URL", "postgresql+psycopg://portal@db/portal", ""),
         ("BACKUP_COMMAND", 'copy "', "no command"),
         ("BACKUP_COMMAND", "rclone copyto 'a b'", ""),
         ("BACKUP_DIR", "a-file", "a-file is a file"),

@@ -22,15 +22,32 @@ from portal.errors import Refused
 from portal.settings import Settings
 
 MEMBER = "portal.dump"
+POOLED = (
+    "DATABASE_URL leads to a pooler, and what pg_dump sets for its own connection would stay set for others: "
+    "name the server itself in DATABASE_DIRECT_URL."
+)
 MAINTENANCE = "postgres"  # the database that every server has, from which others are made and renamed
+
+
+def server_of(config: Settings) -> URL:
+    """Where its programs connect: the server itself, past a pooler."""
+    return make_url(config.DATABASE_DIRECT_URL or config.SQLALCHEMY_DATABASE_URI)
+
+
+def _refuse_pooler(live: Connection) -> None:
+    """A pooler tells a made-up number of a process (PgBouncer does: it is its key to cancel), the server its own."""
+    told = live.connection.driver_connection.info.backend_pid  # type: ignore[union-attr]
+    if told != live.scalar(text("SELECT pg_backend_pid()")):
+        raise Refused(POOLED)
 
 
 def take(config: Settings, target: Path) -> Facts:
     """Dump the database into a new file. Raises Refused when that cannot be."""
-    url = make_url(config.SQLALCHEMY_DATABASE_URI)
+    url = server_of(config)
     target.touch(0o600)
     with connected(url) as live:
         live.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+        _refuse_pooler(live)
         snapshot = live.scalar(text("SELECT pg_export_snapshot()"))
         names = live.scalars(
             text("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
@@ -89,7 +106,7 @@ difference = fault_of  # its rows cannot be counted without reading all of it
 @contextmanager
 def made_ready(config: Settings, dump: Path) -> Iterator[URL]:
     """A database of its own with the dump in it, beside the portal's; gone again when the block raises."""
-    url = make_url(config.SQLALCHEMY_DATABASE_URI)
+    url = server_of(config)
     aside = url.set(database=f"{url.database}_restoring")
     with connected(url.set(database=MAINTENANCE), autocommit=True) as server:
         others = server.scalar(
@@ -112,13 +129,13 @@ def made_ready(config: Settings, dump: Path) -> Iterator[URL]:
 
 def name_kept(config: Settings, at: datetime) -> str:
     """What the old database is called after a restore."""
-    name = make_url(config.SQLALCHEMY_DATABASE_URI).database
+    name = server_of(config).database
     return f"{name}_before_{at.astimezone(UTC):{STAMP}}".lower()
 
 
 def put_in_place(config: Settings, aside: URL, at: datetime) -> None:
     """Give the portal's database its other name, and its own to the one that was made ready: both or none."""
-    url = make_url(config.SQLALCHEMY_DATABASE_URI)
+    url = server_of(config)
     kept = url.set(database=name_kept(config, at))
     with connected(url.set(database=MAINTENANCE)) as server:
         _execute(server, f"ALTER DATABASE {_quoted(url)} RENAME TO {_quoted(kept)}")
@@ -130,7 +147,7 @@ def has_people(config: Settings) -> bool:
     """Whether anybody is in the portal's database."""
     query = 'SELECT EXISTS (SELECT 1 FROM "user") OR EXISTS (SELECT 1 FROM request)'
     try:
-        with connected(make_url(config.SQLALCHEMY_DATABASE_URI)) as live:
+        with connected(server_of(config)) as live:
             return bool(live.scalar(text(query)))
     except SQLAlchemyError:
         return False  # a database without tables

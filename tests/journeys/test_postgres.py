@@ -73,9 +73,9 @@ def pooled(server: postgres.Server) -> Iterator[str]:
 
 
 def test_nothing_accepted_is_lost_through_a_pooler(
-    server: postgres.Server, pooled: str, sink: Sink, portal_on: Callable[[str], Live], figure: Figure
+    server: postgres.Server, pooled: str, sink: Sink, portal_on: Callable[..., Live], figure: Figure
 ) -> None:
-    live = portal_on(pooled)
+    live = portal_on(pooled, f"postgresql+psycopg://portal@127.0.0.1:{server.port}/postgres")
     chance = random.Random(20261127)
     tally, cut = Tally(), 0
     for number in range(ROUNDS):
@@ -97,11 +97,18 @@ def test_nothing_accepted_is_lost_through_a_pooler(
     ask = asking(server)
     wait_for_the_last_mail(ask, live)
     hold(ask, tally, sink, cuts=cut)
+    assert "ProgrammingError" not in live.logged(), (
+        "pg_dump would empty the search path of a shared connection"
+    )
+    live.flask("backup", "create")
+    live.env["DATABASE_DIRECT_URL"] = ""
+    with pytest.raises(AssertionError, match="leads to a pooler"):
+        live.flask("backup", "create")
     figure("cuts: PostgreSQL behind PgBouncer", cut, f"in {ROUNDS} rounds, nothing lost", how="sum")
 
 
 def test_a_stand_by_takes_over_and_nothing_accepted_is_lost(
-    sink: Sink, portal_on: Callable[[str], Live], figure: Figure
+    sink: Sink, portal_on: Callable[..., Live], figure: Figure
 ) -> None:
     """Both are named in DATABASE_URL; the first acknowledges what the second has, and then is gone for good."""
     with first_and_second() as (first, second):
@@ -144,12 +151,13 @@ def first_and_second() -> Iterator[tuple[postgres.Server, postgres.Server]]:
 
 
 @pytest.fixture
-def portal_on(sink: Sink, tmp_path: Path) -> Iterator[Callable[[str], Live]]:
+def portal_on(sink: Sink, tmp_path: Path) -> Iterator[Callable[..., Live]]:
     """A portal on this database, with two web processes and two workers."""
     made: list[Live] = []
 
-    def start(database: str) -> Live:
+    def start(database: str, directly: str = "") -> Live:
         settings = {"TRUSTED_PROXIES": "1", "SMTP_URL": sink.url, "DATABASE_URL": database}
+        settings["DATABASE_DIRECT_URL"] = directly
         live = Live(tmp_path / "instance", warm=True, **settings)
         made.append(live)
         live.migrate()
