@@ -14,8 +14,8 @@ from typing import Any
 from flask import current_app, g, request
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
-from wtforms import EmailField as _EmailField
 from wtforms import (
+    DateField,
     Field,
     HiddenField,
     MultipleFileField,
@@ -23,7 +23,9 @@ from wtforms import (
     SelectMultipleField,
     StringField,
     TextAreaField,
+    TimeField,
 )
+from wtforms import EmailField as _EmailField
 from wtforms.csrf.core import CSRF
 from wtforms.validators import ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
@@ -39,6 +41,8 @@ EMAIL_MAX = 254  # RFC 5321, 4.5.3.1.3, less the brackets
 
 STALE = _("This page was open a long time. Your answers are still here. Check them and send again.")
 TOKENS = ("csrf_token", "form_token", "without_cookie")
+NO_DAY = "Enter a day that is one, like 2026-12-24"
+NO_TIME = "Enter a time that is one, like 14:30"
 GIVE_ONE = _("Give one answer only")
 ENTER_EMAIL = _("Enter your email address")
 EMAIL_FORMAT = _("Enter an email address in the correct format, like name@example.com")
@@ -240,6 +244,28 @@ class EmailField(TextField, _EmailField):
             self.data = text.email_address(self.data)
         except text.TextFault as fault:
             raise ValidationError(EMAIL_FORMAT) from fault
+
+
+class DayField(DateField):
+    """A day; what is none says what one is."""
+
+    def process_formdata(self, valuelist: list[Any]) -> None:
+        """As browsers send it, 2026-12-24."""
+        try:
+            super().process_formdata([value for value in valuelist if value])
+        except ValueError as fault:
+            raise ValueError(NO_DAY) from fault
+
+
+class ClockField(TimeField):
+    """A time of the day; what is none says what one is."""
+
+    def process_formdata(self, valuelist: list[Any]) -> None:
+        """As browsers send it, 14:30."""
+        try:
+            super().process_formdata([value for value in valuelist if value])
+        except ValueError as fault:
+            raise ValueError(NO_TIME) from fault
 
 
 class ChoiceField(RadioField):

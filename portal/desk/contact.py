@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from portal import tokens
 from portal.clock import now
 from portal.db import db
-from portal.desk import drafts
+from portal.desk import calling, drafts
 from portal.desk.acts import (
     EVERYBODY,
     NOT_YOURS,
@@ -64,6 +64,7 @@ def _log(kind: ContactKind, request: Request, by: Staff, at: datetime, given: Gi
             kind=kind,
             outcome=given.get("reason") or "",
             number=given.get("number") or "",
+            again_at=calling.again_at(given, at) if kind == ContactKind.CALL else None,
             text=given.get("text") or "",
             author_id=by.id,
             author_name=by.name,
@@ -74,7 +75,11 @@ def _log(kind: ContactKind, request: Request, by: Staff, at: datetime, given: Gi
 
 
 def _called(request: Request, by: Staff, at: datetime, given: Given) -> None:
+    """What reached them, or answered them, ends what was agreed before; another moment takes its place."""
     _log(ContactKind.CALL, request, by, at, given)
+    again = calling.again_at(given, at)
+    if again or given.get("reason") == CallOutcome.REACHED or request.status == Status.ANSWERED:
+        request.call_at = again
 
 
 def _faxed(request: Request, by: Staff, at: datetime, given: Given) -> None:
@@ -143,7 +148,7 @@ def _take_back(request: Request, by: Staff, at: datetime, _given: Given) -> None
     drafts.keep(request, by.id, {"answer": message.text}, at=at)
     db.session.delete(message)
     db.session.flush()
-    request.heard_at = _unanswered_since(request)
+    request.heard_at, request.call_at = _unanswered_since(request), calling.owed(request)
 
 
 def _rests(_by: Staff, at: datetime) -> dict[str, Any]:
@@ -166,6 +171,7 @@ CALL = Act(
     writes=True,
     reasons=CALL_OUTCOME_LABELS,
     missing=SELECT_OUTCOME,
+    limit=calling.has_time,
     then=_called,
     is_versioned=False,
 )
@@ -186,6 +192,7 @@ CALL_ANSWERED = Act(
     reasons={word: CALL_OUTCOME_LABELS[word] for word in (CallOutcome.REACHED, CallOutcome.LEFT_MESSAGE)},
     missing=NO_ANSWER_BY_CALL,
     change=_answers,
+    limit=calling.has_time,
     then=_called,
 )
 FAX_ANSWERED = Act(

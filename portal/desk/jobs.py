@@ -28,7 +28,9 @@ def close_answered(_hand: Hand) -> bool:
     """Close what was answered five business days ago; whether there may be more."""
     at = now()
     old = select(Request).where(
-        Request.status == Status.ANSWERED, Request.changed_at < at - timedelta(days=5)
+        Request.status == Status.ANSWERED,
+        Request.changed_at < at - timedelta(days=5),
+        Request.call_at.is_(None),  # somebody is to be called first
     )
     due = [
         request

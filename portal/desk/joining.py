@@ -55,6 +55,9 @@ def _join(request: Request, _by: Staff, at: datetime, given: Given) -> None:
     request.duplicate_of = target.id
     if None is request.answered_at is request.waiting_since and target.status in DUE:
         target.answer_by = min(target.answer_by, request.answer_by)  # the sooner promise is kept for both
+    if request.call_at and target.status != Status.CLOSED:
+        target.call_at = min(target.call_at or request.call_at, request.call_at)
+    request.call_at = None
     answer = answer_of(target) if target.answered_at else None
     if answer is not None and request.reply_email.casefold() != target.reply_email.casefold():
         facts = {"answer": answer.id, "asked": request.id}

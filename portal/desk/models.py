@@ -65,6 +65,7 @@ class Contact(Base):
     kind: Mapped[ContactKind] = mapped_column(String(10))
     outcome: Mapped[str] = mapped_column(String(20), default="")  # a CallOutcome, of a call
     number: Mapped[str] = mapped_column(String(40), default="")
+    again_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # when to call again
     text: Mapped[str] = mapped_column(Text, default="")
     author_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
     author_name: Mapped[str] = mapped_column(String(200))  # as it was then
@@ -203,7 +204,7 @@ KEPT = (
         personal=("number", "text", "author_name"),
         rule="as long as its request's text",
         of=("request_id", "request"),
-        exported=("kind", "outcome", "number", "text", "written_at", "author_name"),
+        exported=("kind", "outcome", "number", "again_at", "text", "written_at", "author_name"),
     ),
     Kept(
         table="request_addition",

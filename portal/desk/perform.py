@@ -247,6 +247,8 @@ def _change(act: Act, request: Request, by: Staff, at: datetime, version: int) -
     moved: dict[str, Any] = {"status": act.ends, "changed_at": at} if act.ends else {}
     if act.ends and act.ends not in OPEN:
         moved["snoozed_until"] = None  # what is over comes back to nobody
+    if act.ends in (Status.CLOSED, Status.SPAM):
+        moved["call_at"] = None
     if act.ends not in (None, Status.NEW, Status.IN_PROGRESS):
         moved["heard_at"] = None  # what they wrote was answered, or is nobody's work any more
     changed = act.change(by, at)

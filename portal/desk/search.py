@@ -229,13 +229,27 @@ def _shown(word: str, at: Moment, status: Any) -> list[ColumnElement[bool]]:
         OPEN_WORD: [status.in_(OPEN), awake],
         LATE_WORD: [due, Request.answer_by < at.now],  # snoozed or not: the promise does not rest
         TODAY_WORD: [due, Request.answer_by >= at.now, Request.answer_by < at.tomorrow, awake],
-        CALL_WORD: [due, Request.contact_method == ContactMethod.PHONE, awake],
+        CALL_WORD: [_is_to_call(at, status)],
         SNOOZED_WORD: [status.in_(OPEN), Request.snoozed_until > at.now],
         REFUSED_WORD: [_is_refused()],
         REAL_WORD: [status != Status.SPAM],
         ALL_WORD: [],
     }
     return named.get(word, [status == word, *([awake] if word in OPEN else [])])
+
+
+def _is_to_call(at: Moment, status: Any) -> ColumnElement[bool]:
+    """Whether a call is wanted and no time was set for it; or whether that time has come, snoozed or not.
+
+    The call that was agreed after an answer is looked up by its time: of what is answered there may be very much.
+    """
+    wants = and_(status.in_(DUE), Request.contact_method == ContactMethod.PHONE, Request.call_at.is_(None))
+    is_time = and_(status.in_(OPEN), Request.call_at <= at.now)
+    return or_(and_(wants, _is_awake(at)), is_time, _is_to_call_after_answer(at.now))
+
+
+def _is_to_call_after_answer(at: Any) -> ColumnElement[bool]:
+    return and_(Request.status.concat("") == Status.ANSWERED, Request.call_at <= at)
 
 
 def _is_awake(at: Moment) -> ColumnElement[bool]:
@@ -301,5 +315,6 @@ def _counts(me: int, at: datetime) -> Counts:
     told = {"me": me, "at": at, "today": _today(at), "tomorrow": _tomorrow(at)}
     row = db.session.execute(_of_open(), told).one()
     spam = _total(select(Request).where(Request.status == Status.SPAM))
+    later = _total(select(Request).where(_is_to_call_after_answer(at)))
     refused = lanes.count_refused("request", COUNTED_TO)
-    return Counts(*map(int, (*row, spam, refused)))
+    return replace(Counts(*map(int, (*row, spam, refused))), call=int(row[5]) + later)

@@ -176,6 +176,7 @@ def _one_of(column: str, kind: type[StrEnum]) -> str:
     return f"{column} IN ({', '.join(repr(item.value) for item in kind)})"
 
 
+_TO_CALL = text("call_at IS NOT NULL")  # what the list of those to call asks for
 _SNOOZED = text("snoozed_until IS NOT NULL")  # what the job of `desk` asks for
 _TO_CHECK = text("verdict = '' AND npi <> ''")  # what the job of `checks.py` asks for
 
@@ -198,6 +199,7 @@ class Request(Base):
         Index("ix_request_received", "received_at", "id", "status", "kind", "verdict", "owner_id"),
         Index("ix_request_npi", "npi", "kind", "received_at"),
         Index("ix_request_snoozed", "snoozed_until", sqlite_where=_SNOOZED),
+        Index("ix_request_to_call", "call_at", sqlite_where=_TO_CALL),
         Index("ix_request_to_check", "verdict", "id", sqlite_where=_TO_CHECK),
     )
 
@@ -210,9 +212,7 @@ class Request(Base):
     version: Mapped[int] = mapped_column(default=1)  # every write of staff raises it
     received_at: Mapped[datetime] = mapped_column(UTCDateTime)
     answer_by: Mapped[datetime] = mapped_column(UTCDateTime)  # the promise; also the queue's order
-    first_answer_by: Mapped[datetime | None] = mapped_column(
-        UTCDateTime
-    )  # of what was asked again: the first promise
+    first_answer_by: Mapped[datetime | None] = mapped_column(UTCDateTime)  # of what was asked again
     changed_at: Mapped[datetime] = mapped_column(UTCDateTime)
     answered_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # the latest time
     first_answered_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
@@ -254,9 +254,8 @@ class Request(Base):
     snoozed_until: Mapped[datetime | None] = mapped_column(UTCDateTime)  # set aside; the promise runs on
     waiting_since: Mapped[datetime | None] = mapped_column(UTCDateTime)  # the clock of the promise rests
     more_time_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # the mail that we need more time went
-    heard_at: Mapped[datetime | None] = mapped_column(
-        UTCDateTime
-    )  # whoever asked wrote more, and nobody answered
+    heard_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # they wrote more, unanswered
+    call_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # they asked to be called then
 
     @property
     def reply_name(self) -> str:

@@ -15,9 +15,9 @@ from portal.desk.acts import CLOSE, SPAM, Act
 from portal.desk.planning import ASSIGN, SNOOZE
 from portal.desk.saved import GIVE_NAME
 from portal.desk.search import LIMIT
-from portal.forms import BaseForm, TextField
+from portal.forms import BaseForm, DayField, TextField
 from portal.intake.models import CLOSE_REASON_LABELS, SPAM_REASON_LABELS
-from portal.staff.forms import DayField, choices, people_here
+from portal.staff.forms import choices, people_here
 
 CHOOSE = "Choose at least one request"
 NOT_AN_ACT = "Press one of the buttons below the list"

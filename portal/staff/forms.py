@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, DateField, Form, HiddenField, IntegerField, SearchField, SelectField
+from wtforms import BooleanField, Form, HiddenField, IntegerField, SearchField, SelectField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
 from wtforms.validators import DataRequired
 from wtforms.widgets import HiddenInput
@@ -26,7 +26,7 @@ from portal.desk.joining import GIVE_REFERENCE
 from portal.desk.models import CALL_OUTCOME_LABELS
 from portal.desk.planning import GIVE_DAY, SELECT_PERSON
 from portal.desk.redaction import SELECT_KIND
-from portal.forms import BaseForm, ChoiceField, EmailField, LongTextField, TextField
+from portal.forms import BaseForm, ChoiceField, ClockField, DayField, EmailField, LongTextField, TextField
 from portal.intake import checks
 from portal.intake.models import KIND_LABELS, CloseReason, Request, Status
 from portal.npi.verdicts import WORDS, phone_in_words
@@ -35,7 +35,6 @@ NOTE_MAX = 4_000
 ANSWER_MAX = 8_000
 NUMBER_MAX = 40
 WORDS_MAX = 200
-NO_DAY = "Enter a day that is one, like 2026-12-24"
 LATER_TOO = "Later answers, and the codes to read them, go to this address too"
 
 
@@ -173,6 +172,8 @@ class LoggedCallForm(DeskForm):
         render_kw=WORK,  # WTForms gives buttons the field's own, and not those of their choices
     )
     number = TextField("Number called", max_length=NUMBER_MAX, render_kw={**WORK, "inputmode": "tel"})
+    day = DayField("Call again on", description="Needed if they asked us to call again", render_kw=WORK)
+    time = ClockField("At", description="The pharmacy’s time", render_kw=WORK)
     text = LongTextField("What was said", max_length=NOTE_MAX, render_kw={"data-count": NOTE_MAX, **WORK})
 
 
@@ -197,17 +198,6 @@ class TargetForm(DeskForm):
         max_length=40,
         render_kw={**WORK, "autocomplete": "off", "spellcheck": "false"},
     )
-
-
-class DayField(DateField):
-    """A day; what is none says what one is."""
-
-    def process_formdata(self, valuelist: list[Any]) -> None:
-        """As browsers send it, 2026-12-24."""
-        try:
-            super().process_formdata([value for value in valuelist if value])
-        except ValueError as fault:
-            raise ValueError(NO_DAY) from fault
 
 
 class AssignForm(DeskForm):

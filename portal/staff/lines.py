@@ -10,7 +10,9 @@ from types import MappingProxyType
 from typing import Any
 
 from babel.dates import format_timedelta
+from markupsafe import Markup
 
+from portal import web
 from portal.clock import now
 from portal.desk import perform
 from portal.desk import search as queue
@@ -100,7 +102,10 @@ def flags(asked: Request) -> tuple[str, ...]:
     found = [] if kinds.is_known(asked) else ["Not of this version"]
     if asked.more_time_at and asked.status in DUE:
         found.append("Told: more time")
-    if asked.contact_method == ContactMethod.PHONE and asked.status in DUE:
+    if asked.call_at:
+        begin = "Call now: they said" if asked.call_at <= now() else "Call again"
+        found.append(Markup("{} {}").format(begin, web.when(asked.call_at)))
+    elif asked.contact_method == ContactMethod.PHONE and asked.status in DUE:
         found.append("Call wanted")
     if asked.heard_at:
         found.append("They wrote more")

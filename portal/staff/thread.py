@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from markupsafe import Markup
+
+from portal import web
 from portal.desk import perform
 from portal.desk.acts import Staff
 from portal.desk.contact import MAILED
@@ -88,7 +91,9 @@ def _said(words: Message | Contact, may_read: bool, mails: Sequence[Fate]) -> Sa
     kind, tag = "note" if words.kind == MessageKind.NOTE else "out", ""
     if isinstance(words, Contact):
         outcome = CALL_OUTCOME_LABELS[CallOutcome(words.outcome)] if words.outcome else ""
-        tag = " · ".join(part for part in (CONTACT_LABELS[words.kind], words.number, outcome) if part)
+        again = Markup("call again {}").format(web.when(words.again_at)) if words.again_at else ""
+        parts = (CONTACT_LABELS[words.kind], words.number, outcome, again)
+        tag = Markup(" · ").join(part for part in parts if part)
     text = words.text if may_read else ""
     return Said(kind, words.author_name, words.written_at, tag, text, not may_read, mails, _place(words))
 

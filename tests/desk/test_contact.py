@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,6 +22,7 @@ from portal.jobs import Hand
 from portal.mail.models import Delivery, State
 from portal.organisation import Organisation, parse_hours
 from portal.people.models import User
+from tests.conftest import Clock
 from tests.intake.samples import how_many, staff, submit, submit_resource, the_request
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
@@ -289,3 +290,92 @@ def test_time_worked_and_the_moment_after_it(
         reached = hours.after(first, timedelta(hours=worked), org)
         assert hours.worked(first, reached, org) == timedelta(hours=worked)
         assert reached <= last.astimezone(reached.tzinfo)
+
+
+def to_call(app: Flask, by: User) -> list[str]:
+    """Who is to be called now; the count of the view is that of its rows."""
+    with app.app_context():
+        found = queue.listing(Filters(status="call"), by=by, at=now())
+        assert found.counts.call == len(found.rows)
+        return [row.request.reference for row in found.rows]
+
+
+def again(app: Flask, reference: str, by: User, token: str, **ahead: float) -> Request:
+    """They asked to be called again, so much later by the pharmacy's clock."""
+    then = now().astimezone(PACIFIC) + timedelta(**ahead)
+    moment = {"day": then.date(), "time": then.time().replace(second=0, microsecond=0)}
+    return act(app, contact.CALL, reference, by, reason="call_again", form_token=token, **moment)
+
+
+def test_who_asked_to_be_called_again_is_called_then_and_not_before(
+    app: Flask, clock: Clock, grace: User
+) -> None:
+    reference = submit(app, contact_method="phone", phone="925-555-0142")
+    assert to_call(app, grace) == [reference]
+
+    moment = again(app, reference, grace, "c-1", hours=3).call_at
+
+    assert moment is not None and moment == now() + timedelta(hours=3)
+    assert to_call(app, grace) == []
+    clock.tick(hours=4)
+    assert to_call(app, grace) == [reference]
+    act(app, contact.CALL, reference, grace, reason="no_answer", form_token="c-2")
+    assert to_call(app, grace) == [reference], "nobody was reached"
+    act(app, contact.CALL, reference, grace, reason="reached", form_token="c-3")
+    assert the_request(app, reference).call_at is None
+
+
+@pytest.mark.parametrize(
+    ("days", "at", "field"),
+    [
+        (None, None, "day"),
+        (None, time(9), "day"),
+        (1, None, "time"),
+        (-1, time(9), "day"),
+        (0, time(9), "time"),  # it is ten
+        (61, time(9), "day"),
+        (52, time(2, 30), "time"),  # March 8, 2026: the clocks go from 2 to 3
+    ],
+)
+def test_a_time_to_call_again_that_is_none_is_refused(
+    app: Flask, grace: User, days: int | None, at: time | None, field: str
+) -> None:
+    reference = submit(app)
+    day = None if days is None else now().astimezone(PACIFIC).date() + timedelta(days=days)
+
+    with pytest.raises(Refused) as refused:
+        act(app, contact.CALL, reference, grace, reason="call_again", day=day, time=at, form_token="c-1")
+
+    assert refused.value.field == field
+    assert the_request(app, reference).call_at is None and logged(app) == []
+
+
+def test_what_is_answered_stays_open_for_the_call_that_was_agreed(
+    app: Flask, clock: Clock, grace: User
+) -> None:
+    reference = submit(app)
+    act(app, acts.CLAIM, reference, grace)
+    act(app, acts.ANSWER, reference, grace, text="Go slowly.", form_token="a", close=False)
+    again(app, reference, grace, "c-1", days=20)
+    clock.tick(days=15)
+
+    with app.app_context():
+        jobs.close_answered(Hand("worker", lambda _seconds: False))
+
+    assert the_request(app, reference).status == Status.ANSWERED
+    assert to_call(app, grace) == []
+    clock.tick(days=6)
+    assert to_call(app, grace) == [reference]
+    assert act(app, acts.CLOSE, reference, grace, reason="answered").call_at is None
+    assert to_call(app, grace) == []
+
+
+def test_of_two_that_are_joined_the_sooner_call_is_kept(app: Flask, grace: User) -> None:
+    kept, other = submit(app), submit(app, "another", email="other@clinic.example")
+    later, sooner = again(app, kept, grace, "c-1", days=9), again(app, other, grace, "c-2", days=2)
+    assert later.call_at is not None and sooner.call_at is not None
+
+    joined = act(app, joining.DUPLICATE, other, grace, target=kept, form_token="j")
+
+    assert joined.call_at is None
+    assert the_request(app, kept).call_at == sooner.call_at
