@@ -54,6 +54,10 @@ Given = Mapping[str, Any]
 Change = Callable[[Staff, datetime], dict[str, Any]]
 
 
+def _holds(_request: Request, _given: Given) -> bool:
+    return True
+
+
 def _nothing(_by: Staff, _at: datetime) -> dict[str, Any]:
     return {}
 
@@ -101,6 +105,9 @@ class Act:
     measures: str = ""  # what was given and is kept nowhere: its length stands beside the reason in the trail
     change: Change = _nothing
     limit: Callable[[Request, datetime, Given], None] | None = None  # raises Refused
+    holds: Callable[[Request, Given], bool] = (
+        _holds  # of what the trail does not say: whether it is as it was given
+    )
     shares: str = ""  # the act whose form it reads, where it has none of its own
     writes: bool = False  # its form has a box for text, of which drafts are kept
     then: Callable[[Request, Staff, datetime, Given], None] | None = None

@@ -75,11 +75,17 @@ def _log(kind: ContactKind, request: Request, by: Staff, at: datetime, given: Gi
 
 
 def _called(request: Request, by: Staff, at: datetime, given: Given) -> None:
-    """What reached them, or answered them, ends what was agreed before; another moment takes its place."""
+    """A call that reached them ends what was agreed before; another moment takes its place."""
     _log(ContactKind.CALL, request, by, at, given)
     again = calling.again_at(given, at)
-    if again or given.get("reason") == CallOutcome.REACHED or request.status == Status.ANSWERED:
+    if again or given.get("reason") == CallOutcome.REACHED:
         request.call_at = again
+
+
+def _called_and_answered(request: Request, by: Staff, at: datetime, given: Given) -> None:
+    """The same of a call that answered them, whether or not somebody picked up."""
+    _log(ContactKind.CALL, request, by, at, given)
+    request.call_at = calling.again_at(given, at)
 
 
 def _faxed(request: Request, by: Staff, at: datetime, given: Given) -> None:
@@ -148,7 +154,9 @@ def _take_back(request: Request, by: Staff, at: datetime, _given: Given) -> None
     drafts.keep(request, by.id, {"answer": message.text}, at=at)
     db.session.delete(message)
     db.session.flush()
-    request.heard_at, request.call_at = _unanswered_since(request), calling.owed(request)
+    request.heard_at = _unanswered_since(request)
+    if request.call_at is None:  # closing took it away
+        request.call_at = calling.owed(request)
 
 
 def _rests(_by: Staff, at: datetime) -> dict[str, Any]:
@@ -193,7 +201,7 @@ CALL_ANSWERED = Act(
     missing=NO_ANSWER_BY_CALL,
     change=_answers,
     limit=calling.has_time,
-    then=_called,
+    then=_called_and_answered,
 )
 FAX_ANSWERED = Act(
     word="fax-answered",
@@ -306,6 +314,7 @@ RESEND = Act(
     asks="address",
     missing=GIVE_ADDRESS,
     limit=_has_answer,
+    holds=lambda request, given: request.reply_email.casefold() == str(given["address"]).casefold(),
     then=_resend,
 )
 CONTACT_ACTS = (CALL, CALL_ANSWERED, FAX_ANSWERED, POSTED, ASK, WAIT, RESUME, UNDO, RESEND)

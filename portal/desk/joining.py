@@ -64,6 +64,11 @@ def _join(request: Request, _by: Staff, at: datetime, given: Given) -> None:
         mail.promise("intake/answer", to=request.reply_email, facts=facts, cause=target.subject, at=at)
 
 
+def _is_joined(request: Request, given: Given) -> bool:
+    target = db.session.get(Request, request.duplicate_of) if request.duplicate_of else None
+    return target is not None and target.reference == normalise(str(given.get("target") or ""))
+
+
 def answer_of(request: Request) -> Message | None:
     """The latest words that went to whoever asked."""
     mine = select(Message).where(Message.request_id == request.id, Message.kind == MessageKind.ANSWER)
@@ -82,6 +87,7 @@ DUPLICATE = Act(
     asks="target",
     missing=GIVE_REFERENCE,
     limit=_may_join,
+    holds=_is_joined,
     then=_join,
 )
 PART = Act(

@@ -91,11 +91,17 @@ def perform(
 
 
 def was_last(act: Act, request: Request, *, by: Staff, version: int = 0, **given: Any) -> bool:
-    """Whether this is what was done last, by the same person from the same page: a button that was pressed twice."""
+    """Whether this is what was done last, by the same person from the same page: a button that was pressed twice.
+
+    Never of words: their form's token tells one press from another.
+    """
+    if act.writes or not act.is_versioned:
+        return False
     detail = _check(act, given)
     last = audit.last(request.subject, but="request.opened")
     done = (last.actor_id, last.action, last.detail) if last else None
-    return act.is_versioned and request.version == version + 1 and done == (by.id, act.audit, detail)
+    is_last = request.version == version + 1 and done == (by.id, act.audit, detail)
+    return is_last and act.holds(request, given)
 
 
 def would(act: Act, request: Request, *, by: Staff, at: datetime, version: int = 0, **given: Any) -> str:

@@ -64,6 +64,11 @@ def _set_aside(request: Request, _by: Staff, at: datetime, given: Given) -> None
     request.snoozed_until = back_on(given, at)
 
 
+def _is_set_aside(request: Request, given: Given) -> bool:
+    back = request.snoozed_until
+    return back is not None and back.astimezone(settings().ORG.timezone).date() == given.get("until")
+
+
 def _awake(_by: Staff, _at: datetime) -> dict[str, Any]:
     return {"snoozed_until": None}
 
@@ -93,6 +98,7 @@ SNOOZE = Act(
     asks="until",
     missing=GIVE_DAY,
     limit=_has_day,
+    holds=_is_set_aside,
     then=_set_aside,
 )
 WAKE = Act(

@@ -133,6 +133,11 @@ def _is_there(request: Request, at: datetime, given: Given) -> None:
         raise Conflict(MAIL_IS_LEAVING)
 
 
+def _is_out(request: Request, given: Given) -> bool:
+    wanted = passages.pattern_of(given["words"])
+    return bool(given.get("sure")) and not any(wanted.search(place.text) for place in places(request))
+
+
 def _take_out(request: Request, by: Staff, at: datetime, given: Given) -> None:
     wanted = passages.pattern_of(given["words"])
     before, changed = _signs(request), []
@@ -197,6 +202,7 @@ REDACT = Act(
     reasons=KINDS,
     measures="words",
     limit=_is_there,
+    holds=_is_out,
     then=_take_out,
     button="danger",
 )

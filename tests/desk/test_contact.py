@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -379,3 +380,34 @@ def test_of_two_that_are_joined_the_sooner_call_is_kept(app: Flask, grace: User)
 
     assert joined.call_at is None
     assert the_request(app, kept).call_at == sooner.call_at
+
+
+def test_a_call_after_the_answer_that_reached_nobody_stays_owed(
+    app: Flask, clock: Clock, grace: User
+) -> None:
+    reference = submit(app)
+    act(app, acts.CLAIM, reference, grace)
+    act(app, acts.ANSWER, reference, grace, text="Go slowly.", form_token="a", close=False)
+    again(app, reference, grace, "c-1", days=2)
+    clock.tick(days=3)
+
+    act(app, contact.CALL, reference, grace, reason="no_answer", form_token="c-2")
+
+    assert to_call(app, grace) == [reference]
+    act(app, contact.CALL, reference, grace, reason="reached", form_token="c-3")
+    assert to_call(app, grace) == []
+
+
+def test_undo_keeps_the_call_that_came_with_a_joined_request(
+    app: Flask, grace: User, change_settings: Callable[..., None]
+) -> None:
+    change_settings(UNDO_SECONDS=30)
+    kept, other = submit(app), submit(app, "another", email="other@clinic.example")
+    moment = again(app, other, grace, "c-1", days=2).call_at
+    act(app, joining.DUPLICATE, other, grace, target=kept, form_token="j")
+    act(app, acts.CLAIM, kept, grace)
+    act(app, acts.ANSWER, kept, grace, text="Go slowly.", form_token="a", close=False)
+
+    act(app, contact.UNDO, kept, grace)
+
+    assert moment is not None and the_request(app, kept).call_at == moment

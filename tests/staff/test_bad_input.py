@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 from portal.audit import AuditEntry
 from portal.db import db, transaction
-from portal.desk.acts import Act
+from portal.desk.acts import ACTS, Act
 from portal.desk.models import Contact
 from portal.desk.table import ROOM_ACTS
 from portal.intake.models import Kind, Message, Request, Status
@@ -171,3 +171,38 @@ def test_from_any_other_state_it_is_refused_and_the_page_says_how_it_stands(
 def test_the_lists_of_this_test_are_of_the_acts_there_are() -> None:
     assert {one.word for one in ROOM_ACTS if one.writes} == WRITES
     assert set(LONG) >= WRITES and set(VERBS) >= WRITES
+
+
+@pytest.mark.parametrize(
+    ("act", "field", "other"),
+    [
+        ("answer", "text", "Other words than these."),
+        ("snooze", "until", "2026-01-27"),
+        ("redact", "words", "Bob Diaz"),  # as long, and of the same kind
+        ("duplicate", "target", ""),
+        ("resend", "address", "new@clinic.example"),
+    ],
+)
+def test_something_else_from_the_same_page_is_not_said_to_be_done(
+    app: Flask, ask: Ask, signed_in: SignedIn, act: str, field: str, other: str
+) -> None:
+    chosen = ACTS.get(act)
+    assert chosen is not None
+    grace = signed_in("pharmacist")
+    reference = ask(name="Ana Ruiz", question="Ana Ruiz and Bob Diaz are ill.")
+    targets = [ask("resource"), ask("resource")]
+    moved = {"status": MOVES[act][0].split()[0], "owner_id": grace.user_id}
+    with app.app_context(), transaction():
+        db.session.execute(update(Request).where(Request.reference == reference).values(**moved))
+        if act == "resend":
+            asked = db.session.scalars(select(Request).where(Request.reference == reference)).one()
+            words = Message(request_id=asked.id, kind="answer", author_id=grace.user_id, author_name="Grace")
+            words.text, words.form_token, words.written_at = "Go slowly.", "a", grace.clock()
+            db.session.add(words)
+    sent = whole(grace, chosen, 1, targets[0])
+
+    first = send(grace, reference, chosen, sent)
+    second = send(grace, reference, chosen, sent | {f"{act}-{field}": other or targets[1]})
+
+    assert (first.status_code, second.status_code) == (303, 409)
+    assert act != "answer" or other in second.text
