@@ -21,9 +21,8 @@ def upgrade() -> None:
     """Go to this revision."""
     op.add_column("request", sa.Column("call_at", UTCDateTime(timezone=True), nullable=True))
     op.add_column("request_contact", sa.Column("again_at", UTCDateTime(timezone=True), nullable=True))
-    op.create_index(
-        "ix_request_to_call", "request", ["call_at"], sqlite_where=sa.text("call_at IS NOT NULL")
-    )
+    is_set = sa.text("call_at IS NOT NULL")
+    op.create_index("ix_request_to_call", "request", ["call_at"], sqlite_where=is_set, postgresql_where=is_set)
 
 
 def downgrade() -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from sqlalchemy import select
 
+from portal import audit
 from portal.db import db
 from portal.desk import away
 from portal.desk.acts import Given
@@ -42,9 +43,12 @@ def has_time(_request: Request, at: datetime, given: Given) -> None:
     again_at(given, at)
 
 
-def owed(request: Request) -> datetime | None:
-    """The moment that the calls about it leave open: the last one named, unless a later call reached them."""
+def owed(request: Request, at: datetime) -> datetime | None:
+    """The moment that the calls about it left open just before `at`: the last one named, unless a later call reached
+    them. What was agreed before it was closed, and reopened since, is over."""
     calls = select(Contact).where(Contact.request_id == request.id, Contact.kind == ContactKind.CALL)
+    if closed := audit.latest(request.subject, "request.closed", 1, before=at):
+        calls = calls.where(Contact.written_at > closed[0].at)
     for call in db.session.scalars(calls.order_by(Contact.id.desc())):
         if call.again_at is not None or call.outcome == CallOutcome.REACHED:
             return call.again_at

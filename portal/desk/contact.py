@@ -156,7 +156,7 @@ def _take_back(request: Request, by: Staff, at: datetime, _given: Given) -> None
     db.session.flush()
     request.heard_at = _unanswered_since(request)
     if request.call_at is None:  # closing took it away
-        request.call_at = calling.owed(request)
+        request.call_at = calling.owed(request, message.written_at)
 
 
 def _rests(_by: Staff, at: datetime) -> dict[str, Any]:

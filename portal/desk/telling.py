@@ -31,7 +31,8 @@ def of_request(what: str, request: Request, *, at: datetime, who_may: Right | No
 
     `what` is one of the words of the letter; `who_may`, where it is for others than those who may answer.
     """
-    _to_whoever_has_it(HEARD, "due" if what == "due" else "heard", request, at, who_may, what=what)
+    kind = {"due": "due", "patient_data": None}.get(what, "heard")  # that one is nobody's to put off
+    _to_whoever_has_it(HEARD, kind, request, at, who_may, what=what)
 
 
 def refused(request: Request, *, at: datetime) -> None:
@@ -40,7 +41,7 @@ def refused(request: Request, *, at: datetime) -> None:
 
 
 def _to_whoever_has_it(
-    letter: str, kind: str, request: Request, at: datetime, who_may: Right | None = None, **more: str
+    letter: str, kind: str | None, request: Request, at: datetime, who_may: Right | None = None, **more: str
 ) -> None:
     owner = db.session.get(User, request.owner_id) if request.owner_id else None
     is_told = owner is not None and away.is_here(owner, at) and (who_may is None or owner.may(who_may))
@@ -63,8 +64,11 @@ def given(references: Sequence[str], to: User, *, at: datetime) -> None:
     of_many(references, to.subject, at, User.id == to.id, is_given=True)
 
 
-def _to_all(letter: str, kind: str, facts: Mapping[str, object], cause: str, at: datetime, *who: Any) -> None:
-    """Promise it to those of them who wish it at once, by the end of their quiet hours."""
+def _to_all(
+    letter: str, kind: str | None, facts: Mapping[str, object], cause: str, at: datetime, *who: Any
+) -> None:
+    """Promise it to those of them who wish it at once (all of them where `kind` is None), by the end of their quiet
+    hours."""
     for start, to in wishes.told_now(kind, at, *who).items():
         mail.promise(letter, to=to, facts=facts, cause=cause, at=at, lane=Lane.SOON, not_before=start)
 

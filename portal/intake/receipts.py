@@ -45,7 +45,8 @@ def progress(request: Request, stands: Request) -> list[tuple[str, datetime]]:
     """
     moments: list[tuple[str, datetime | None]] = [("Received", request.received_at)]
     if not request.is_spam:
-        taken = ("Taken by a person", stands.claimed_at)
+        claimed_at = stands.claimed_at and max(stands.claimed_at, request.received_at)
+        taken = ("Taken by a person", claimed_at)
         moments += [taken, ("Answered", stands.answered_at), ("Closed", stands.closed_at)]
     return sorted(((words, at) for words, at in moments if at is not None), key=lambda one: one[1])
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, or_, select, update
+from sqlalchemy import CursorResult, null, or_, select, update
 
 from portal.db import db
 from portal.errors import Refused
@@ -26,13 +26,18 @@ SAY_BOTH = "Say from when and until when, or neither"
 _COLUMNS = {kind: getattr(Wish, kind) for kind in KINDS}
 
 
-def told_now(kind: str, at: datetime, *only: Any) -> dict[datetime | None, list[str]]:
+def told_now(kind: str | None, at: datetime, *only: Any) -> dict[datetime | None, list[str]]:
     """The addresses of those who are told of this kind at once, by the end of their quiet hours (None: no wait).
 
+    Of no kind: of what everybody is told, whatever they wish.
     Who is out of office is told nothing, unless all of these are: then nobody else would know.
     """
     query = select(
-        User.email, _COLUMNS[kind].label("wish"), Wish.quiet_from, Wish.quiet_to, Habit.away_until
+        User.email,
+        (_COLUMNS[kind] if kind else null()).label("wish"),
+        Wish.quiet_from,
+        Wish.quiet_to,
+        Habit.away_until,
     ).where(User.active, *only)
     joined = query.outerjoin(Wish, Wish.user_id == User.id).outerjoin(Habit, Habit.user_id == User.id)
     rows = db.session.execute(joined.order_by(User.id)).all()

@@ -149,6 +149,8 @@ def do(reference: str, act: str) -> ResponseReturnValue:
             form[refusal.field].errors = [refusal.message]
         except (Conflict, Forbidden):
             if perform.was_last(chosen, case.request, by=case.by, **_given(form)):
+                with transaction():  # what was typed between the two
+                    drafts.keep(case.request, case.by.id, _typed(), at=now())
                 return _after(case, act, form)
             case.seen_at = _seen_at(case)
             case.record_opening(_typed())

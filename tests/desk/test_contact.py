@@ -411,3 +411,20 @@ def test_undo_keeps_the_call_that_came_with_a_joined_request(
     act(app, contact.UNDO, kept, grace)
 
     assert moment is not None and the_request(app, kept).call_at == moment
+
+
+def test_undo_brings_no_call_back_that_ended_when_the_request_was_closed(
+    app: Flask, clock: Clock, grace: User, change_settings: Callable[..., None]
+) -> None:
+    change_settings(UNDO_SECONDS=30)
+    reference = submit(app)
+    act(app, acts.CLAIM, reference, grace)
+    again(app, reference, grace, "c-1", days=2)
+    act(app, acts.ANSWER, reference, grace, text="Go slowly.", form_token="a", close=True)
+    clock.tick(days=10)
+    act(app, acts.REOPEN, reference, grace, reason="follow_up")
+    act(app, acts.ANSWER, reference, grace, text="Slower still.", form_token="b", close=False)
+
+    act(app, contact.UNDO, reference, grace)
+
+    assert the_request(app, reference).call_at is None

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 from portal.audit import AuditEntry
 from portal.db import db, transaction
-from portal.desk.acts import ACTS, Act
+from portal.desk.acts import ACTS, CLOSE, Act
 from portal.desk.models import Contact
 from portal.desk.table import ROOM_ACTS
 from portal.intake.models import Kind, Message, Request, Status
@@ -206,3 +206,15 @@ def test_something_else_from_the_same_page_is_not_said_to_be_done(
 
     assert (first.status_code, second.status_code) == (303, 409)
     assert act != "answer" or other in second.text
+
+
+@pytest.mark.parametrize("act", [CLOSE], ids=["close"], indirect=True)
+def test_a_note_begun_between_two_presses_is_kept(
+    app: Flask, act: Act, case: tuple[Colleague, str, dict[str, str]]
+) -> None:
+    grace, reference, sent = case
+    send(grace, reference, act, sent)
+
+    assert send(grace, reference, act, sent | {"note-text": TYPED}).status_code == 303
+
+    grace.open(f"/staff/requests/{reference}").sees(TYPED)

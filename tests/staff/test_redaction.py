@@ -27,10 +27,13 @@ from portal.jobs import Hand, NotNow
 from portal.keeping import KEPT
 from portal.mail.models import Body, Delivery
 from portal.npi.verdicts import NOBODY_ASKED
+from portal.people import wishes
+from portal.people.models import When
 from portal.retention.jobs import _files
 from tests.conftest import Clock
 from tests.staff.conftest import Colleague
 from tests.staff.test_request import address, claimed, forged
+from tests.staff.test_wishes import wish
 
 Ask = Callable[..., str]
 SignedIn = Callable[..., Colleague]
@@ -516,6 +519,8 @@ def test_the_desk_reports_it_to_those_who_may(
 ) -> None:
     reference = ask()
     dee, grace = signed_in("desk", "Dee Low"), signed_in("pharmacist", "Grace Hall")
+    with app.app_context():  # whatever they wish for other mails
+        wish(grace, **dict.fromkeys(wishes.KINDS, When.MORNING))
     page = claimed(dee, reference).set(**{"report-patient-data-reason": "other_patient_data"})
 
     page = page.press("Report patient data", status=303)
