@@ -23,7 +23,7 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import event
 
-from bench.sizes import ROWS, code, make
+from bench.sizes import OWNERS, ROWS, code, make
 from config import Config
 from portal import jobs as register
 from portal import keeping
@@ -159,6 +159,15 @@ def pages(rows: int) -> dict[str, str]:
         "q name, open": "q=nunez&status=open",
         "q 'ana', all, newest": "q=ana&sort=-received_at",
         "q 'ana', of one, materials": "q=ana&owner=3&kind=resource",
+        "q of every text": "q=dose",
+        "q of some texts": "q=term77",
+        "q of few texts": "q=drug1234",
+        "q the beginning of many": "q=drug1",
+        "q of texts, three words": "q=slowly+term77+drug1234",
+        "q of every text, two words": "q=dose+badly",
+        "q of some texts, two words": "q=term77+term78",
+        "q of a name and of texts": "q=nunez+dose",
+        "q of every text, open": "q=dose&status=open",
     }
     found = {f"queue: {name}": f"/staff/requests?{query}".rstrip("?") for name, query in queue.items()}
     middle = "a.{}.{}"
@@ -172,6 +181,7 @@ def pages(rows: int) -> dict[str, str]:
         "deep: closed, of one": "status=closed&owner=3",
         "deep: q 'ana', newest": "q=ana&sort=-received_at",
         "deep: q name": "q=nunez",
+        "deep: q of every text": "q=dose",
     }.items():
         found[f"queue: {name}"] = f"/staff/requests?{query}&after={deep}"
         found[f"queue: {name}, back"] = f"/staff/requests?{query}&after=b{deep[1:]}"
@@ -203,18 +213,23 @@ def ask(folder: Path, only: str = "") -> dict[str, tuple[float, int, list[str]]]
     staff = app.extensions["staff"]
     with closing(sqlite3.connect(file)) as database:
         rows = database.execute("SELECT max(id) FROM request").fetchone()[0]
-    with staff.app_context(), transaction():
-        cookie = world.sign_in(db.session.get_one(User, 3))
-    client = app.test_client()
-    client.set_cookie(staff.session_interface.get_cookie_name(staff), cookie, domain="localhost", path="/")
-    for name, path in pages(rows).items():
-        if only not in name:
-            continue
-        with watched(staff) as asked:
-            answer = client.get(path, base_url=BASE)
-        assert answer.status_code == 200, f"{name}: {answer.status_code} {answer.headers.get('Location')}"
-        cost, plans = asked.cost(file)
-        found[name] = cost, len(asked.statements), plans
+    every = pages(rows)
+    searches = {f"desk: {name}": path for name, path in every.items() if " q " in name}
+    for user_id, some in ((3, every), (OWNERS, searches)):
+        with staff.app_context(), transaction():
+            cookie = world.sign_in(db.session.get_one(User, user_id))
+        client = app.test_client()
+        client.set_cookie(
+            staff.session_interface.get_cookie_name(staff), cookie, domain="localhost", path="/"
+        )
+        for name, path in some.items():
+            if only not in name:
+                continue
+            with watched(staff) as asked:
+                answer = client.get(path, base_url=BASE)
+            assert answer.status_code == 200, f"{name}: {answer.status_code} {answer.headers.get('Location')}"
+            cost, plans = asked.cost(file)
+            found[name] = cost, len(asked.statements), plans
     for name, job in jobs(app, rows).items():
         if only not in name:
             continue

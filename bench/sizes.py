@@ -30,6 +30,8 @@ FAMILY = (
 )
 PLACES = "Family Medicine,Pain Clinic,Health Center,Internal Medicine,Women's Health,Neurology,Rheumatology"
 QUESTION = "How slowly should the dose be raised in an adult who sleeps badly on 3 mg, and until when? "
+# Words of a text besides: so many in each, of so many different ones.
+BESIDE = {"term": (20, 2_000), "drug": (3, 100_000)}
 
 # What is said of row `i` of `:rows`; each is deterministic, so that two sizes differ in nothing else.
 MOMENT = "strftime('%Y-%m-%d %H:%M:%S.000000', {}, 'unixepoch')"
@@ -64,7 +66,10 @@ NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE 
 STEPS = {
     "user": NUMBERS.replace(":rows", str(OWNERS)) + """
         INSERT INTO "user" (id, email, name, roles, active, session_key, created_at)
-        SELECT i, 'staff' || i || '@pharmacy.example', 'Staff ' || i, 'manager', 1, printf('%064x', i), :at FROM n""",
+        SELECT i, 'staff' || i || '@pharmacy.example', 'Staff ' || i,
+          CASE WHEN i = :rows THEN 'desk' ELSE 'manager' END, 1, printf('%064x', i), :at FROM n""".replace(
+        ":rows", str(OWNERS)
+    ),
     "request": REQUEST,
     "request_term": f"""
         INSERT INTO request_term (term, request_id)
@@ -75,6 +80,12 @@ STEPS = {
           UNION ALL SELECT lower(replace(reference, '-', '')), id FROM request
           UNION ALL SELECT 'ldn', id FROM request)
         WHERE true GROUP BY term, id ORDER BY term, id""",
+    "request_word": """
+        INSERT INTO request_word (request_id, term, kind)
+        SELECT r.id, CASE WHEN w.many = 0 THEN w.term ELSE w.term || ((r.id * 31 + w.n * 997) % w.many) END, r.kind
+        FROM request r JOIN asked_word w ON r.kind = 'consultation'
+          OR (w.term = 'slowly' AND r.answered_at IS NOT NULL AND r.owner_id IS NOT NULL)
+        ORDER BY r.id""",
     "audit_entry": f"""
         INSERT INTO audit_entry (at, actor_id, actor_name, action, subject, detail)
         SELECT r.received_at, CASE WHEN k.action <> 'received' THEN r.id * 13 % {OWNERS} + 1 END,
@@ -207,6 +218,10 @@ def _prescribers(database: sqlite3.Connection) -> None:
     database.execute("CREATE TEMP TABLE prescriber_term (id, term, PRIMARY KEY (id, term)) WITHOUT ROWID")
     database.executemany("INSERT INTO prescriber VALUES (?, ?, ?, ?, ?, ?)", people)
     database.executemany("INSERT INTO prescriber_term VALUES (?, ?)", words)
+    asked = [(0, word, 0) for word in words_of(QUESTION)]
+    asked += [(n, word, many) for word, (each, many) in BESIDE.items() for n in range(each)]
+    database.execute("CREATE TEMP TABLE asked_word (n, term, many)")
+    database.executemany("INSERT INTO asked_word VALUES (?, ?, ?)", asked)
 
 
 def make(folder: Path, rows: int = ROWS) -> Path:

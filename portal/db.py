@@ -25,7 +25,7 @@ from sqlalchemy import DateTime, MetaData, Table, TypeDecorator, event
 from sqlalchemy.engine import Connection, Dialect, Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, ORMExecuteState, Session
-from sqlalchemy.sql.dml import ReturningInsert
+from sqlalchemy.sql.dml import Insert, ReturningInsert
 
 from portal.errors import N_, Unavailable
 
@@ -186,10 +186,20 @@ def insert_new(table: Table) -> ReturningInsert[Any]:
     return _insert_new(table, db.session.get_bind().dialect.name)
 
 
+def insert_missing(table: Table) -> Insert:
+    """An INSERT that leaves out the rows that a unique index has already."""
+    return _insert_missing(table, db.session.get_bind().dialect.name)
+
+
 @lru_cache
 def _insert_new(table: Table, dialect: str) -> ReturningInsert[Any]:
+    return _insert_missing(table, dialect).returning(table.c.id)
+
+
+@lru_cache
+def _insert_missing(table: Table, dialect: str) -> Insert:
     insert = import_module(f"sqlalchemy.dialects.{dialect}").insert  # PostgreSQL's is much to load for no use
-    statement: ReturningInsert[Any] = insert(table).on_conflict_do_nothing().returning(table.c.id)
+    statement: Insert = insert(table).on_conflict_do_nothing()
     return statement
 
 

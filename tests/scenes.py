@@ -601,6 +601,7 @@ scene("staff queue, nothing found", "queue.requests")(lambda stage: queue(stage,
 scene("staff queue, one found", "queue.requests")(
     lambda stage: queue(stage, query="?q=Natarajan&status=all&sort=-received_at")
 )
+scene("staff queue, found by what was written", "queue.requests")(lambda stage: queue(stage, query="?q=dose"))
 scene("staff queue, not understood", "queue.requests")(
     lambda stage: queue(stage, query="?status=lost&kind=resource")
 )

@@ -17,7 +17,7 @@ from portal.db import db
 from portal.desk.endings import go_on, has_good_reason, is_recent, stands_alone
 from portal.desk.holes import no_holes
 from portal.desk.letters import send_words
-from portal.intake import submissions
+from portal.intake import submissions, words
 from portal.intake.models import (
     CLOSE_REASON_LABELS,
     OPEN,
@@ -126,8 +126,8 @@ def answered(at: datetime) -> dict[str, Any]:
 
 
 def written(request: Request, kind: MessageKind, by: Staff, at: datetime, given: Given) -> Message:
-    """What somebody wrote, as it is kept."""
-    return Message(
+    """Keep what somebody wrote, and its words, by which it is found."""
+    message = Message(
         request_id=request.id,
         kind=kind,
         author_id=by.id,
@@ -136,18 +136,20 @@ def written(request: Request, kind: MessageKind, by: Staff, at: datetime, given:
         text=given["text"],
         form_token=given["form_token"],
     )
+    db.session.add(message)
+    db.session.flush()
+    words.index(request.id, request.kind, message.text)
+    return message
 
 
 def note(request: Request, by: Staff, at: datetime, given: Given) -> None:
     """Keep what only staff read."""
-    db.session.add(written(request, MessageKind.NOTE, by, at, given))
+    written(request, MessageKind.NOTE, by, at, given)
 
 
 def _answer(request: Request, by: Staff, at: datetime, given: Given) -> None:
     """Promise the answer by mail, and close the request too if asked."""
     message = written(request, MessageKind.ANSWER, by, at, given)
-    db.session.add(message)
-    db.session.flush()
     send_words("intake/answer", request, message, at)
 
 

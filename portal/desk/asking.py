@@ -14,7 +14,7 @@ from portal.desk import telling
 from portal.desk.acts import NOBODY, SELECT_REASON, Act, Given, Staff
 from portal.desk.endings import go_on, is_recent
 from portal.desk.models import Addition, AdditionKind
-from portal.intake import submissions
+from portal.intake import submissions, words
 from portal.intake.models import CLOSE_REASON_LABELS, OPEN, CloseReason, Request, Status
 from portal.people.models import User
 from portal.settings import settings
@@ -34,6 +34,7 @@ def keep(kind: AdditionKind, request: Request, at: datetime, given: Given) -> No
             form_token=given["form_token"],
         )
     )
+    words.index(request.id, request.kind, given["text"])
     signs: Collection[str] = given.get("patient_data", ())
     request.patient_data = list(dict.fromkeys([*request.patient_data, *(str(sign) for sign in signs)]))
 

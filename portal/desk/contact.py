@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from portal import tokens
 from portal.clock import now
 from portal.db import db
-from portal.desk import calling, drafts
+from portal.desk import calling, drafts, finding
 from portal.desk.acts import (
     EVERYBODY,
     NOT_YOURS,
@@ -34,7 +34,7 @@ from portal.desk.models import (
     ContactKind,
 )
 from portal.errors import Conflict
-from portal.intake import terms
+from portal.intake import terms, words
 from portal.intake.models import OPEN, Delivery, Kind, Message, MessageKind, Request, Status
 from portal.mail import promise as mail
 from portal.settings import settings
@@ -72,6 +72,7 @@ def _log(kind: ContactKind, request: Request, by: Staff, at: datetime, given: Gi
             form_token=given.get("form_token") or tokens.new_token(),
         )
     )
+    words.index(request.id, request.kind, given.get("number") or "", given.get("text") or "")
 
 
 def _called(request: Request, by: Staff, at: datetime, given: Given) -> None:
@@ -98,8 +99,6 @@ def _posted(request: Request, by: Staff, at: datetime, given: Given) -> None:
 
 def _asked(request: Request, by: Staff, at: datetime, given: Given) -> None:
     message = written(request, MessageKind.ANSWER, by, at, given)
-    db.session.add(message)
-    db.session.flush()
     send_words("desk/question", request, message, at)
 
 
@@ -154,6 +153,7 @@ def _take_back(request: Request, by: Staff, at: datetime, _given: Given) -> None
     drafts.keep(request, by.id, {"answer": message.text}, at=at)
     db.session.delete(message)
     db.session.flush()
+    finding.index_anew(request)
     request.heard_at = _unanswered_since(request)
     if request.call_at is None:  # closing took it away
         request.call_at = calling.owed(request, message.written_at)

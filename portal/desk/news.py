@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from portal.db import db
-from portal.desk import search
+from portal.desk import finding, search
 from portal.desk.filters import Filters
 from portal.intake.models import Request
 
@@ -22,5 +22,6 @@ def newest() -> int:
 
 def count(filters: Filters, seen: int, *, by: Any, at: datetime) -> int:
     """How many that came after that one the list has now; no more than MOST."""
-    found = select(Request.id).where(Request.id > seen, *search.conditions(filters, by.id, at)).limit(MOST)
+    wanted = search.conditions(filters, by.id, at, finding.reads(by))
+    found = select(Request.id).where(Request.id > seen, *wanted).limit(MOST)
     return db.session.scalar(select(func.count()).select_from(found.subquery())) or 0

@@ -26,7 +26,7 @@ from portal.intake import kinds
 from portal.intake.models import OPEN, STATUS_LABELS, Message, Request, Status
 from portal.intake.reference import normalise
 from portal.people.models import User, holding, holding_still
-from portal.people.rights import Right, Role
+from portal.people.rights import Role
 
 NO_SUCH_REQUEST = "There is no request with this reference."
 NO_SUCH_ACT = "There is no such act."
@@ -117,13 +117,6 @@ def would(act: Act, request: Request, *, by: Staff, at: datetime, version: int =
 def may(by: Staff, act: Act, request: Request) -> bool:
     """Whether this act is offered to this member of staff, as the request stands; what templates ask."""
     return is_permitted(by, act, request) and _stands(act, request, by)
-
-
-def may_read(by: Staff, request: Request) -> bool:
-    """Whether what was typed freely is shown: at the desk only of what is asked of the desk, or one's own."""
-    return by.may(Right.LEAD) or (
-        Role.DESK in by.roles and (Role.DESK in kinds.of(request).answered_by or request.owner_id == by.id)
-    )
 
 
 def is_permitted(by: Staff, act: Act, request: Request) -> bool:

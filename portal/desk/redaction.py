@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 from sqlalchemy import ColumnElement, select
 
 from portal.db import db
-from portal.desk import passages, prescribers, telling
+from portal.desk import finding, passages, prescribers, telling
 from portal.desk.acts import SENIOR, Act, Given, Staff
 from portal.desk.models import Addition, Contact, Draft, Redaction, SavedView
 from portal.errors import Conflict, Refused
@@ -150,6 +150,7 @@ def _take_out(request: Request, by: Staff, at: datetime, given: Given) -> None:
         sign for sign in request.patient_data if sign in after or sign not in before | {given["reason"]}
     ]
     terms.index_anew(request)
+    finding.index_anew(request)
     for view in views_with(wanted):
         db.session.delete(view)
     mail.write_anew(mails_of(request), at=at)

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Date, Select, and_, bindparam, case, false, func, or_, select, tuple_
 
 from portal.db import UTCDateTime, db
-from portal.desk import narrowing
+from portal.desk import finding, narrowing
 from portal.desk.cursor import Cursor
 from portal.desk.filters import (
     ALL_WORD,
@@ -29,9 +29,7 @@ from portal.desk.filters import (
     TODAY_WORD,
     Filters,
 )
-from portal.intake import terms
 from portal.intake.models import DUE, OPEN, ContactMethod, Request, Status
-from portal.intake.reference import normalise
 from portal.mail import lanes
 from portal.people.models import Habit, User
 from portal.settings import settings
@@ -100,7 +98,7 @@ def listing(
     backwards = cursor is not None and cursor.backwards
     place, downwards = tuple_(key, Request.id), newest_first != backwards
     order = [key.desc(), Request.id.desc()] if downwards else [key, Request.id]
-    wanted, is_wide = _conditions(filters, by.id, at)
+    wanted, is_wide = _conditions(filters, by.id, at, finding.reads(by))
     query: Any = select(Request, User.name).outerjoin(User, User.id == Request.owner_id).where(*wanted)
     total, over = (None, 0) if is_wide else _totals(query, filters)
     edge = None
@@ -172,20 +170,24 @@ def _edge(key: Any, order: list[Any], place: Any, cursor: Cursor | None, downwar
     return Cursor(row[0], row[1], backwards=False) if row else None
 
 
-def conditions(filters: Filters, me: int, at: datetime) -> list[ColumnElement[bool]]:
-    """What the rows of the list have to meet."""
-    return _conditions(filters, me, at)[0]
+def conditions(
+    filters: Filters, me: int, at: datetime, may: finding.Reads = finding.NOTHING
+) -> list[ColumnElement[bool]]:
+    """What the rows of the list have to meet; a search looks into the texts that one may read."""
+    return _conditions(filters, me, at, may)[0]
 
 
-def _conditions(filters: Filters, me: int, at: datetime) -> tuple[list[ColumnElement[bool]], bool]:
+def _conditions(
+    filters: Filters, me: int, at: datetime, may: finding.Reads
+) -> tuple[list[ColumnElement[bool]], bool]:
     """The same; and whether its words are all in so many requests that they are to be looked at in pieces.
 
     SQLite keeps no statistics of ours, and might walk all that is closed to find somebody's two. So one column, the
     one that keeps the list shortest, leads into its index; the others are put aside, to be looked at there.
     """
-    words = [] if normalise(_bare(filters.q)) else terms.wanted(filters.q)
+    words = finding.wanted(filters.q)
     is_short = filters.shows in SHORT
-    rare = terms.rare(words) if words and not is_short else None
+    rare = finding.rare(words, may) if words and not is_short else None
     is_wide = bool(words) and not is_short and rare is None
     if filters.shows == REFUSED_WORD or (filters.q and not is_short):
         lead = ""  # mails or words do
@@ -206,7 +208,7 @@ def _conditions(filters: Filters, me: int, at: datetime) -> tuple[list[ColumnEle
         found.append(_is_of(filters.owner, owner, me, moment))
     if filters.q and not words:
         found.append(_has_reference(filters.q))
-    found += [terms.among(word) if word == rare else terms.has(word) for word in words]
+    found += [finding.among(word, may) if word == rare else finding.has(word, may) for word in words]
     return found, is_wide
 
 
@@ -276,13 +278,9 @@ def _is_refused() -> ColumnElement[bool]:
     return Request.reference.in_(lanes.refused_of("request"))
 
 
-def _bare(typed: str) -> str:
-    return typed.strip("#()[]<>.,;: ")
-
-
 def _has_reference(typed: str) -> ColumnElement[bool]:
     """A reference in any spelling; what holds neither that nor a word finds nothing."""
-    reference = normalise(_bare(typed))
+    reference = finding.reference_in(typed)
     return Request.reference == reference if reference else false()
 
 

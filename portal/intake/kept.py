@@ -45,6 +45,13 @@ KEPT = (
         hidden="the same words stand in the request itself",
     ),
     Kept(
+        table="request_word",
+        personal=("term",),
+        rule="as long as its request's text",
+        of=("request_id", "request"),
+        hidden="the same words stand in the request and its thread",
+    ),
+    Kept(
         table="npi_check",
         personal=("npi", "typed", "provider"),
         rule="as long as its request's text",

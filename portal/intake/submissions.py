@@ -17,7 +17,7 @@ from sqlalchemy import Table, bindparam, select
 from portal import addresses, audit, hours, text, tokens
 from portal.db import db, insert_new
 from portal.errors import Conflict, NotFound
-from portal.intake import catalogue, receipts, terms
+from portal.intake import catalogue, receipts, terms, words
 from portal.intake.kinds import Kind, of
 from portal.intake.models import Delivery, Request, Status
 from portal.intake.reference import new_reference
@@ -101,6 +101,7 @@ def submit(
         first = _first(form_token, kind, given)
         return Submitted(first.reference, receipts.token_of(first, keys), is_new=False)
     terms.index(request_id, row)
+    words.index(request_id, kind.word, *(row[fact.field] for fact in kind.facts if fact.private))
     audit.record(None, "request.received", f"request:{row['reference']}", at=at, detail=", ".join(found))
     _promise_mails(row, kind, receipt, at=at)
     return Submitted(row["reference"], receipt, is_new=True)

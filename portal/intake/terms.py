@@ -1,17 +1,17 @@
 """By which words a request is found: folded, so that `núñez` and NUNEZ, O'Brien and O’Brien are one.
 
-A row for each word of who asked, never of what was asked: not everybody who searches may read that. Rows, not a
-full-text index: one request's words can be removed for good in one short transaction (`secure_delete`).
+A row for each word of who asked, never of what was asked: not everybody who searches may read that (`words.py`).
+Rows, not a full-text index: one request's words can be removed for good in one short transaction (`secure_delete`).
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Select, Table, delete, func, insert, select
+from sqlalchemy import ColumnElement, Select, Table, delete, insert, select
 
 from portal.db import db
 from portal.intake.models import Request, RequestTerm
@@ -74,7 +74,7 @@ def index_anew(request: Request) -> None:
 
 def has(word: str) -> ColumnElement[bool]:
     """Whether a request holds this word, perhaps unfinished: one look into the index for each request."""
-    return _with(word).where(RequestTerm.request_id == Request.id).exists()
+    return holding(word).where(RequestTerm.request_id == Request.id).exists()
 
 
 def holds(*whole: str) -> ColumnElement[bool]:
@@ -88,18 +88,14 @@ def numbers_of(text: str) -> set[str]:
     return set(_numbers(text))
 
 
-def among(word: str) -> ColumnElement[bool]:
-    """The same, found from the word's side: for one that few requests hold."""
-    return Request.id.in_(_with(word))
+def holding(word: str) -> Select[int]:
+    """The requests that hold it, found from the word's side."""
+    return select(RequestTerm.request_id).where(*beginning(RequestTerm.term, word))
 
 
-def rare(words: Sequence[str]) -> str | None:
-    """One of these words that no more than FEW requests hold, if there is one; the longest is asked first."""
-    for word in sorted(words, key=len, reverse=True):
-        found = _with(word).limit(FEW + 1).subquery()
-        if (db.session.scalar(select(func.count()).select_from(found)) or 0) <= FEW:
-            return word
-    return None
+def beginning(column: Any, word: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Whether it begins with this word: a range, not LIKE, for only that is looked up in the index everywhere."""
+    return column >= word, column < f"{word}\U0010ffff"
 
 
 def wanted(typed: str) -> list[str]:
@@ -121,9 +117,3 @@ def _numbers(text: str) -> list[str]:
     """The digits of each telephone number and NPI, without the country's 1."""
     runs = ("".join(sign for sign in run if sign.isdigit()) for run in _DIGITS.findall(text))
     return [run[1:] if len(run) == 11 and run[0] == "1" else run for run in runs if len(run) >= LEAST_DIGITS]
-
-
-def _with(word: str) -> Select[int]:
-    # A range, not LIKE: only that is looked up in the index on every database.
-    end = f"{word}\U0010ffff"
-    return select(RequestTerm.request_id).where(RequestTerm.term >= word, RequestTerm.term < end)

@@ -11,6 +11,7 @@ from portal.db import db
 from portal.desk.models import Addition, CardNote, Contact, Draft, Redaction
 from portal.intake.checks import NpiCheck
 from portal.intake.models import OPEN, Message, Request, RequestTerm
+from portal.intake.words import RequestWord
 from portal.mail import promise as mail
 from portal.npi.verdicts import Verdict
 
@@ -40,6 +41,7 @@ def blank(ids: Collection[int]) -> list[int]:
     ]
     gone = mail.forget_causes(causes)
     db.session.execute(delete(RequestTerm).where(RequestTerm.request_id.in_(ids)))
+    db.session.execute(delete(RequestWord).where(RequestWord.request_id.in_(ids)))
     db.session.execute(delete(NpiCheck).where(NpiCheck.request_id.in_(ids)))
     db.session.execute(delete(Addition).where(Addition.request_id.in_(ids)))
     db.session.execute(delete(Contact).where(Contact.request_id.in_(ids)))

@@ -10,7 +10,7 @@ from portal import audit, tokens
 from portal.audit import AuditEntry
 from portal.clock import now
 from portal.db import db, transaction
-from portal.desk import away, drafts, perform, prescribers
+from portal.desk import away, drafts, finding, perform, prescribers
 from portal.desk import search as queue
 from portal.desk.acts import ANSWER, Act
 from portal.desk.identity import ON_NPI
@@ -94,7 +94,7 @@ class CaseFile:
     @property
     def may_read(self) -> bool:
         """Whether what was typed freely is shown."""
-        return self.is_recorded and perform.may_read(self.by, self.request)
+        return self.is_recorded and finding.may_read(self.by, self.request)
 
     @property
     def patient_data(self) -> redacting.PatientData:

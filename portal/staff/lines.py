@@ -14,9 +14,10 @@ from markupsafe import Markup
 
 from portal import web
 from portal.clock import now
-from portal.desk import perform
+from portal.desk import finding, perform
 from portal.desk import search as queue
 from portal.desk.acts import CLAIM, Staff
+from portal.desk.excerpts import Excerpt
 from portal.intake import kinds
 from portal.intake.models import DUE, ContactMethod, Request
 from portal.intake.models import Kind as KindWord
@@ -37,6 +38,7 @@ class Line:
     is_late: bool
     late_by: str  # how much, in words
     subject: str
+    excerpt: Excerpt | None  # why a search found it, where its subject and names do not say
     flags: tuple[str, ...]
     may_claim: bool
     writers: str  # who else writes about it at the moment
@@ -45,7 +47,11 @@ class Line:
 
 
 def line(
-    row: queue.Row, by: Staff, writers: Sequence[str] = (), absent: Mapping[int, date] = MappingProxyType({})
+    row: queue.Row,
+    by: Staff,
+    writers: Sequence[str] = (),
+    absent: Mapping[int, date] = MappingProxyType({}),
+    excerpt: Excerpt | None = None,
 ) -> Line:
     """The row as this member of staff may see it."""
     return Line(
@@ -57,6 +63,7 @@ def line(
         is_late=row.is_late,
         late_by=f"by {format_timedelta(now() - row.request.answer_by, locale='en')}" if row.is_late else "",
         subject=_subject(row.request, by),
+        excerpt=excerpt,
         flags=flags(row.request),
         may_claim=perform.may(by, CLAIM, row.request),
         writers=" and ".join(writers),
@@ -81,7 +88,7 @@ def _subject(asked: Request, by: Staff) -> str:
         more = f" and {len(words) - 1} more" if len(words) > 1 else ""
         return f"{kind.label} · {words[0] if words else ''}{more}"
     parts = words[:1] or [kind.label]
-    if kind.typed and perform.may_read(by, asked) and not asked.patient_data:
+    if kind.typed and finding.may_read(by, asked) and not asked.patient_data:
         typed = getattr(asked, kind.typed[0])
         parts.append(shorten(typed, SNIPPET, placeholder="\N{NO-BREAK SPACE}…", break_on_hyphens=False))
     return " · ".join(parts)

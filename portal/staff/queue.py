@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from portal import addresses, web
 from portal.clock import now
 from portal.db import transaction
-from portal.desk import away, drafts, narrowing, news, perform, saved
+from portal.desk import away, drafts, excerpts, narrowing, news, perform, saved
 from portal.desk import search as queue
 from portal.desk.cursor import is_id
 from portal.desk.filters import SHORT, SORT_ANSWER_BY, Filters
@@ -86,7 +86,10 @@ def the_list(
     mine = next((one for one, kept in own.items() if kept.args() == filters.args()), None)
     writing = drafts.writers([row.request.id for row in found.rows], but=by.id, at=at)
     absent = away.who(at)
-    lines = [line(row, by, writing.get(row.request.id, ()), absent) for row in found.rows]
+    why = excerpts.of([row.request for row in found.rows], filters.q, by)
+    lines = [
+        line(row, by, writing.get(row.request.id, ()), absent, why.get(row.request.id)) for row in found.rows
+    ]
     may_claim = any(each.may_claim for each in lines)
     asked: dict[str, Any] = filters.args()
     if bulk is None:

@@ -21,7 +21,7 @@ from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  #
 from portal import addresses, audit, web
 from portal.clock import now
 from portal.db import db, transaction
-from portal.desk import figures, narrowing
+from portal.desk import figures, finding, narrowing
 from portal.desk import search as queue
 from portal.desk.figures import Report
 from portal.desk.filters import Filters
@@ -159,8 +159,9 @@ def export() -> ResponseReturnValue:
     if not any(request.args.values()):
         return redirect(url_for("reports.reports"), 303)
     may_text = by.may(Right.EXPORT_WORDS)
-    query = select(Request, User.name).outerjoin(User, User.id == Request.owner_id)
-    query = query.where(*queue.conditions(filters, by.id, now())).order_by(Request.received_at, Request.id)
+    wanted = queue.conditions(filters, by.id, now(), finding.reads(by))
+    query = select(Request, User.name).outerjoin(User, User.id == Request.owner_id).where(*wanted)
+    query = query.order_by(Request.received_at, Request.id)
     if form.validate_on_submit():
         with_text, reason = may_text and bool(form.with_text.data), form.reason.data or ""
         if with_text and reason not in REASONS:

@@ -19,7 +19,7 @@ from sqlalchemy import update
 from portal import audit
 from portal.clock import now
 from portal.db import db, transaction
-from portal.desk import acts, contact, identity, joining, perform, planning
+from portal.desk import acts, contact, finding, identity, joining, perform, planning
 from portal.desk.actors import PORTAL
 from portal.desk.acts import Act
 from portal.desk.redaction import REPORT
@@ -586,7 +586,7 @@ def test_the_roles_may_what_the_table_says(app: Flask, roles: frozenset[str], ac
         request = Request(kind=kind, status=Status.IN_PROGRESS, owner_id=owner)
         is_refused = is_desk and act is planning.ASSIGN and owner == 2  # the desk gives away its own
         assert perform.is_permitted(person, act, request) == (bool(roles & named) and not is_refused)
-        assert perform.may_read(person, request) == (not is_desk or kind == Kind.RESOURCE or owner == 1)
+        assert finding.may_read(person, request) == (not is_desk or kind == Kind.RESOURCE or owner == 1)
 
 
 def test_a_role_that_is_none_may_nothing(app: Flask) -> None:
@@ -594,7 +594,7 @@ def test_a_role_that_is_none_may_nothing(app: Flask) -> None:
     request = Request(kind=Kind.RESOURCE, status=Status.IN_PROGRESS, owner_id=2)
 
     assert not any(perform.is_permitted(stranger, act, request) for act in ROOM_ACTS)
-    assert not perform.may_read(stranger, request)
+    assert not finding.may_read(stranger, request)
 
 
 def test_the_desk_closes_what_is_answered(app: Flask) -> None:

@@ -201,13 +201,6 @@ def test_a_search_looks_everywhere_and_says_how_many_are_over(app: Flask, ada: U
     assert (listing.total, listing.over) == (3, 2)
 
 
-def test_what_was_asked_is_no_word_to_be_found_by(app: Flask, ada: User) -> None:
-    submit(app, question="Is zonisamide a concern?")
-    submit_resource(app, note="For dr. zonisamide")
-
-    assert found(app, ada, q="zonisamide") == []
-
-
 @pytest.mark.parametrize(
     ("name", "value"),
     [

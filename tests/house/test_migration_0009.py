@@ -10,7 +10,7 @@ from config import Config
 from portal.app import create_app
 from portal.db import db, writes_allowed
 from portal.intake.models import Request, RequestTerm
-from portal.intake.terms import among
+from portal.intake.terms import has
 from tests.conftest import own_postgres
 from tests.intake.samples import submit
 
@@ -31,7 +31,7 @@ def test_the_way_up_gives_every_request_its_words(
             downgrade(revision="0006")
             upgrade()
         after = sorted(db.session.execute(select(RequestTerm.request_id, RequestTerm.term)).all())
-        found = db.session.scalars(select(Request.reference).where(among("nunez"))).all()
+        found = db.session.scalars(select(Request.reference).where(has("nunez"))).all()
         db.session.remove()
     for face in (app, app.extensions["staff"]):
         with face.app_context():

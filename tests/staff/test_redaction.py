@@ -23,6 +23,7 @@ from portal.desk.models import Addition, Draft
 from portal.intake import checks, terms
 from portal.intake.checks import NpiCheck
 from portal.intake.models import Message, Request
+from portal.intake.words import RequestWord
 from portal.jobs import Hand, NotNow
 from portal.keeping import KEPT
 from portal.mail.models import Body, Delivery
@@ -107,6 +108,8 @@ def test_the_words_are_in_no_file_of_ours(
         assert all(PATIENT not in text for text in db.session.scalars(select(Message.text)))
         assert [draft.text for draft in db.session.scalars(select(Draft))] == [f"And for {mask} later"]
         assert db.session.scalar(select(Request.id).where(terms.has("xanthia"))) is None
+        assert "xanthia" not in db.session.scalars(select(RequestWord.term)).all()
+        assert "sleeps" in db.session.scalars(select(RequestWord.term)).all()
         assert db.session.scalar(select(Request.id).where(terms.has("ruiz"))) is not None
         sent = select(Body.content).join(Delivery).where(Delivery.cause == f"request:{reference}")
         assert db.session.scalars(sent).all() == [None, None]
@@ -191,7 +194,7 @@ def test_every_personal_column_is_reached_or_named_with_the_reason(
             assert table in rows, f"{name}: no row is made here, and no reason given"
             place = db.metadata.tables[table]
             changed = place.update().where(*rows[table](place))
-            words = f"{PATIENT} {column}" if table != "request_term" else "xanthia"
+            words = f"{PATIENT} {column}" if column != "term" else "xanthia"
             if isinstance(place.c[column].type, JSON):
                 words = {"name": words}  # type: ignore[assignment]
             elif isinstance(place.c[column].type, LargeBinary):
@@ -241,6 +244,7 @@ def everything_about(app: Flask, request_id: int, user_id: int) -> dict[str, Cal
         "mail_delivery": lambda table: [table.c.cause == subject],
         "saved_view": lambda table: [table.c.user_id == user_id],
         "request_term": lambda table: [table.c.request_id == request_id, table.c.term == "ruiz"],
+        "request_word": lambda table: [table.c.request_id == request_id, table.c.term == "slowly"],
     } | {
         name: lambda table: [table.c.request_id == request_id]
         for name in (*named, "npi_check", "prescriber_note")
