@@ -214,7 +214,7 @@ def ask(folder: Path, only: str = "") -> dict[str, tuple[float, int, list[str]]]
     with closing(sqlite3.connect(file)) as database:
         rows = database.execute("SELECT max(id) FROM request").fetchone()[0]
     every = pages(rows)
-    searches = {f"desk: {name}": path for name, path in every.items() if " q " in name}
+    searches = {f"desk, {name}": path for name, path in every.items() if name.startswith("queue: q ")}
     for user_id, some in ((3, every), (OWNERS, searches)):
         with staff.app_context(), transaction():
             cookie = world.sign_in(db.session.get_one(User, user_id))
