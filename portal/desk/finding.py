@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, and_, or_, select, union_all
 
 from portal.db import db
 from portal.desk.models import Addition, Contact
@@ -84,17 +84,12 @@ def has(word: str, may: Reads) -> ColumnElement[bool]:
     return or_(terms.has(word), and_(may.condition, words.among(word, Request.id)))
 
 
-def among(word: str, may: Reads) -> ColumnElement[bool]:
-    """The same, found from the word's side: for one that few requests hold."""
-    return Request.id.in_(_with(word, may))
-
-
-def rare(typed: Sequence[str], may: Reads) -> str | None:
-    """One of these words that no more than FEW requests hold, if there is one; the longest is asked first."""
+def rare(typed: Sequence[str], may: Reads) -> tuple[str, frozenset[int]] | None:
+    """One of these words that no more than FEW requests hold, and which these are; the longest is asked first."""
     for word in sorted(typed, key=len, reverse=True):
-        found = _with(word, may).limit(terms.FEW + 1).subquery()
-        if (db.session.scalar(select(func.count()).select_from(found)) or 0) <= terms.FEW:
-            return word
+        found = db.session.scalars(_with(word, may).limit(terms.FEW + 1)).all()
+        if len(found) <= terms.FEW:
+            return word, frozenset(found)
     return None
 
 

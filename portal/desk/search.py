@@ -36,7 +36,7 @@ from portal.settings import settings
 
 LIMIT = 25
 COUNTED_TO = 200  # the exact number of a longer list helps nobody, and costs a walk over all of it
-LOOKED_AT = 2000  # at most so many requests on one page, where each word of a search is in very many
+LOOKED_AT = 1000  # at most so many requests on one page, where each word of a search is in very many
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,8 @@ def _conditions(
         found.append(_is_of(filters.owner, owner, me, moment))
     if filters.q and not words:
         found.append(_has_reference(filters.q))
-    found += [finding.among(word, may) if word == rare else finding.has(word, may) for word in words]
+    found += [Request.id.in_(rare[1])] if rare else []
+    found += [finding.has(word, may) for word in words if rare is None or word != rare[0]]
     return found, is_wide
 
 

@@ -299,7 +299,7 @@ class FilterForm(Form):
 
     q = SearchField(
         "Search",
-        description="Reference, NPI, name, address; words of questions, answers, notes that you may read",
+        description="Reference, NPI, name, or words of texts that you may read",
         render_kw={"autocomplete": "off", "spellcheck": "false"},
     )
     status = SelectField("Status", validate_choice=False)

@@ -62,7 +62,7 @@ def line(
         snoozed_until=row.request.snoozed_until if row.request.is_snoozed(now()) else None,
         is_late=row.is_late,
         late_by=f"by {format_timedelta(now() - row.request.answer_by, locale='en')}" if row.is_late else "",
-        subject=_subject(row.request, by),
+        subject=_subject(row.request, by, begins=excerpt is None),
         excerpt=excerpt,
         flags=flags(row.request),
         may_claim=perform.may(by, CLAIM, row.request),
@@ -72,8 +72,8 @@ def line(
     )
 
 
-def _subject(asked: Request, by: Staff) -> str:
-    """First topic or material, and the beginning of the question for those who may read it.
+def _subject(asked: Request, by: Staff, *, begins: bool) -> str:
+    """First topic or material, and the beginning of the question for those who may read it, where that is wanted.
 
     Where a patient may be named in it, nobody reads the question here, where reading is not recorded.
     """
@@ -88,7 +88,7 @@ def _subject(asked: Request, by: Staff) -> str:
         more = f" and {len(words) - 1} more" if len(words) > 1 else ""
         return f"{kind.label} · {words[0] if words else ''}{more}"
     parts = words[:1] or [kind.label]
-    if kind.typed and finding.may_read(by, asked) and not asked.patient_data:
+    if begins and kind.typed and finding.may_read(by, asked) and not asked.patient_data:
         typed = getattr(asked, kind.typed[0])
         parts.append(shorten(typed, SNIPPET, placeholder="\N{NO-BREAK SPACE}…", break_on_hyphens=False))
     return " · ".join(parts)

@@ -111,7 +111,8 @@ def test_how_much_there_is_of_what_one_may_not_read_changes_nothing(
     assert seen(app, ada, q=WORD) == ([order], 1, 0)
     assert seen(app, ada, q="lamotrigine") == ([], 0, 0)
     with app.app_context():
-        assert finding.rare([WORD], finding.reads(ada)) == WORD
+        word, which = finding.rare([WORD], finding.reads(ada)) or ("", frozenset())
+        assert (word, len(which)) == (WORD, 1)
         assert finding.rare([WORD], finding.reads(staff(app))) is None
 
 
