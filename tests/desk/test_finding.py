@@ -11,18 +11,21 @@ from sqlalchemy import func, select
 
 from portal.clock import now
 from portal.db import db, transaction
-from portal.desk import excerpts, finding, news, perform
+from portal.desk import asking, excerpts, finding, news, perform
 from portal.desk import search as queue
 from portal.desk.actors import ASKER
 from portal.desk.acts import ANSWER, CLOSE, NOTE, SPAM
 from portal.desk.asking import ADD, ASK_AGAIN, REPLY, WITHDRAW
 from portal.desk.contact import ASK, CALL, FAX_ANSWERED, POSTED, UNDO
 from portal.desk.filters import Filters
+from portal.desk.models import AdditionKind
+from portal.desk.redaction import REDACT
 from portal.intake import terms, words
 from portal.intake.models import Kind, Request, Status
 from portal.intake.words import RequestWord
 from portal.people.models import User
 from portal.people.rights import SETS
+from portal.retention import requests
 from tests import world
 from tests.conftest import Clock
 from tests.desk.test_search import found, put
@@ -53,7 +56,7 @@ def seen(app: Flask, by: User, **args: str) -> tuple[list[str], int | None, int]
 def do(app: Flask, act: Any, reference: str, by: Any, **given: Any) -> None:
     with app.app_context(), transaction():
         request = db.session.scalars(select(Request).where(Request.reference == reference)).one()
-        given = {"form_token": f"{act.word}-{request.version}", **given}
+        given = {"form_token": f"{act.word}-{request.id}-{request.version}", **given}
         perform.perform(act, request, by=by, at=now(), version=request.version, **given)
 
 
@@ -210,6 +213,34 @@ def test_what_was_taken_back_is_found_no_more(
 
     assert found(app, grace, q=WORD) == []
     assert found(app, grace, q="phenytoin") == found(app, grace, q="levothyroxine") == [reference]
+
+
+def test_what_was_taken_out_or_erased_is_found_no_more(app: Flask, grace: User) -> None:
+    taken, erased = (submit(app, f"t-{n}", question=f"With {WORD} and sertraline?") for n in range(2))
+    do(app, NOTE, taken, grace, text=f"About {WORD}, and topiramate.")
+    do(app, NOTE, erased, grace, text="Also venlafaxine.")
+
+    do(app, REDACT, taken, grace, words=WORD, reason="patients_name")
+    assert found(app, grace, q=WORD) == [erased]
+    assert found(app, grace, q="topiramate sertraline") == [taken]
+
+    with app.app_context(), transaction():
+        mine = select(Request.id).where(Request.reference == erased)
+        requests.blank([db.session.scalars(mine).one()])  # by age, by erasure, of spam: one way
+    assert found(app, grace, q=WORD) == found(app, grace, q="venlafaxine") == []
+    assert found(app, grace, q="sertraline") == [taken]
+    with app.app_context():
+        assert len(db.session.scalars(select(RequestWord.request_id).distinct()).all()) == 1
+
+
+def test_a_reply_of_a_machine_is_found_too(app: Flask, grace: User) -> None:
+    reference = submit(app)
+    with app.app_context(), transaction():
+        request = db.session.scalars(select(Request)).one()
+        given = {"text": "Back on Monday; ask Waldemar.", "form_token": "mail:1", "by_mail": True}
+        asking.keep(AdditionKind.AWAY, request, now(), given)
+
+    assert found(app, grace, q="waldemar") == [reference]
 
 
 def test_withdrawn_closed_and_spam_are_found_as_names_are(app: Flask, grace: User) -> None:

@@ -98,6 +98,26 @@ def test_a_question_that_may_name_a_patient_is_not_read_in_the_list(ask: Ask, si
     signed_in("pharmacist").open("/staff/requests").sees("Patient data").lacks("How slowly")
 
 
+def test_a_search_shows_in_which_text_its_words_stand(ask: Ask, signed_in: SignedIn) -> None:
+    reference = ask()
+    ask(patient_data=["birth_date"], question="Does she sleep badly?")
+    grace, desk = signed_in("pharmacist"), signed_in("desk")
+    page = grace.open(f"/staff/requests/{reference}").fill("Note", "She rang: nausea at night.")
+    page.press("Save note", status=303)
+
+    shown = grace.open("/staff/requests?q=nausea")
+    assert listed(shown) == [reference]
+    assert "Internal note: She rang: nausea at night." in words(
+        shown.soup.select_one("td[data-label=Subject]")
+    )
+    assert words(shown.soup.select_one("td mark")) == "nausea"
+    suspect = grace.open("/staff/requests?q=badly").lacks("Does she sleep")
+    assert [words(one).endswith("Question") for one in suspect.soup.select("td[data-label=Subject]")].count(
+        True
+    ) == 1
+    desk.open("/staff/requests?q=nausea").sees("No requests match these filters").lacks("She rang")
+
+
 def test_what_is_late_says_so_here_and_in_the_title(ask: Ask, signed_in: SignedIn, clock: Clock) -> None:
     late, ontime = ask(), ask("resource")
     clock.tick(days=1, minutes=1)
