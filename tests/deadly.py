@@ -44,9 +44,20 @@ def arm(step: str, number: int) -> None:
     if step == "connect":
         transport.SmtpTransport._open = lambda _self: die()  # type: ignore[assignment,method-assign,return-value]
     elif step in ("mail", "data"):
-        said = step.upper()
-        smtplib.SMTP.docmd = after(  # type: ignore[method-assign]
-            smtplib.SMTP.docmd, number, lambda _self, words, *_more: words.startswith(said)
+        answers, place = (
+            count(9),
+            {"mail": 1, "data": 3}[step],
+        )  # of an envelope's three, asked at once or not
+        begin = transport._envelope
+
+        def envelope(*words: Any) -> Any:
+            nonlocal answers
+            answers = count(1)
+            return begin(*words)
+
+        transport._envelope = envelope
+        smtplib.SMTP.getreply = after(  # type: ignore[method-assign]
+            smtplib.SMTP.getreply, number, lambda _self: next(answers) == place
         )
     elif step == "accepted":
         transport._content = after(transport._content, number, lambda *_words: True)

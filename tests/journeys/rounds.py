@@ -36,6 +36,12 @@ class Sink:
     def __exit__(self, *_error: object) -> None:
         self.controller.stop()
 
+    async def handle_EHLO(  # noqa: N802 - aiosmtpd's name
+        self, _server: Any, session: Any, _envelope: Any, hostname: str, answers: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        return [*answers[:-1], "250-PIPELINING", answers[-1]]  # as every mail server of today
+
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
         content = bytes(envelope.content)
         head = content.split(b"\r\n\r\n")[0]
