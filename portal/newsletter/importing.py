@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -59,6 +60,8 @@ _COLUMNS = {
 # Columns of what is no list of subscribers: patients and requests never become one.
 _NEVER = {"npi", "reference", "question", "patient", "diagnosis", "date of birth", "dob"}
 _ON = {"", "enabled", "active", "subscribed", "confirmed", "true", "1", "yes"}
+
+_SEP = re.compile(r"\s*\"?sep=([,;\t])\"?[\r\n]", re.IGNORECASE)
 
 UNCLOSED = "A quotation mark in row {} is not closed: all that follows would be one cell."
 NO_TEXT = "The file is not text in UTF-8. Save it as “CSV UTF-8” and send it again."
@@ -136,22 +139,21 @@ def decode(raw: bytes) -> str:
 
 def read(text: str) -> list[Row]:
     """Every row with something in it; raises Refused, in one sentence, for what is no list of subscribers."""
-    first = text.lstrip("\r\n").partition("\n")[0]
-    mark = max(",;\t", key=first.count)
+    said = _SEP.match(text)  # what Excel writes for itself
+    first = re.sub(r'"[^"]*"', "", re.split(r"[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0])
+    mark = said[1] if said else max(",;\t", key=first.count)
     try:
         lines = list(_lines(csv.reader(io.StringIO(text, newline=""), delimiter=mark, skipinitialspace=True)))
     except csv.Error as fault:
         raise Refused(f"The file cannot be read as CSV: {fault}.", field="file") from fault
+    lines = lines[1:] if said else lines
     if lines and text.count('"') % 2 and any("\n" in cell for cell in lines[-1][1]):
         raise Refused(UNCLOSED.format(lines[-1][0]), field="file")
     names = [cell.strip().casefold() for cell in lines[0][1]] if lines else []
     if _NEVER & set(names):
         raise Refused(NOT_SUBSCRIBERS, field="file")
-    places = {
-        ours: next((names.index(one) for one in theirs if one in names), None)
-        for ours, theirs in _COLUMNS.items()
-    }
-    if places["email"] is None:
+    places = {ours: [names.index(one) for one in theirs if one in names] for ours, theirs in _COLUMNS.items()}
+    if not places["email"]:
         raise Refused(NO_ADDRESS, field="file")
     if len(lines) - 1 > MOST_ROWS:
         raise Refused(TOO_MANY, field="file")
@@ -237,10 +239,10 @@ def _lines(reader: Iterable[list[str]]) -> Iterator[tuple[int, list[str]]]:
                 return
 
 
-def _row(number: int, cells: Sequence[str], places: Mapping[str, int | None]) -> Row:
+def _row(number: int, cells: Sequence[str], places: Mapping[str, Sequence[int]]) -> Row:
     said = {
-        name: cells[place].strip() if place is not None and place < len(cells) else ""
-        for name, place in places.items()
+        name: next((cell for one in those if one < len(cells) and (cell := cells[one].strip())), "")
+        for name, those in places.items()
     }
     try:
         email = email_address(said["email"])
