@@ -9,8 +9,12 @@ from collections.abc import Callable, Iterator
 from email.message import EmailMessage
 
 import pytest
+from jinja2 import Template
 from playwright.sync_api import Browser
 
+from portal import addresses
+from portal.staff.edition_forms import TOPICS
+from tests.journeys.conftest import READING
 from tests.live import ROOT, Live
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
@@ -19,18 +23,20 @@ EXAMPLE = re.compile(r"```html\n(.*?)```", re.DOTALL)
 
 @pytest.fixture
 def another_site(portal: Live) -> Iterator[str]:
-    """The example of docs/api.md on a site of its own."""
+    """The example of docs/api.md on a site of its own, and at /form the form that staff copy."""
     html = EXAMPLE.search((ROOT / "docs" / "api.md").read_text("utf-8"))[1]  # type: ignore[index]
-    page = f"<!doctype html><meta charset=utf-8>{html}".replace(
-        "https://portal.pharmacy.example", portal.base
-    )
+    form = Template((ROOT / "templates" / "staff" / "embed.txt").read_text("utf-8"), trim_blocks=True)
+    pages = {
+        "/": html.replace("https://portal.pharmacy.example", portal.base),
+        "/form": form.render(base_url=portal.base, topics=TOPICS, addresses=addresses),
+    }
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
             self.send_header("Content-Type", "text/html; charset=utf-8")
             self.end_headers()
-            self.wfile.write(page.encode())
+            self.wfile.write(f"<!doctype html><meta charset=utf-8>{pages.get(self.path, '')}".encode())
 
         def log_message(self, *_said: object) -> None:
             pass
@@ -56,6 +62,25 @@ def test_the_documented_example_signs_up_from_another_site(
     page.get_by_role("button", name="Sign up").click()
     page.get_by_text("Enter an email address in the correct format").wait_for()
     page.close()
+
+
+def test_the_form_that_staff_copy_leads_to_ours_and_one_more_press(
+    another_site: str, portal: Live, browser: Browser, mail_to: Callable[[str, str], EmailMessage]
+) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{another_site}form")
+    page.locator("[name=email]").fill("copied@mail.example")
+    page.locator("button").click()
+    page.wait_for_load_state()
+
+    assert page.url == f"{portal.base}/newsletter/embed"
+    assert page.locator("[name=email]").input_value() == "copied@mail.example"
+    page.wait_for_timeout(READING * 1000)
+    page.get_by_role("button", name="Sign up").click()
+    page.wait_for_url(f"{portal.base}/newsletter/check-email")
+    assert mail_to("copied@mail.example", "Confirm your sign-up")
+    context.close()
 
 
 @pytest.mark.parametrize("scripts", [True, False])

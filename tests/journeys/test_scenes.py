@@ -287,7 +287,8 @@ def test_every_kind_of_mail_is_valid_html(
         mail.promise(
             "desk/morning", to=grace.email, facts=facts, cause=grace.subject, at=clock.now(), lane=Lane.SOON
         )
-        edition = editions.write(None, DRAFT, version=0, by=grace, at=clock.now())
+        long = f"{DRAFT['source_en']}\n\n{'Naltrexonhydrochlorid' * 8}\n\n    {'code' * 40}\n"
+        edition = editions.write(None, {**DRAFT, "source_en": long}, version=0, by=grace, at=clock.now())
         for_both = edition.version
         editions.send_test(edition, to=grace.email, by=grace, at=clock.now())
         editions.schedule(edition, due_at=None, version=for_both, by=grace, at=clock.now())
@@ -316,6 +317,31 @@ def test_every_kind_of_mail_is_valid_html(
         invalid[sent["Subject"]] = html_faults(body.get_content())
     figure("mails: errors of the Nu HTML checker", sum(map(len, invalid.values())), f"on {len(kinds)} kinds")
     assert not any(invalid.values()), invalid
+    bodies = {sent["Subject"]: sent.get_body(("html",)).get_content() for sent in mails}  # type: ignore[union-attr]
+    faults = list(look_at_mails(played, bodies))
+    figure("mails: violations of axe-core, and what scrolls sideways", len(faults), f"on {len(kinds)} kinds")
+    assert faults == []
+
+
+def look_at_mails(played: Stage, bodies: dict[str, str]) -> Iterator[str]:
+    """Each as a page of its own, in each light at each width in the long form, else in one of them."""
+    if not played.house.tools:
+        pytest.skip("no axe-core here: npm ci in tests/tools")
+    page = played.page
+    for number, (subject, html) in enumerate(bodies.items()):
+        address = f"{played.house.base}/a-mail-{number}"
+        page.route(
+            address, lambda route, _asked, html=html: route.fulfill(body=html, content_type="text/html")
+        )
+        page.goto(address)
+        page.evaluate(f"import('{TOOLS}').then(() => null)")
+        page.set_viewport_size({"width": min(WIDTHS), "height": 900})
+        yield from (f"{subject}: {fault}" for fault in page.evaluate("look.sideways()"))
+        for width, light in LOOKS if is_full() else (LOOKS[number % len(LOOKS)],):
+            page.set_viewport_size({"width": width, "height": 900})
+            page.emulate_media(color_scheme=light)  # type: ignore[arg-type]
+            found = page.evaluate(f"look.violations({json.dumps(ALL)})")
+            yield from (f"{subject}, {width} px, {light}: {fault}" for fault in found)
 
 
 @pytest.mark.xdist_group("scenes-public")
