@@ -24,8 +24,11 @@ def _step(_hand: Hand) -> bool:
     for edition_id in starts:
         _start(edition_id)
     for edition_id in going:
-        with transaction():
-            service.look_after(service.get(edition_id), at=at)
+        try:
+            with transaction():
+                service.look_after(service.get(edition_id), at=at)
+        except Conflict:
+            pass  # a person paused or cancelled it in this moment
     db.session.rollback()
     return False
 

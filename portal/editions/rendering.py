@@ -10,7 +10,7 @@ import re
 import textwrap
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
@@ -22,11 +22,19 @@ from portal.mail.compose import styled
 
 WIDTH = 72  # columns of the plain text
 PICTURE_WIDTH = 560  # pixels: the widest that a mail shows
-HTML_MAX = 90_000  # bytes: some mail programs cut what is longer
+HTML_MAX = 90_000  # bytes of a mail's HTML: some mail programs cut what is longer
+FRAME = 6_000  # of these, what stands around the text
 EMPTY_WORDS = {"here", "click here", "this", "this link", "link", "read more", "more",
                "aquí", "haga clic aquí", "haz clic aquí", "este enlace", "enlace", "leer más", "más"}  # fmt: skip
-SHORTENERS = {"bit.ly", "t.co", "tinyurl.com", "goo.gl", "ow.ly", "is.gd", "buff.ly", "rebrand.ly", "lnkd.in"}
-TRACKING = re.compile(r"(utm_\w+|mc_[ce]id|fbclid|gclid|_hsenc|_hsmi)$", re.IGNORECASE)
+SHORTENERS = ("bit.ly", "t.co", "tinyurl.com", "goo.gl", "ow.ly", "is.gd", "buff.ly", "rebrand.ly", "lnkd.in", "t.ly",
+              "rb.gy", "cutt.ly", "shorturl.at", "fb.me", "dlvr.it", "v.gd", "bl.ink", "qrco.de", "tiny.cc"
+              )  # fmt: skip
+TRACKING = re.compile(
+    r"(utm_\w+|mc_[ce]id|fbclid|[gd]clid|gclsrc|[gw]braid|msclkid|yclid|twclid|ttclid|igshid|igsh|mkt_tok|_hsenc|_hsmi"
+    r"|vero_(?:id|conv)|oly_(?:anon|enc)_id|_ga|_gl|_ke|ml_subscriber\w*)$",
+    re.IGNORECASE,
+)
+HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+\.?", re.IGNORECASE)
 PLACEHOLDER = re.compile(r"\[\[.*?\]\]|\{\{.*?\}\}|\bTODO\b|\bXXX\b|lorem ipsum", re.IGNORECASE)
 # What no mail of ours promises, and what none names in its subject (the pharmacy's rule for its texts).
 PROMISES = re.compile(
@@ -44,6 +52,7 @@ DRUG = re.compile(r"\b(LDN|naltrexon[ea])\b", re.IGNORECASE)
 TYPED = (
     (re.compile(r"\]\("), "A link is not read as one: its address has a blank in it, or is none"),
     (re.compile(r"^\|?[ :-]*-{3}[ :|-]*\|[ :|-]*$"), "A table is not shown as one: write a list"),
+    (re.compile(r"\b(?:https?://|www\.)\w", re.I), "An address stands alone: write [words](address)"),
 )
 HTML = re.compile(r"</?[a-z][a-z0-9]*[ />]|<!--", re.IGNORECASE)
 _PICTURE = re.compile(rf"{re.escape(EDITION_PICTURE.root)}/([0-9a-f]{{32}}-(\d+)x(\d+)\.\w+)")
@@ -115,9 +124,9 @@ def findings(subject: str, preview: str, source: str, known: Collection[str] = (
             found.append(Finding(number, f"“{word[0]}” promises more than we may", warns=True))
     found += [*_structure(source, known), *_typed(source)]
     found += [finding for words, url, line in _links(source) for finding in _link(words, url, line)]
-    if (size := len(styled(html(source)).encode())) > HTML_MAX:
+    if (size := len(styled(html(source)).encode()) + FRAME) > HTML_MAX:
         limit = HTML_MAX // 1000
-        found.append(Finding(0, f"The text is {size // 1000} KB; mail programs cut what is over {limit}"))
+        found.append(Finding(0, f"The mail is {size // 1000} KB; mail programs cut what is over {limit}"))
     return sorted(found, key=lambda finding: finding.line)
 
 
@@ -130,9 +139,12 @@ def _head(name: str, value: str) -> Iterator[Finding]:
 
 
 def _structure(source: str, known: Collection[str]) -> Iterator[Finding]:
-    level = 1
+    level, is_heading = 1, False
     for token, line in _walk(_MARKDOWN.parse(source)):
-        if token.type == "heading_open":
+        if token.type == "inline" and is_heading and not token.content.strip():
+            yield Finding(line, "A heading says nothing")
+        is_heading = token.type == "heading_open"
+        if is_heading:
             depth = int(token.tag[1])
             if depth == 1:
                 yield Finding(line, "The subject is the title: begin headings with ##")
@@ -157,25 +169,35 @@ def _typed(source: str) -> Iterator[Finding]:
 
 
 def _link(words: str, url: str, line: int) -> Iterator[Finding]:
-    parts = urlsplit(url)
-    if words.strip().strip(".").casefold() in EMPTY_WORDS or not words.strip():
-        yield Finding(line, f"The link “{words.strip()}” does not say where it leads")
+    parts, named = urlsplit(url), f"The link “{words.strip()}”"
+    if words.strip(" .,:;!?…¡¿→»›>").casefold() in {"", *EMPTY_WORDS}:
+        yield Finding(line, f"{named} does not say where it leads")
     if parts.scheme in ("mailto", "tel"):
+        if not parts.path:
+            yield Finding(line, f"{named} leads nowhere")
         return
-    if parts.scheme != "https" or not parts.hostname:
-        yield Finding(line, f"The link “{words.strip()}” must begin with https://")
-        return
+    if parts.scheme != "https" or not parts.netloc:
+        yield Finding(line, f"{named} must begin with https://")
+        if parts.scheme != "http":
+            return
+    if not HOST.fullmatch(host := parts.hostname or "") or not _has_good_port(parts):
+        yield Finding(line, f"{named} leads nowhere: its address has no host that can be")
     if "@" in parts.netloc:
-        yield Finding(line, f"The link “{words.strip()}” holds a name or a password before its host")
-    if parts.hostname.removeprefix("www.") in SHORTENERS:
-        yield Finding(line, f"The link “{words.strip()}” is shortened: give the real address")
-    if word := ILLNESSES.search(re.sub(r"[-_+]", " ", unquote(parts.path))):
+        yield Finding(line, f"{named} holds a name or a password before its host")
+    if f".{host.rstrip('.')}".endswith(tuple(f".{one}" for one in SHORTENERS)):
+        yield Finding(line, f"{named} is shortened: give the real address")
+    rest = unquote(f"{parts.path}&{parts.query}&{parts.fragment}")
+    if word := ILLNESSES.search(re.sub(r"[-_+=&/]", " ", rest)):
         yield Finding(line, f"The address of the link “{words.strip()}” names an illness: “{word[0]}”")
-    if any(
-        TRACKING.match(name)
-        for name, _ in parse_qsl(f"{parts.query}&{parts.fragment}", keep_blank_values=True)
-    ):
-        yield Finding(line, f"The link “{words.strip()}” follows its readers: take the tracking out")
+    if any(TRACKING.match(part.partition("=")[0]) for part in re.split(r"[?&;#]", rest)):
+        yield Finding(line, f"{named} follows its readers: take the tracking out")
+
+
+def _has_good_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port is None or parts.port > 0
+    except ValueError:
+        return False
 
 
 def _alt(image: Token) -> str:
@@ -204,6 +226,8 @@ def _links(source: str) -> Iterator[tuple[str, str, int]]:
             words += _alt(token)
         elif token.type in ("text", "code_inline"):
             words += token.content
+        elif token.type in ("softbreak", "hardbreak"):
+            words += " "
 
 
 def _blocks(tokens: Sequence[Token], links: list[str], picture: str) -> Iterator[str]:

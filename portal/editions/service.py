@@ -32,7 +32,7 @@ from portal.people.rights import RIGHTS, Right
 from portal.settings import settings
 
 SEND_NOW_IN = timedelta(minutes=10)
-SOONEST = timedelta(minutes=5)
+SOONEST, LATEST = timedelta(minutes=5), timedelta(days=366)
 TOO_LATE = timedelta(hours=2)
 LANGUAGES = {Language.EN: "English", Language.ES: "Spanish"}
 SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
@@ -148,11 +148,13 @@ def send_test(edition: Edition, *, to: str, by: Actor, at: datetime) -> None:
 
 def schedule(edition: Edition, *, due_at: datetime | None, version: int, by: Actor, at: datetime) -> None:
     """Let it be sent at a time, or in ten minutes. Raises Refused while something stands in the way, and for a time
-    that is not five minutes ahead."""
+    that is not five minutes to a year ahead."""
     if found := obstacles(edition):
         raise Refused(found[0])
     if due_at is not None and due_at < at + SOONEST:
         raise Refused("Choose a time at least 5 minutes from now", field="due")
+    if due_at is not None and due_at > at + LATEST:
+        raise Refused("Choose a time within a year from now", field="due")
     _claim(edition, version, {State.DRAFT, State.HELD}, to=State.SCHEDULED)
     edition.due_at, edition.reason = due_at or at + SEND_NOW_IN, ""
     audit.record(by, "edition.scheduled", edition.cause, at=at)

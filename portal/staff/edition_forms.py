@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from flask_wtf.file import FileField, FileRequired
 from wtforms import BooleanField, IntegerField
-from wtforms.fields import DateField, HiddenField, TimeField
+from wtforms.fields import DateField, TimeField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
 from wtforms.validators import DataRequired, Optional
 from wtforms.widgets import HiddenInput
@@ -84,20 +84,24 @@ class NoteForm(BaseForm):
 class ScheduleForm(BaseForm):
     """When to send it: in the pharmacy's own time, or in ten minutes when nothing is given."""
 
-    version = HiddenField()
+    version = IntegerField(widget=HiddenInput(), default=0)
     day = DateField("Day", [Optional()], description="Leave day and time empty to send in 10 minutes")
     time = TimeField("Time", [Optional()], description="The pharmacy's local time")
 
     @property
     def due_at(self) -> datetime | None:
-        """The moment, or None for ten minutes from now. Raises ValueError for half a time, and for one that the
-        change of clocks leaves out."""
+        """The moment, or None for ten minutes from now; of an hour that the change of clocks brings twice, in the
+        first. Raises ValueError for half a time, and for one that the change of clocks leaves out."""
         if self.day.data is None and self.time.data is None:
             return None
         if self.day.data is None or self.time.data is None:
             raise ValueError("Give both the day and the time, or neither")
         local = datetime.combine(self.day.data, self.time.data, tzinfo=settings().ORG.timezone)
-        at = local.astimezone(UTC)
-        if at.astimezone(local.tzinfo).time() != self.time.data:
+        try:
+            at = local.astimezone(UTC)
+            is_there = at.astimezone(local.tzinfo).time() == self.time.data
+        except OverflowError as fault:
+            raise ValueError("Choose a time within a year from now") from fault
+        if not is_there:
             raise ValueError("There is no such time on that day: the clocks change")
         return at

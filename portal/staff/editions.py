@@ -6,19 +6,20 @@ from typing import Any
 
 from flask import abort, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import force_locale
 from werkzeug import Response
 
 from portal import addresses, web
 from portal.clock import now
 from portal.db import transaction
 from portal.editions import archive, letters, pictures, service, spam
+from portal.editions import preview as previews
 from portal.editions.models import Edition, State
 from portal.editions.progress import Progress, progress, what_limits
 from portal.errors import Conflict, Refused
-from portal.mail import compose, course
+from portal.mail import course
 from portal.newsletter.models import Language
 from portal.people.rights import Right
+from portal.signin import sessions
 from portal.signin.gate import current, guarded, keeps_text
 from portal.staff.edition_forms import TOPICS, EditionForm, NoteForm, PictureForm, ScheduleForm
 from portal.uploads import takes_upload
@@ -53,15 +54,6 @@ FORM = "staff/edition_form.html"
 STATE_OF = {reason: state.value for state, reason in letters.SKIPPED.items()}
 # A mail's styles stand in the mail itself: its picture is a page of its own, that may do nothing else.
 PREVIEW_POLICY = "default-src 'none'; img-src %s; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox"
-# What its styles keep for the dark and for narrow screens, obeyed on this one.
-VARIANTS = {
-    "": (),
-    "dark": (("@media (prefers-color-scheme: dark)", "@media all"),),
-    "narrow": (
-        ("@media (max-width: 480px)", "@media all"),
-        ('<body style="', '<body style="max-width:320px;'),
-    ),
-}
 LARGEST_PICTURE = 8_000_000
 PICTURES = "staff/edition_pictures.html"
 
@@ -111,6 +103,8 @@ def _write(edition: Edition | None) -> ResponseReturnValue:
 @bp.get("/staff/editions/<int:edition_id>")
 def show(edition_id: int) -> ResponseReturnValue:
     """One edition: what is wrong with it, who gets it, how far it is; with `scored`, whether it looks like spam."""
+    if "watch" in request.args:
+        sessions.leave_alone()  # a page that asks by itself keeps no session alive
     edition, verdict = service.get(edition_id), None
     if (language := request.args.get("scored")) in edition.languages:
         verdict = service.as_spam(edition, Language(language), to=current().email, at=now())
@@ -121,12 +115,9 @@ def show(edition_id: int) -> ResponseReturnValue:
 def preview(edition_id: int, language: str) -> ResponseReturnValue:
     """The HTML of its mail, as it will arrive; with `as`, in the dark or on a phone."""
     shown = request.args.get("as", "")
-    if language not in set(Language) or shown not in VARIANTS:
+    if language not in set(Language) or shown not in previews.VARIANTS:
         abort(404)
-    html = _rendered(service.get(edition_id), Language(language), "html")
-    for plain, wanted in VARIANTS[shown]:
-        html = html.replace(plain, wanted)
-    response = make_response(html)
+    response = make_response(previews.html(service.get(edition_id), Language(language), shown))
     response.headers["Content-Security-Policy"] = PREVIEW_POLICY % web.base_url()
     return web.private(response)
 
@@ -185,7 +176,7 @@ def schedule(edition_id: int) -> ResponseReturnValue:
     web.keep("staff/edition.html", form, **_about(edition))
     if form.validate_on_submit():
         try:
-            version, due_at = int(form.version.data or 0), form.due_at
+            version, due_at = form.version.data or 0, form.due_at
             with transaction():
                 service.schedule(edition, due_at=due_at, version=version, by=current(), at=now())
         except ValueError as fault:
@@ -248,7 +239,7 @@ def _fill(form: EditionForm, edition: Edition) -> None:
 
 def _page(edition: Edition, form: ScheduleForm, **more: Any) -> Response:
     if not form.is_submitted():
-        form.version.data = str(edition.version)
+        form.version.data = edition.version
     done = DONE.get(request.args.get("done", "")) if request.method == "GET" else None
     alert = {"level": "ok", "heading": "", "text": done} if done else None
     return web.private(web.page("staff/edition.html", form=form, alert=alert, **_about(edition) | more))
@@ -257,7 +248,7 @@ def _page(edition: Edition, form: ScheduleForm, **more: Any) -> Response:
 def _about(edition: Edition) -> dict[str, Any]:
     is_open = edition.state in (State.DRAFT, State.SCHEDULED, State.HELD)
     audience = service.audience(edition) if is_open else None
-    found = None if is_open else progress(edition)
+    found = progress(edition) if edition.began_at else None
     return {
         "edition": edition,
         "name": NAMES[edition.state],
@@ -271,7 +262,12 @@ def _about(edition: Edition) -> dict[str, Any]:
             if finding.warns
         ],
         "languages": [
-            (language.value, service.LANGUAGES[language], _rendered(edition, language, "txt"))
+            (
+                language.value,
+                service.LANGUAGES[language],
+                previews.text(edition, language),
+                previews.aloud(previews.html(edition, language)),
+            )
             for language in edition.languages
         ],
         "audience": audience,
@@ -298,20 +294,13 @@ def _pace(edition: Edition, found: Progress) -> dict[str, str]:
         pace = course.pace(edition.cause, at)
         said = f"{pace.in_a_minute} in the last minute" if pace.in_a_minute else ""
         if pace.in_a_minute and edition.state == State.SENDING:
-            left = found.waiting / pace.in_a_minute
-            said += f"; about {left + 1:.0f} minutes are left at this rate"
+            left = round(found.waiting / pace.in_a_minute) + 1
+            said += f"; about {left} minute{'s' if left > 1 else ''} left at this rate"
         return {"rate": said, "limit": what_limits(edition, pace, at)}
     if edition.began_at is None or not found.sent:
         return {"rate": "", "limit": ""}
     seconds = max(1.0, ((edition.over_at or at) - edition.began_at).total_seconds())
     return {"rate": f"{found.sent / seconds * 60:.0f} a minute since it began", "limit": ""}
-
-
-def _rendered(edition: Edition, language: Language, part: str) -> str:
-    """One part of its mail, with made-up links in the place of each one's own."""
-    context = letters.said({"text": edition.text_in(language).id})
-    with force_locale(language):
-        return compose.rendered(letters.MESSAGE, part, **context, lang=language)
 
 
 def _done(edition: Edition, word: str) -> Response:

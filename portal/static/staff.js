@@ -53,4 +53,23 @@
     setInterval(ask, 20000);
     document.addEventListener("visibilitychange", ask);
   }
+
+  /* How far an edition is, asked for again while somebody looks. What is over, or paused, is a page of its own. */
+  var far = document.querySelector("[data-far]");
+  if (far && window.XMLHttpRequest) {
+    setInterval(function () {
+      if (document.hidden) return;
+      var asked = new XMLHttpRequest();
+      asked.open("GET", far.dataset.far);
+      asked.responseType = "document";
+      asked.onload = function () {
+        if (asked.status >= 500) return;
+        var found = asked.response && asked.response.querySelector("[data-far]");
+        if (!found) { location.reload(); return; }
+        far.replaceWith(found);
+        far = found;
+      };
+      asked.send();
+    }, 5000);
+  }
 })();

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from portal import jobs
 from portal.db import db, transaction
-from portal.editions import archive, proof, rendering, service
+from portal.editions import archive, preview, proof, rendering, service
 from portal.editions.models import Edition, State
 from portal.editions.progress import progress, what_limits
 from portal.errors import Conflict, Refused
@@ -316,6 +316,8 @@ def test_a_test_is_of_the_very_text_and_a_time_in_the_past_is_refused(
     assert service.obstacles(made) == []
     with pytest.raises(Refused, match="5 minutes"), transaction():
         service.schedule(made, due_at=START - timedelta(hours=1), version=1, by=by, at=START)
+    with pytest.raises(Refused, match="within a year"), transaction():
+        service.schedule(made, due_at=START + timedelta(days=400), version=1, by=by, at=START)
     with transaction():
         service.write(made, {**DRAFT, "source_en": SOURCE + " More."}, version=1, by=by, at=START)
 
@@ -358,6 +360,38 @@ def test_a_test_is_of_the_very_text_and_a_time_in_the_past_is_refused(
         ("Open <b>late</b>", "Line 1: “<b>” is shown as it is typed"),
         ("Dear {{name}}", "Line 1: “{{name}}” was left over"),
         ("It cures.", "Line 1: “cures” promises more than we may"),
+        ("[Read more!](https://a.example)", "Line 1: The link “Read more!” does not say where it leads"),
+        ("[see\nhere](http://a.example)", "Line 1: The link “see here” must begin with https://"),
+        ("[ours](https://go.bit.ly/x)", "Line 1: The link “ours” is shortened: give the real address"),
+        (
+            "[ours](https://a.example/x?igsh=1)",
+            "Line 1: The link “ours” follows its readers: take the tracking out",
+        ),
+        (
+            "[ours](https://a.example/;utm_id=1)",
+            "Line 1: The link “ours” follows its readers: take the tracking out",
+        ),
+        (
+            "[ours](https://a.example/?q=no+pain)",
+            "Line 1: The address of the link “ours” names an illness: “pain”",
+        ),
+        *(
+            (
+                f"[ours]({address})",
+                "Line 1: The link “ours” leads nowhere: its address has no host that can be",
+            )
+            for address in (
+                "https://[bad/",
+                "https://a.example:99999/",
+                "https://intranet/x",
+                "https://a..example",
+            )
+        ),
+        ("[ours](mailto:)", "Line 1: The link “ours” leads nowhere"),
+        ("See https://a.example/?utm_source=x", "Line 1: An address stands alone: write [words](address)"),
+        ("See\n<https://a.example>", "Line 2: An address stands alone: write [words](address)"),
+        ("a\n\n## ", "Line 3: A heading says nothing"),
+        ("* one\n" * 7000, "The mail is 97 KB; mail programs cut what is over 90"),
     ],
 )
 def test_the_checks_name_the_line(source: str, finding: str) -> None:
@@ -371,11 +405,73 @@ def test_the_checks_name_the_line(source: str, finding: str) -> None:
         "    | a |\n    |---|",
         "See [1] (page 2), 5 < 6.",
         "[our page](https://a.example/a_(b))",
+        "[our hours](https://müller.example/Übersicht?q=ä#ö)",
+        "[write to us](mailto:office@pharmacy.example) or [call](tel:+19255550100)",
+        "[the institute](https://www.cancer.example/a?page=2&lang=es#part)",
         "***",
     ],
 )
 def test_what_is_meant_as_it_stands_is_let_through(source: str) -> None:
     assert rendering.findings("Subject", "Preview", source) == []
+
+
+def test_the_frame_of_a_mail_is_no_larger_than_is_counted(
+    context: Flask, edition: Callable[..., Edition]
+) -> None:
+    longest = "x" * 150
+    heads = {f"{name}_{word}": longest for name in ("subject", "preview") for word in Language}
+    made = edition(State.DRAFT, **heads, paid="yes", paid_by="y" * 100)
+    for language in Language:
+        whole = preview.html(made, language).encode()
+        text = rendering.styled(rendering.html(made.text_in(language).source)).encode()
+        assert rendering.FRAME / 2 < len(whole) - len(text) < rendering.FRAME
+
+
+def test_it_is_read_aloud_as_its_html_is_built(context: Flask, edition: Callable[..., Edition]) -> None:
+    source = f"{SOURCE}\n\n* loose\n\n* list\n\n3. three\n4. four\n   * inner\n\n![A hill](x)\n\n> said\n\n---\n\nEnd."
+    said = preview.aloud(preview.html(edition(State.DRAFT, source_en=source), Language.EN)).splitlines()
+
+    begin = said.index("heading level 1: Later on Thursdays")
+    assert said[begin + 1 : said.index("End.") + 1] == [
+        "New opening hours", "heading level 2: Hours", "We are open later on Thursdays.",
+        "list with 2 items", "bullet: one", "bullet: two", "out of list",
+        "See link: our opening hours.",
+        "list with 2 items", "bullet: loose", "bullet: list", "out of list",
+        "list with 2 items", "3. three", "4. four", "list with 1 item", "bullet: inner", "out of list", "out of list",
+        "graphic: A hill", "block quote: said", "separator", "End.",
+    ]  # fmt: skip
+    assert said[-1].startswith("This is general information") and "link: Stop all emails" in said
+
+
+def test_once_it_is_frozen_what_was_frozen_is_shown(
+    context: Flask, edition: Callable[..., Edition], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = edition()
+    clock.tick(minutes=10)
+    step()
+    as_frozen = preview.html(made, Language.EN), preview.text(made, Language.EN)
+    monkeypatch.setattr(rendering, "html", lambda *_: "another version renders it otherwise")
+
+    assert (preview.html(made, Language.EN), preview.text(made, Language.EN)) == as_frozen
+    assert as_frozen[1].startswith("From: ") and "\nSubject: Later on Thursdays\n\nLater" in as_frozen[1]
+
+
+def test_a_pause_in_the_moment_it_is_looked_after_is_no_fault(
+    app: Flask, edition: Callable[..., Edition], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = edition()
+    clock.tick(minutes=10)
+    step()
+    count = service.progress
+
+    def paused_meanwhile(edition: Edition) -> Any:
+        db.session.execute(update(Edition).values(state=State.PAUSED))
+        return count(edition)
+
+    monkeypatch.setattr(service, "progress", paused_meanwhile)
+    step()
+
+    assert made.state == State.SENDING, "what was written in that transaction is undone"
 
 
 def test_the_plain_text_says_what_the_html_says() -> None:

@@ -50,7 +50,7 @@ EACH = 0.004  # seconds that the server takes at least, so that there is a middl
 REFUSED, BOUNCED = range(0, PEOPLE, 250), range(1, PEOPLE, 200)  # readers' numbers: at the door, and later
 UNKNOWN = "550 5.1.1 no such user"
 PARTS = ("Waiting", "Sent", "Refused", "Doubtful: in the hands of a worker that died", "Skipped")
-WITHIN = 180.0  # seconds, generous: the machine may be busy
+WITHIN = 600.0  # seconds, generous: the machine may be busy
 
 
 class Sink(rounds.Sink):

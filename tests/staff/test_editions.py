@@ -11,8 +11,10 @@ from sqlalchemy import select
 
 from portal.db import db
 from portal.editions.models import Edition, State
+from portal.mail.models import Lane
 from tests.conftest import Clock
-from tests.editions.test_editions import DRAFT
+from tests.editions.conftest import DRAFT, step
+from tests.mail.conftest import Sink, hand_over
 from tests.newsletter.people import make_subscriber
 from tests.pages import Page
 from tests.staff.conftest import Colleague
@@ -60,6 +62,85 @@ def test_a_time_in_the_past_is_refused_and_the_answer_kept(app: Flask, signed_in
 
     assert page.errors == {"time": "Choose a time at least 5 minutes from now"}
     assert state_of(app) == State.DRAFT
+
+
+@pytest.mark.parametrize(
+    ("day", "time", "message"),
+    [
+        ("2026-03-08", "02:30", "There is no such time on that day: the clocks change"),
+        ("9999-12-31", "23:59", "Choose a time within a year from now"),
+        ("2027-06-01", "09:00", "Choose a time within a year from now"),
+        ("2026-03-09", "", "Give both the day and the time, or neither"),
+        ("", "02:30", "Give both the day and the time, or neither"),
+        ("2026-02-30", "02:30", "Give both the day and the time, or neither"),
+    ],
+)
+def test_a_time_that_cannot_be_is_refused_in_words(
+    app: Flask, signed_in: SignedIn, day: str, time: str, message: str
+) -> None:
+    page = write(signed_in("manager")).press("Send me a test", status=303)
+
+    page = page.set(day=day, time=time).press("Send to 0 people", status=422)
+
+    assert message in page.errors.values() or day == "2026-02-30"
+    assert state_of(app) == State.DRAFT
+
+
+@pytest.mark.parametrize(
+    ("day", "time", "utc"),
+    [
+        ("2026-03-07", "09:30", "2026-03-07 17:30"),
+        ("2026-03-08", "09:30", "2026-03-08 16:30"),  # after the clocks went forward in the night
+        ("2026-11-01", "00:30", "2026-11-01 07:30"),
+        ("2026-11-01", "01:30", "2026-11-01 08:30"),  # comes twice: the first
+        ("2026-11-01", "09:30", "2026-11-01 17:30"),  # after they went back
+    ],
+)
+def test_a_local_time_stays_local_over_the_change_of_clocks(
+    app: Flask, signed_in: SignedIn, day: str, time: str, utc: str
+) -> None:
+    page = write(signed_in("manager")).press("Send me a test", status=303)
+
+    page = page.set(day=day, time=time).press("Send to 0 people", status=303)
+
+    with app.app_context():
+        assert f"{db.session.scalars(select(Edition.due_at)).one():%Y-%m-%d %H:%M}" == utc
+    page.sees(f"({utc[11:]} UTC)")
+
+
+def test_a_version_that_is_none_is_refused(app: Flask, signed_in: SignedIn) -> None:
+    page = write(signed_in("manager")).press("Send me a test", status=303)
+
+    page.set(version="x").press("Send to 0 people", status=422).lacks("invalid literal")
+
+    assert state_of(app) == State.DRAFT
+
+
+def test_a_draft_is_given_up_for_good(app: Flask, signed_in: SignedIn) -> None:
+    page = write(signed_in("manager")).press("Cancel this edition", status=303)
+
+    page.sees("It is cancelled", "State Cancelled").lacks("How far it is", "Change the text", "Cancel this")
+    assert state_of(app) == State.CANCELLED
+
+
+def test_an_edition_cancelled_in_the_middle_says_how_many_got_it(
+    app: Flask, signed_in: SignedIn, clock: Clock
+) -> None:
+    for n in range(3):
+        make_subscriber(app, address=f"reader{n}@mail.example")
+    grace = signed_in("manager")
+    write(grace).press("Send me a test", status=303).press("Send to 3 people", status=303)
+    clock.tick(minutes=10)
+    with app.app_context():
+        step()
+        hand_over(Sink(), Lane.BULK, wait=lambda _seconds: True)
+    page = grace.open("/staff/editions/1")
+    assert page.soup.select_one("[data-far]")["data-far"] == "/staff/editions/1?watch=1"
+
+    page = page.press("Send no more of it", status=303)
+
+    page.sees("1 sent, 0 doubtful, 0 refused, 2 not sent.")
+    assert page.soup.select_one("[data-far]") is None
 
 
 def test_a_pharmacist_writes_and_does_not_send(app: Flask, signed_in: SignedIn) -> None:
