@@ -58,6 +58,8 @@ From December we are open until **8 pm** on Thursdays. See [our opening hours](h
 2. Ask for a bottle for your travel bag.
 
 > We are closed on December 25.
+
+    A line that stands as it was typed, however long that makes it: San-Ramon-Valley-Boulevard-by-the-iron-horse-trail
 """
 EDITION_TEXT_ES = """## Horario
 
@@ -1034,6 +1036,17 @@ def _(stage: Stage) -> None:
 def _(stage: Stage) -> None:
     sent_edition(stage)
     stage.as_staff("Grace").open("/staff/editions").follow("november-2026")
+
+
+@scene("staff edition cancelled in the middle", "editions.show")
+def _(stage: Stage) -> None:
+    sent_edition(stage)
+    stage.as_staff("Grace").open("/staff/editions").follow("november-2026").press("Send no more of it")
+
+
+@scene("staff edition given up", "editions.show")
+def _(stage: Stage) -> None:
+    write_edition(stage).press("Cancel this edition")
 
 
 @scene("staff edition to correct", "editions.note")

@@ -18,6 +18,7 @@ RESULTS_MIN, REFUSED_MAX = 50, 0.05
 POLICY_RESULTS_MIN, POLICY_MAX = 20, 0.1
 COMPLAINTS_MIN, COMPLAINTS_MAX = 3, 0.003
 SMALL, SMALL_COMPLAINTS = 500, 2
+AGAIN = 1.25  # times the failures that a person saw and let it go on
 
 
 @dataclass(frozen=True)
@@ -45,14 +46,28 @@ class Progress:
         return self.unheard + self.put_off + sum(self.back.get(kind, 0) for kind in kinds)
 
     @property
+    def results(self) -> int:
+        """Of how many it is known what became of them."""
+        return self.sent + self.refused
+
+    @property
     def total(self) -> int:
         """All of them."""
         return self.waiting + self.doubted + self.sent + self.refused + sum(self.skipped.values())
 
 
-def trouble(now_at: Progress) -> str:
-    """Why it had better be looked at before more goes out, in words; nothing while all is well."""
-    results = now_at.sent + now_at.refused
+def trouble(now_at: Progress, excused: int = 0) -> str:
+    """Why it had better be looked at before more goes out, in words; nothing while all is well, or no worse than when
+    a person saw `excused` failures and let it go on."""
+    if now_at.failures <= excused:
+        return ""
+    complaints = now_at.back.get(Kind.COMPLAINT, 0)
+    most = SMALL_COMPLAINTS if now_at.total < SMALL else max(COMPLAINTS_MIN, COMPLAINTS_MAX * now_at.results)
+    if complaints >= most:
+        return f"{complaints} readers called it unwanted."
+    if now_at.failures <= AGAIN * excused:
+        return ""
+    results = now_at.results
     gone = now_at.back.get(Kind.HARD, 0) + now_at.unheard
     if results >= RESULTS_MIN and gone > REFUSED_MAX * results:
         return f"{gone} of the first {results} were refused or came back: there is no such mailbox."
@@ -60,9 +75,7 @@ def trouble(now_at: Progress) -> str:
     tried = results + now_at.put_off
     if tried >= POLICY_RESULTS_MIN and policy > POLICY_MAX * tried:
         return f"{policy} of the first {tried} were refused by a rule of their servers, which is about us."
-    complaints = now_at.back.get(Kind.COMPLAINT, 0)
-    most = SMALL_COMPLAINTS if now_at.total < SMALL else max(COMPLAINTS_MIN, COMPLAINTS_MAX * results)
-    return f"{complaints} readers called it unwanted." if complaints >= most else ""
+    return ""
 
 
 def what_limits(edition: Edition, pace: course.Pace, at: datetime) -> str:

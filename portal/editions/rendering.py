@@ -178,19 +178,23 @@ def _link(words: str, url: str, line: int) -> Iterator[Finding]:
         return
     if parts.scheme != "https" or not parts.netloc:
         yield Finding(line, f"{named} must begin with https://")
-        if parts.scheme != "http":
-            return
-    if not HOST.fullmatch(host := parts.hostname or "") or not _has_good_port(parts):
-        yield Finding(line, f"{named} leads nowhere: its address has no host that can be")
+    if parts.scheme in ("http", "https"):
+        yield from (Finding(line, fault) for fault in _faults(parts, named))
+
+
+def _faults(parts: SplitResult, named: str) -> Iterator[str]:
+    """What is wrong with the address of a page."""
+    host, rest = parts.hostname or "", unquote(f"{parts.path}&{parts.query}&{parts.fragment}")
+    if not HOST.fullmatch(host) or not _has_good_port(parts):
+        yield f"{named} leads nowhere: its address has no host that can be"
     if "@" in parts.netloc:
-        yield Finding(line, f"{named} holds a name or a password before its host")
+        yield f"{named} holds a name or a password before its host"
     if f".{host.rstrip('.')}".endswith(tuple(f".{one}" for one in SHORTENERS)):
-        yield Finding(line, f"{named} is shortened: give the real address")
-    rest = unquote(f"{parts.path}&{parts.query}&{parts.fragment}")
+        yield f"{named} is shortened: give the real address"
     if word := ILLNESSES.search(re.sub(r"[-_+=&/]", " ", rest)):
-        yield Finding(line, f"The address of the link “{words.strip()}” names an illness: “{word[0]}”")
+        yield f"The address of {named[0].lower()}{named[1:]} names an illness: “{word[0]}”"
     if any(TRACKING.match(part.partition("=")[0]) for part in re.split(r"[?&;#]", rest)):
-        yield Finding(line, f"{named} follows its readers: take the tracking out")
+        yield f"{named} follows its readers: take the tracking out"
 
 
 def _has_good_port(parts: SplitResult) -> bool:

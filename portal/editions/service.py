@@ -288,7 +288,7 @@ def look_after(edition: Edition, *, at: datetime) -> None:
     now_at = progress(edition)
     if now_at.held:  # by a worker that saw the pause just before it was over
         mail.release(edition.cause, at=at)
-    if now_at.waiting and now_at.failures > edition.excused and (reason := trouble(now_at)):
+    if now_at.waiting and (reason := trouble(now_at, edition.excused)):
         pause(edition, by=None, at=at, reason=reason)
     elif not now_at.waiting:
         _move(edition, {State.SENDING}, State.SENT)

@@ -18,7 +18,7 @@ from portal import jobs
 from portal.db import db, transaction
 from portal.editions import archive, preview, proof, rendering, service
 from portal.editions.models import Edition, State
-from portal.editions.progress import progress, what_limits
+from portal.editions.progress import Progress, progress, trouble, what_limits
 from portal.errors import Conflict, Refused
 from portal.jobs import JOBS
 from portal.mail import course, lanes
@@ -260,6 +260,33 @@ def test_refusals_pause_it_with_the_reason(app: Flask, edition: Callable[..., Ed
     assert made.reason == "10 of the first 50 were refused or came back: there is no such mailbox."
 
 
+@pytest.mark.parametrize(
+    ("back", "excused", "pauses"),
+    [
+        ({"hard": 60}, 0, True),
+        ({"hard": 60}, 60, False),
+        ({"hard": 61}, 60, False),
+        ({"hard": 76}, 60, True),
+        ({"hard": 60, "complaint": 3}, 60, True),
+        ({"hard": 60, "complaint": 2}, 60, False),
+        ({"complaint": 3}, 3, False),
+        ({"complaint": 4}, 3, True),
+        ({"policy": 101}, 0, True),
+        ({"policy": 110}, 101, False),
+        ({"soft": 500}, 0, False),
+    ],
+)
+def test_what_a_person_let_go_on_pauses_again_when_it_is_worse(
+    back: dict[str, int], excused: int, pauses: bool
+) -> None:
+    found = Progress(
+        waiting=1000, held=0, doubtful=0, doubted=0, sent=1000, twice=0, refused=0, skipped={}, put_off=0,
+        back=back, unheard=0,
+    )  # fmt: skip
+
+    assert bool(trouble(found, excused)) is pauses
+
+
 def test_bytes_that_were_changed_are_found(app: Flask, edition: Callable[..., Edition], clock: Clock) -> None:
     people(app, 2)
     made = edition()
@@ -428,7 +455,10 @@ def test_the_frame_of_a_mail_is_no_larger_than_is_counted(
 
 
 def test_it_is_read_aloud_as_its_html_is_built(context: Flask, edition: Callable[..., Edition]) -> None:
-    source = f"{SOURCE}\n\n* loose\n\n* list\n\n3. three\n4. four\n   * inner\n\n![A hill](x)\n\n> said\n\n---\n\nEnd."
+    source = (
+        SOURCE
+        + "\n\n* loose\n\n* list\n\n3. three\n4. four\n   * inner\n\n![A hill](x)\n\n> said\n\n---\n\nEnd."
+    )
     said = preview.aloud(preview.html(edition(State.DRAFT, source_en=source), Language.EN)).splitlines()
 
     begin = said.index("heading level 1: Later on Thursdays")
