@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, select, update
+from sqlalchemy.exc import IntegrityError
 
 from portal import audit
 from portal.audit import Actor
@@ -37,6 +38,7 @@ TOO_LATE = timedelta(hours=2)
 LANGUAGES = {Language.EN: "English", Language.ES: "Spanish"}
 SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 CHANGED = "Somebody else changed this edition meanwhile. Open it again and see what they did."
+TAKEN = "Another edition has this address"
 TOPIC, LANGUAGE = "topic not chosen", "language missing"
 
 
@@ -77,7 +79,7 @@ def write(
         raise Refused("Name no illness in the address", field="slug")
     other = db.session.scalar(select(Edition.id).where(Edition.slug == slug))
     if other is not None and (edition is None or other != edition.id):
-        raise Refused("Another edition has this address", field="slug")
+        raise Refused(TAKEN, field="slug")
     if edition is None:
         edition = Edition(
             created_at=at, version=1, state=State.DRAFT, left_out={}, reason="", due_at=None, frame={}
@@ -92,11 +94,11 @@ def write(
         for name in ("subject", "preview", "source"):
             setattr(text, name, values[f"{name}_{text.language}"] or "")
     db.session.add(edition)
-    db.session.flush()
-    if version:
-        audit.record(by, "edition.changed", edition.cause, at=at)
-    else:
-        audit.record(by, "edition.written", edition.cause, at=at)
+    try:
+        db.session.flush()
+    except IntegrityError as fault:  # of two who took the same address in this moment
+        raise Refused(TAKEN, field="slug") from fault
+    audit.record(by, "edition.changed" if version else "edition.written", edition.cause, at=at)
     return edition
 
 

@@ -315,6 +315,22 @@ def test_a_stale_write_is_refused_and_changes_nothing(edition: Callable[..., Edi
     assert made.text_in("en").subject == "First"
 
 
+@pytest.mark.parametrize("in_this_moment", [False, True])
+def test_an_address_that_another_edition_has_is_refused(
+    edition: Callable[..., Edition], monkeypatch: pytest.MonkeyPatch, in_this_moment: bool
+) -> None:
+    edition(State.DRAFT)
+    with transaction():
+        by = manager()
+    if in_this_moment:  # the other one's was not there yet when it was looked for
+        monkeypatch.setattr(db.session, "scalar", lambda *_: None)
+
+    with pytest.raises(Refused, match="Another edition has this address"), transaction():
+        service.write(None, DRAFT, version=0, by=by, at=START)
+
+    assert len(service.all_editions()) == 1
+
+
 @pytest.mark.parametrize(
     ("changes", "obstacle"),
     [
