@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from websockets.sync.client import ClientConnection, connect
 
@@ -121,7 +122,7 @@ class Firefox(Remote):
         cookie = {
             "name": name,
             "value": {"type": "string", "value": value},
-            "domain": "127.0.0.1",
+            "domain": urlsplit(self.base).hostname,
             "path": "/",
         }
         self._ask("storage.setCookie", cookie=cookie)
