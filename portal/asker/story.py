@@ -13,7 +13,7 @@ from portal.desk import perform
 from portal.desk.actors import ASKER
 from portal.desk.acts import Act
 from portal.desk.asking import ADD, ASK_AGAIN, REPLY, WITHDRAW
-from portal.desk.joining import answer_of
+from portal.desk.letters import latest
 from portal.desk.models import Addition, AdditionKind, Contact, ContactKind
 from portal.intake import kinds, submissions
 from portal.intake.models import Message, MessageKind, Request
@@ -75,7 +75,7 @@ class Story:
     def _of_the_other(self) -> Sequence[Part]:
         """Of a request of somebody else that is answered for this one, the answer that went to both."""
         other = db.session.get(Request, self.request.duplicate_of) if self.request.duplicate_of else None
-        part = _part(answer) if other is not None and (answer := answer_of(other)) else None
+        part = _part(answer) if other is not None and (answer := latest(other)) else None
         return [part] if part is not None else []
 
     @property

@@ -110,6 +110,7 @@ class Act:
     )
     shares: str = ""  # the act whose form it reads, where it has none of its own
     writes: bool = False  # its form has a box for text, of which drafts are kept
+    is_undone: bool = False  # with the words that it sends, or that were sent just before (`undoing.py`)
     then: Callable[[Request, Staff, datetime, Given], None] | None = None
     is_versioned: bool = True
     button: str = "second"
@@ -233,6 +234,7 @@ ANSWER = Act(
     change=lambda _by, at: answered(at),
     limit=no_holes,
     then=_answer,
+    is_undone=True,
 )
 CLOSE = Act(
     word="close",
@@ -250,6 +252,7 @@ CLOSE = Act(
     missing=SELECT_REASON,
     reasons=CLOSE_REASON_LABELS,
     change=lambda _by, at: {"closed_at": at},
+    is_undone=True,
 )
 REOPEN = Act(
     word="reopen",

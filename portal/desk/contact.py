@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
-
 from portal import tokens
-from portal.clock import now
 from portal.db import db
-from portal.desk import calling, drafts, finding
+from portal.desk import calling
 from portal.desk.acts import (
     EVERYBODY,
     NOT_YOURS,
@@ -24,25 +21,20 @@ from portal.desk.acts import (
 )
 from portal.desk.endings import go_on
 from portal.desk.holes import no_holes
-from portal.desk.letters import send_words
+from portal.desk.letters import latest, send_words
 from portal.desk.models import (
     CALL_OUTCOME_LABELS,
-    Addition,
-    AdditionKind,
     CallOutcome,
     Contact,
     ContactKind,
 )
 from portal.errors import Conflict
 from portal.intake import terms, words
-from portal.intake.models import OPEN, Delivery, Kind, Message, MessageKind, Request, Status
+from portal.intake.models import OPEN, Delivery, Kind, MessageKind, Request, Status
 from portal.mail import promise as mail
-from portal.settings import settings
 
 NO_ANSWER_BY_CALL = "A call answers them when you spoke, or left the answer as a message"
 SELECT_OUTCOME = "Select what came of the call"
-MAILED = ("intake/answer", "desk/question")
-ON_ITS_WAY = "It is on its way already. Write again if something is wrong."
 GIVE_ADDRESS = "Enter the address to send it to"
 NOTHING_TO_RESEND = "No answer was written here by mail."
 WRITE_FAX = "Write what you faxed"
@@ -102,13 +94,8 @@ def _asked(request: Request, by: Staff, at: datetime, given: Given) -> None:
     send_words("desk/question", request, message, at)
 
 
-def _latest(request: Request) -> Message | None:
-    mine = select(Message).where(Message.request_id == request.id, Message.kind == MessageKind.ANSWER)
-    return db.session.scalar(mine.order_by(Message.id.desc()).limit(1))
-
-
 def _has_answer(request: Request, _at: datetime, _given: Given) -> None:
-    if _latest(request) is None:
+    if latest(request) is None:
         raise Conflict(NOTHING_TO_RESEND)
 
 
@@ -117,7 +104,7 @@ def _resend(request: Request, _by: Staff, at: datetime, given: Given) -> None:
 
     Another address is where whoever asked is reached from then on: what follows goes there, and is heard from there.
     """
-    if message := _latest(request):
+    if message := latest(request):
         mail.withdraw_dead(request.subject, at=at)
         address = str(given["address"])
         if address.casefold() != request.reply_email.casefold():
@@ -126,37 +113,6 @@ def _resend(request: Request, _by: Staff, at: datetime, given: Given) -> None:
         letter = "desk/question" if request.status == Status.WAITING else "intake/answer"
         facts = {"answer": message.id}
         mail.promise(letter, to=address, facts=facts, cause=request.subject, at=at)
-
-
-def _is_fresh(request: Request) -> bool:
-    """Whether the latest words have not gone yet."""
-    message, undo = _latest(request), timedelta(seconds=settings().UNDO_SECONDS)
-    return message is not None and now() < message.written_at + undo
-
-
-def _unanswered_since(request: Request) -> datetime | None:
-    """When whoever asked wrote last what no answer followed."""
-    latest = _latest(request)
-    theirs = select(func.max(Addition.written_at)).where(
-        Addition.request_id == request.id, Addition.kind != AdditionKind.AWAY
-    )
-    if latest is not None:
-        theirs = theirs.where(Addition.written_at > latest.written_at)
-    return db.session.scalar(theirs)
-
-
-def _take_back(request: Request, by: Staff, at: datetime, _given: Given) -> None:
-    """The words are a draft again, no mail of them is left, and what they should answer is unanswered again."""
-    message = _latest(request)
-    if message is None or not mail.take_back(request.subject, message.written_at, MAILED, at=at):
-        raise Conflict(ON_ITS_WAY)
-    drafts.keep(request, by.id, {"answer": message.text}, at=at)
-    db.session.delete(message)
-    db.session.flush()
-    finding.index_anew(request)
-    request.heard_at = _unanswered_since(request)
-    if request.call_at is None:  # closing took it away
-        request.call_at = calling.owed(request, message.written_at)
 
 
 def _rests(_by: Staff, at: datetime) -> dict[str, Any]:
@@ -254,6 +210,7 @@ ASK = Act(
     change=_rests,
     limit=no_holes,
     then=_asked,
+    is_undone=True,
 )
 WAIT = Act(
     word="wait",
@@ -282,27 +239,6 @@ RESUME = Act(
     ends=Status.IN_PROGRESS,
     then=go_on,
 )
-UNDO = Act(
-    word="undo",
-    label="Undo: do not send it",
-    done="Nothing was sent. Your words are in the box again.",
-    audit="request.taken_back",
-    told="Answer taken back before it went",
-    roles=None,
-    starts=frozenset({Status.WAITING, Status.ANSWERED, Status.CLOSED}),
-    ends=Status.IN_PROGRESS,
-    owner="mine",
-    not_mine=NOT_YOURS,
-    fits=_is_fresh,
-    change=lambda _by, _at: {
-        "answered_at": None,
-        "first_answered_at": func.nullif(Request.first_answered_at, Request.answered_at),
-        "closed_at": None,
-        "waiting_since": None,
-    },
-    then=_take_back,
-    button="",
-)
 RESEND = Act(
     word="resend",
     label="Send it again",
@@ -317,4 +253,4 @@ RESEND = Act(
     holds=lambda request, given: request.reply_email.casefold() == str(given["address"]).casefold(),
     then=_resend,
 )
-CONTACT_ACTS = (CALL, CALL_ANSWERED, FAX_ANSWERED, POSTED, ASK, WAIT, RESUME, UNDO, RESEND)
+CONTACT_ACTS = (CALL, CALL_ANSWERED, FAX_ANSWERED, POSTED, ASK, WAIT, RESUME, RESEND)

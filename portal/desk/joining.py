@@ -9,8 +9,9 @@ from sqlalchemy import select
 from portal.db import db
 from portal.desk.acts import EVERYBODY, SENIOR, Act, Given, Staff, take
 from portal.desk.endings import go_on
+from portal.desk.letters import latest
 from portal.errors import Conflict, Refused
-from portal.intake.models import DUE, OPEN, Message, MessageKind, Request, Status
+from portal.intake.models import DUE, OPEN, Request, Status
 from portal.intake.reference import normalise
 from portal.mail import promise as mail
 
@@ -58,7 +59,7 @@ def _join(request: Request, _by: Staff, at: datetime, given: Given) -> None:
     if request.call_at and target.status != Status.CLOSED:
         target.call_at = min(target.call_at or request.call_at, request.call_at)
     request.call_at = None
-    answer = answer_of(target) if target.answered_at else None
+    answer = latest(target) if target.answered_at else None
     if answer is not None and request.reply_email.casefold() != target.reply_email.casefold():
         facts = {"answer": answer.id, "asked": request.id}
         mail.promise("intake/answer", to=request.reply_email, facts=facts, cause=target.subject, at=at)
@@ -67,12 +68,6 @@ def _join(request: Request, _by: Staff, at: datetime, given: Given) -> None:
 def _is_joined(request: Request, given: Given) -> bool:
     target = db.session.get(Request, request.duplicate_of) if request.duplicate_of else None
     return target is not None and target.reference == normalise(str(given.get("target") or ""))
-
-
-def answer_of(request: Request) -> Message | None:
-    """The latest words that went to whoever asked."""
-    mine = select(Message).where(Message.request_id == request.id, Message.kind == MessageKind.ANSWER)
-    return db.session.scalar(mine.order_by(Message.id.desc()).limit(1))
 
 
 DUPLICATE = Act(

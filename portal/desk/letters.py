@@ -12,7 +12,7 @@ from sqlalchemy import select
 from portal.db import db
 from portal.desk import reply_address
 from portal.intake import receipts
-from portal.intake.models import TOPIC_LABELS, Kind, Message, Request, Status
+from portal.intake.models import TOPIC_LABELS, Kind, Message, MessageKind, Request, Status
 from portal.mail import promise as mail
 from portal.mail.letters import Letter
 from portal.settings import settings
@@ -75,6 +75,12 @@ def _more_time(facts: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _replies(context: Mapping[str, Any]) -> str:
     return reply_address.of(context["asked"])
+
+
+def latest(request: Request) -> Message | None:
+    """The latest words to whoever asked: an answer, or a question back."""
+    mine = select(Message).where(Message.request_id == request.id, Message.kind == MessageKind.ANSWER)
+    return db.session.scalar(mine.order_by(Message.id.desc()).limit(1))
 
 
 def send_words(letter: str, request: Request, message: Message, at: datetime) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from portal import audit
 from portal.audit import Actor
 from portal.db import db
-from portal.desk import away, telling
+from portal.desk import away, telling, undoing
 from portal.desk.actors import Asker, Portal
 from portal.desk.acts import ACTS, CLOSE, RELEASE, Act, Given, Staff
 from portal.desk.models import Addition, Contact
@@ -73,12 +73,15 @@ def perform(
     if act.owner == "nobody" and request.owner_id == by.id and request.is_open:
         return request
     detail = would(act, request, by=by, at=at, version=version, **given)
+    before = undoing.standing(request)
     try:
         with db.session.begin_nested():
             _change(act, request, by, at, version)
             if act.then is not None:
                 act.then(request, by, at, given)
                 db.session.flush()
+            if act.is_undone:
+                undoing.remember(request, before)
     except (Conflict, IntegrityError):
         # The other half of a double press may have been first.
         if _was_done(request, given):

@@ -18,9 +18,10 @@ from portal.desk.joining import JOINING_ACTS
 from portal.desk.more_time import MORE_TIME
 from portal.desk.planning import PLANNING_ACTS
 from portal.desk.redaction import REDACT, REPORT
+from portal.desk.undoing import UNDO
 
 ROOM_ACTS = (
-    *(CLAIM, TAKE_OVER, RELEASE, *PLANNING_ACTS, NOTE, ANSWER, *CONTACT_ACTS),
+    *(CLAIM, TAKE_OVER, RELEASE, *PLANNING_ACTS, NOTE, ANSWER, *CONTACT_ACTS, UNDO),
     *(CLOSE, REOPEN, *JOINING_ACTS, SPAM, NOT_SPAM, REPORT, REDACT, *ON_NPI),
 )
 ALL_ACTS = (*ROOM_ACTS, *ASKING_ACTS, MORE_TIME)  # with those that nobody of the staff does

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -176,11 +177,6 @@ def _one_of(column: str, kind: type[StrEnum]) -> str:
     return f"{column} IN ({', '.join(repr(item.value) for item in kind)})"
 
 
-_TO_CALL = text("call_at IS NOT NULL")  # what the list of those to call asks for
-_SNOOZED = text("snoozed_until IS NOT NULL")  # what the job of `desk` asks for
-_TO_CHECK = text("verdict = '' AND npi <> ''")  # what the job of `checks.py` asks for
-
-
 class Request(Base):
     """One request. `form_token` makes it one however often its form is sent; `receipt_hash` opens its page."""
 
@@ -198,9 +194,9 @@ class Request(Base):
         Index("ix_request_of_verdict", "verdict", "received_at", "id", "status", "kind", "owner_id"),
         Index("ix_request_received", "received_at", "id", "status", "kind", "verdict", "owner_id"),
         Index("ix_request_npi", "npi", "kind", "received_at"),
-        Index("ix_request_snoozed", "snoozed_until", sqlite_where=_SNOOZED),
-        Index("ix_request_to_call", "call_at", sqlite_where=_TO_CALL),
-        Index("ix_request_to_check", "verdict", "id", sqlite_where=_TO_CHECK),
+        Index("ix_request_snoozed", "snoozed_until", sqlite_where=text("snoozed_until IS NOT NULL")),
+        Index("ix_request_to_call", "call_at", sqlite_where=text("call_at IS NOT NULL")),
+        Index("ix_request_to_check", "verdict", "id", sqlite_where=text("verdict = '' AND npi <> ''")),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -305,6 +301,7 @@ class Message(Base):
     written_at: Mapped[datetime] = mapped_column(UTCDateTime)
     text: Mapped[str] = mapped_column(Text)
     form_token: Mapped[str] = mapped_column(String(100), unique=True)
+    changed: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))  # what Undo puts back
 
 
 class RequestTerm(Base):

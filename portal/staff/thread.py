@@ -12,7 +12,6 @@ from markupsafe import Markup
 from portal import web
 from portal.desk import perform
 from portal.desk.acts import Staff
-from portal.desk.contact import MAILED
 from portal.desk.models import (
     CALL_OUTCOME_LABELS,
     Addition,
@@ -22,6 +21,7 @@ from portal.desk.models import (
     ContactKind,
 )
 from portal.desk.redaction import Place
+from portal.desk.undoing import MAILED
 from portal.intake.models import Message, MessageKind, Request
 from portal.mail import lanes, returns
 from portal.mail.models import State

@@ -19,7 +19,7 @@ from sqlalchemy import update
 from portal import audit
 from portal.clock import now
 from portal.db import db, transaction
-from portal.desk import acts, contact, finding, identity, joining, perform, planning
+from portal.desk import acts, contact, finding, identity, joining, perform, planning, undoing
 from portal.desk.actors import PORTAL
 from portal.desk.acts import Act
 from portal.desk.redaction import REPORT
@@ -501,7 +501,7 @@ MOVES = {
     "wait": ("in_progress", "waiting"),
     "resume": ("waiting", "in_progress"),
     "resend": ("waiting answered closed", "-"),
-    "undo": ("waiting answered closed", "in_progress"),
+    "undo": ("waiting answered closed", "-"),  # and where it was before the words
     "duplicate": ("new in_progress waiting answered", "duplicate"),
     "part": ("duplicate", "in_progress"),
     "reopen": ("answered closed", "in_progress"),
@@ -540,8 +540,8 @@ def test_every_act_keeps_to_the_table_of_moves(
     monkeypatch.setattr(
         joining, "target_of", lambda _given: SimpleNamespace(id=999, status=Status.ANSWERED, answered_at=None)
     )
-    monkeypatch.setattr(contact, "_latest", lambda _request: SimpleNamespace(id=1))
-    if act is contact.UNDO:
+    monkeypatch.setattr(contact, "latest", lambda _request: SimpleNamespace(id=1))
+    if act is undoing.UNDO:
         act = replace(act, fits=lambda _request: True, then=None)
     kind = {"kind": Kind.RESOURCE, "delivery": "post"} if act is contact.POSTED else {}
     grace = staff(app, role="desk" if act is REPORT else "pharmacist")

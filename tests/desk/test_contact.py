@@ -13,7 +13,7 @@ from flask import Flask
 from portal import audit, hours
 from portal.clock import now
 from portal.db import db, transaction
-from portal.desk import acts, contact, jobs, joining, perform
+from portal.desk import acts, contact, jobs, joining, perform, undoing
 from portal.desk import search as queue
 from portal.desk.filters import Filters
 from portal.desk.models import Contact
@@ -408,7 +408,7 @@ def test_undo_keeps_the_call_that_came_with_a_joined_request(
     act(app, acts.CLAIM, kept, grace)
     act(app, acts.ANSWER, kept, grace, text="Go slowly.", form_token="a", close=False)
 
-    act(app, contact.UNDO, kept, grace)
+    act(app, undoing.UNDO, kept, grace)
 
     assert moment is not None and the_request(app, kept).call_at == moment
 
@@ -425,6 +425,6 @@ def test_undo_brings_no_call_back_that_ended_when_the_request_was_closed(
     act(app, acts.REOPEN, reference, grace, reason="follow_up")
     act(app, acts.ANSWER, reference, grace, text="Slower still.", form_token="b", close=False)
 
-    act(app, contact.UNDO, reference, grace)
+    act(app, undoing.UNDO, reference, grace)
 
     assert the_request(app, reference).call_at is None
