@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import update
+
 from portal import tokens
 from portal.db import db
 from portal.desk import calling
@@ -72,13 +74,20 @@ def _called(request: Request, by: Staff, at: datetime, given: Given) -> None:
     _log(ContactKind.CALL, request, by, at, given)
     again = calling.again_at(given, at)
     if again or given.get("reason") == CallOutcome.REACHED:
-        request.call_at = again
+        _agree(request, again)
 
 
 def _called_and_answered(request: Request, by: Staff, at: datetime, given: Given) -> None:
     """The same of a call that answered them, whether or not somebody picked up."""
     _log(ContactKind.CALL, request, by, at, given)
-    request.call_at = calling.again_at(given, at)
+    _agree(request, calling.again_at(given, at))
+
+
+def _agree(request: Request, again: datetime | None) -> None:
+    """What was agreed last holds, also for those that are joined to it."""
+    request.call_at = again
+    joined = update(Request).where(Request.duplicate_of == request.id, Request.call_at.is_not(None))
+    db.session.execute(joined.values(call_at=None))
 
 
 def _faxed(request: Request, by: Staff, at: datetime, given: Given) -> None:

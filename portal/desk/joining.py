@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from portal.db import db
+from portal.desk import calling
 from portal.desk.acts import EVERYBODY, SENIOR, Act, Given, Staff, take
 from portal.desk.endings import go_on
 from portal.desk.letters import latest
 from portal.errors import Conflict, Refused
-from portal.intake.models import DUE, OPEN, Request, Status
+from portal.intake import submissions
+from portal.intake.models import DUE, OPEN, Message, Request, Status
 from portal.intake.reference import normalise
 from portal.mail import promise as mail
+from portal.settings import settings
 
 GIVE_REFERENCE = "Give the reference of the request that this one repeats"
 NO_SUCH_TARGET = "There is no request with this reference"
@@ -51,18 +54,51 @@ def _hold(*both: Request) -> None:
 
 
 def _join(request: Request, _by: Staff, at: datetime, given: Given) -> None:
-    """An answer that was given already goes to this one too, where it went to another address."""
+    """What was written already goes to this one too, where it went to another address; not while it can be undone."""
     target = target_of(given)
     request.duplicate_of = target.id
     if None is request.answered_at is request.waiting_since and target.status in DUE:
         target.answer_by = min(target.answer_by, request.answer_by)  # the sooner promise is kept for both
-    if request.call_at and target.status != Status.CLOSED:
+    if request.heard_at and target.status != Status.CLOSED:
+        target.heard_at = max(target.heard_at or request.heard_at, request.heard_at)
+    if request.call_at and target.status != Status.CLOSED:  # it keeps its own, for parting
         target.call_at = min(target.call_at or request.call_at, request.call_at)
-    request.call_at = None
-    answer = latest(target) if target.answered_at else None
-    if answer is not None and request.reply_email.casefold() != target.reply_email.casefold():
-        facts = {"answer": answer.id, "asked": request.id}
-        mail.promise("intake/answer", to=request.reply_email, facts=facts, cause=target.subject, at=at)
+    letter, words = _said(target)
+    if words is not None and not submissions.is_of_the_same(request, target):
+        mail.promise(
+            letter,
+            to=request.reply_email,
+            facts={"answer": words.id, "asked": request.id},
+            cause=target.subject,
+            at=at,
+            not_before=max(at, words.written_at + timedelta(seconds=settings().UNDO_SECONDS)),
+        )
+
+
+def _said(target: Request) -> tuple[str, Message | None]:
+    """What stands written to whoever asked, by which letter: the question that waits for them, or the answer."""
+    words = latest(target)
+    if words is not None and target.waiting_since and words.written_at >= target.waiting_since:
+        return "desk/question", words
+    is_answer = words is not None and target.answered_at and words.written_at <= target.answered_at
+    return "intake/answer", words if is_answer else None
+
+
+def _part(request: Request, by: Staff, at: datetime, given: Given) -> None:
+    """Each has its own again, the agreed call and *They wrote more*, unless both were called or answered."""
+    go_on(request, by, at, given)
+    target = db.session.get(Request, request.duplicate_of) if request.duplicate_of else None
+    request.duplicate_of, own = None, request.call_at
+    if target is None or target.heard_at is None:
+        request.heard_at = None
+    if target is None or target.call_at is None:
+        request.call_at = None  # it was made, or is over
+    elif target.call_at == own:
+        others = select(func.min(Request.call_at)).where(
+            Request.duplicate_of == target.id, Request.id != request.id
+        )
+        left = (calling.owed(target, at), db.session.scalar(others))
+        target.call_at = min((moment for moment in left if moment), default=None)
 
 
 def _is_joined(request: Request, given: Given) -> bool:
@@ -94,7 +130,7 @@ PART = Act(
     roles=SENIOR,
     starts=frozenset({Status.DUPLICATE}),
     ends=Status.IN_PROGRESS,
-    change=lambda by, at: {**take(by, at), "duplicate_of": None, "closed_at": None},
-    then=go_on,
+    change=lambda by, at: {**take(by, at), "closed_at": None},
+    then=_part,
 )
 JOINING_ACTS = (DUPLICATE, PART)

@@ -251,7 +251,7 @@ def _change(act: Act, request: Request, by: Staff, at: datetime, version: int) -
         moved["snoozed_until"] = None  # what is over comes back to nobody
     if act.ends in (Status.CLOSED, Status.SPAM):
         moved["call_at"] = None
-    if act.ends not in (None, Status.NEW, Status.IN_PROGRESS):
+    if act.ends not in (None, Status.NEW, Status.IN_PROGRESS, Status.DUPLICATE):
         moved["heard_at"] = None  # what they wrote was answered, or is nobody's work any more
     changed = act.change(by, at)
     if changed.get("owner_id") and not away.is_employed(by.id):

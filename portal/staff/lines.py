@@ -19,7 +19,7 @@ from portal.desk import search as queue
 from portal.desk.acts import CLAIM, Staff
 from portal.desk.excerpts import Excerpt
 from portal.intake import kinds
-from portal.intake.models import DUE, ContactMethod, Request
+from portal.intake.models import DUE, ContactMethod, Request, Status
 from portal.intake.models import Kind as KindWord
 from portal.staff import provider
 
@@ -109,12 +109,12 @@ def flags(asked: Request) -> tuple[str, ...]:
     found = [] if kinds.is_known(asked) else ["Not of this version"]
     if asked.more_time_at and asked.status in DUE:
         found.append("Told: more time")
-    if asked.call_at:
+    if asked.call_at and asked.status != Status.DUPLICATE:
         begin = "Call now: they said" if asked.call_at <= now() else "Call again"
         found.append(Markup("{} {}").format(begin, web.when(asked.call_at)))
     elif asked.contact_method == ContactMethod.PHONE and asked.status in DUE:
         found.append("Call wanted")
-    if asked.heard_at:
+    if asked.heard_at and asked.status != Status.DUPLICATE:
         found.append("They wrote more")
     if asked.signals and not asked.is_spam:
         found.append("Possible spam")

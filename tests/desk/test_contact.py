@@ -13,8 +13,9 @@ from flask import Flask
 from portal import audit, hours
 from portal.clock import now
 from portal.db import db, transaction
-from portal.desk import acts, contact, jobs, joining, perform, undoing
+from portal.desk import acts, asking, contact, jobs, joining, perform, undoing
 from portal.desk import search as queue
+from portal.desk.actors import ASKER
 from portal.desk.filters import Filters
 from portal.desk.models import Contact
 from portal.errors import Conflict, Forbidden, Refused
@@ -376,10 +377,62 @@ def test_of_two_that_are_joined_the_sooner_call_is_kept(app: Flask, grace: User)
     later, sooner = again(app, kept, grace, "c-1", days=9), again(app, other, grace, "c-2", days=2)
     assert later.call_at is not None and sooner.call_at is not None
 
-    joined = act(app, joining.DUPLICATE, other, grace, target=kept, form_token="j")
+    act(app, joining.DUPLICATE, other, grace, target=kept, form_token="j")
 
-    assert joined.call_at is None
     assert the_request(app, kept).call_at == sooner.call_at
+    assert to_call(app, grace) == []
+
+
+@pytest.mark.parametrize("own", [None, 1, 9], ids=["no call", "sooner", "later"])
+def test_two_that_are_parted_have_their_own_calls_again(app: Flask, grace: User, own: int | None) -> None:
+    kept, other = submit(app), submit(app, "another", email="other@clinic.example")
+    third = submit(app, "third", email="third@clinic.example")
+    mine = again(app, kept, grace, "c-1", days=own).call_at if own else None
+    theirs, last = (
+        again(app, other, grace, "c-2", days=2).call_at,
+        again(app, third, grace, "c-3", days=5).call_at,
+    )
+    for one in (other, third):
+        act(app, joining.DUPLICATE, one, grace, target=kept)
+
+    assert act(app, joining.PART, other, grace).call_at == theirs
+
+    assert the_request(app, kept).call_at == min(moment for moment in (mine, last) if moment)
+    act(app, joining.PART, third, grace)
+    assert (the_request(app, kept).call_at, the_request(app, third).call_at) == (mine, last)
+
+
+@pytest.mark.parametrize("call", ["reached", "another time", "closed"])
+def test_what_was_called_about_both_is_owed_to_neither(app: Flask, grace: User, call: str) -> None:
+    kept, other = submit(app), submit(app, "another", email="other@clinic.example")
+    again(app, other, grace, "c-1", days=2)
+    act(app, joining.DUPLICATE, other, grace, target=kept)
+    act(app, acts.CLAIM, kept, grace)
+    agreed = None
+    if call == "reached":
+        act(app, contact.CALL, kept, grace, reason="reached", form_token="c-2")
+    elif call == "closed":
+        act(app, acts.CLOSE, kept, grace, reason="withdrawn")
+    else:
+        agreed = again(app, kept, grace, "c-2", days=7).call_at
+
+    assert act(app, joining.PART, other, grace).call_at is None
+
+    assert the_request(app, kept).call_at == agreed
+
+
+def test_what_they_wrote_is_work_however_it_is_joined_and_parted(app: Flask, grace: User) -> None:
+    kept, other = submit(app), submit(app, "another", email="other@clinic.example")
+    act(app, asking.ADD, other, ASKER, text="One thing more.", form_token="m")
+
+    act(app, joining.DUPLICATE, other, grace, target=kept)
+
+    assert the_request(app, kept).heard_at == now()
+    assert act(app, joining.PART, other, grace).heard_at == now()
+    act(app, joining.DUPLICATE, other, grace, target=kept)
+    act(app, acts.CLAIM, kept, grace)
+    act(app, acts.ANSWER, kept, grace, text="Go slowly.", form_token="a", close=False)
+    assert act(app, joining.PART, other, grace).heard_at is None
 
 
 def test_a_call_after_the_answer_that_reached_nobody_stays_owed(

@@ -11,8 +11,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
+from portal.clock import now
 from portal.db import db, transaction
-from portal.desk import acts, joining, perform
+from portal.desk import acts, contact, joining, perform
 from portal.errors import Conflict, PortalError
 from portal.intake.models import Request, Status
 from portal.mail.models import Body, Delivery
@@ -148,6 +149,27 @@ def test_who_has_the_answer_gets_it_once(app: Flask, grace: User) -> None:
     join(app, second, first, grace)
 
     assert len(told(app)) == 1
+
+
+@pytest.mark.parametrize("letter", ["intake/answer", "desk/question"])
+def test_what_waits_to_be_undone_or_answered_reaches_who_is_joined_then(
+    app: Flask, grace: User, three: list[str], change_settings: Callable[..., None], letter: str
+) -> None:
+    """Not before it can be taken back no more, and a question as a question."""
+    change_settings(UNDO_SECONDS=30)
+    with app.app_context(), transaction():
+        request = perform.get(three[1])
+        do(acts.CLAIM, request, grace)
+        sends = acts.ANSWER if letter == "intake/answer" else contact.ASK
+        do(sends, request, grace, request.version, text="Yes.", form_token="a")
+
+    join(app, three[0], three[1], grace)
+
+    with app.app_context():
+        mails = select(Delivery).join(Body).where(Body.message == letter).order_by(Delivery.id)
+        assert [(mail.recipient, mail.due_at) for mail in db.session.scalars(mails)] == [
+            (f"{name}@clinic.example", now() + timedelta(seconds=30)) for name in "ba"
+        ]
 
 
 def test_the_sooner_promise_is_kept_for_both(app: Flask, grace: User, three: list[str]) -> None:

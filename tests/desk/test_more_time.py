@@ -11,7 +11,8 @@ import pytest
 from flask import Flask
 
 from portal import audit
-from portal.desk import more_time
+from portal.db import transaction
+from portal.desk import acts, joining, more_time, perform
 from portal.intake.models import Status
 from portal.organisation import OpeningHours
 from portal.staff.lines import flags
@@ -88,3 +89,43 @@ def test_where_whole_days_count_it_goes_in_the_afternoon(
     with app.app_context():
         assert not more_time.due(promise - timedelta(hours=8, minutes=1), org)
         assert more_time.due(promise - timedelta(hours=7, minutes=59), org)
+
+
+@pytest.mark.parametrize("later", [0, 5], ids=["at once", "hours later"])
+def test_who_asked_what_is_joined_is_told_of_their_own_promise(
+    app: Flask, clock: Clock, outbox: Outbox, later: int
+) -> None:
+    grace, first = staff(app), submit(app)
+    clock.tick(hours=later)
+    for name in ("bob", "ana"):
+        other = submit(app, name, email=f"{name}@clinic.example")
+        with app.app_context(), transaction():
+            asked = perform.get(other)
+            perform.perform(
+                joining.DUPLICATE, asked, by=grace, at=clock(), version=asked.version, target=first
+            )
+    told = []
+    for hour in range(24 * 6):
+        clock.tick(hours=1)
+        told += [(mail["To"], hour) for mail in sent(outbox)[len(told) :]]
+
+    assert [to for to, _hour in told] == ["ana@clinic.example", "bob@clinic.example"], "once who asked both"
+    assert (told[0][1] < told[1][1]) == bool(later)
+
+
+def test_what_is_joined_to_what_was_answered_waits_for_nothing(
+    app: Flask, clock: Clock, outbox: Outbox
+) -> None:
+    grace, first = staff(app), submit(app)
+    other = submit(app, "bob", email="bob@clinic.example")
+    for which, act, given in (
+        (other, joining.DUPLICATE, {"target": first}),
+        (first, acts.CLAIM, {}),
+        (first, acts.ANSWER, {"text": "Yes.", "form_token": "a"}),
+    ):
+        with app.app_context(), transaction():
+            asked = perform.get(which)
+            perform.perform(act, asked, by=grace, at=clock(), version=asked.version, **given)
+    clock.set(the_request(app, other).answer_by - timedelta(minutes=5))
+
+    assert sent(outbox) == []
