@@ -207,3 +207,14 @@ REDACT = Act(
     then=_take_out,
     button="danger",
 )
+NO_PATIENT_DATA = Act(
+    word="no-patient-data",
+    label="It names no patient",
+    done="The warning is gone. A new report, or more that they write, brings it back.",
+    audit="request.patient_data_denied",
+    told="Marked as naming no patient",
+    roles=SENIOR,
+    starts=frozenset(Status),
+    fits=lambda request: bool(request.patient_data),
+    change=lambda _by, _at: {"patient_data": []},
+)

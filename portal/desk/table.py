@@ -17,11 +17,11 @@ from portal.desk.identity import ON_NPI
 from portal.desk.joining import JOINING_ACTS
 from portal.desk.more_time import MORE_TIME
 from portal.desk.planning import PLANNING_ACTS
-from portal.desk.redaction import REDACT, REPORT
+from portal.desk.redaction import NO_PATIENT_DATA, REDACT, REPORT
 from portal.desk.undoing import UNDO
 
 ROOM_ACTS = (
     *(CLAIM, TAKE_OVER, RELEASE, *PLANNING_ACTS, NOTE, ANSWER, *CONTACT_ACTS, UNDO),
-    *(CLOSE, REOPEN, *JOINING_ACTS, SPAM, NOT_SPAM, REPORT, REDACT, *ON_NPI),
+    *(CLOSE, REOPEN, *JOINING_ACTS, SPAM, NOT_SPAM, REPORT, REDACT, NO_PATIENT_DATA, *ON_NPI),
 )
 ALL_ACTS = (*ROOM_ACTS, *ASKING_ACTS, MORE_TIME)  # with those that nobody of the staff does

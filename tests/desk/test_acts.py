@@ -22,7 +22,7 @@ from portal.db import db, transaction
 from portal.desk import acts, contact, finding, identity, joining, perform, planning, undoing
 from portal.desk.actors import PORTAL
 from portal.desk.acts import Act
-from portal.desk.redaction import REPORT
+from portal.desk.redaction import NO_PATIENT_DATA, REPORT
 from portal.desk.table import ROOM_ACTS
 from portal.errors import Conflict, Forbidden, NotFound, PortalError, Refused
 from portal.intake import checks
@@ -467,6 +467,7 @@ MAY = {
     "not-spam": ("desk pharmacist manager", "desk pharmacist manager"),
     "report-patient-data": ("desk", "desk"),
     "redact": ("pharmacist manager", "pharmacist manager"),
+    "no-patient-data": ("pharmacist manager", "pharmacist manager"),
     "check-again": ("desk pharmacist manager", "desk pharmacist manager"),
     "call": ("desk pharmacist manager", "desk pharmacist manager"),
     "call-answered": ("pharmacist", "desk pharmacist manager"),
@@ -509,6 +510,7 @@ MOVES = {
     "not-spam": ("spam", "new"),
     "report-patient-data": ("new in_progress waiting answered closed spam duplicate", "-"),
     "redact": ("new in_progress waiting answered closed spam duplicate", "-"),
+    "no-patient-data": ("new in_progress waiting answered closed spam duplicate", "-"),
     "check-again": ("new in_progress waiting answered closed spam duplicate", "-"),
     "call-back": ("new in_progress waiting answered closed spam duplicate", "-"),
     "license": ("new in_progress waiting answered closed spam duplicate", "-"),
@@ -543,7 +545,8 @@ def test_every_act_keeps_to_the_table_of_moves(
     monkeypatch.setattr(contact, "latest", lambda _request: SimpleNamespace(id=1))
     if act is undoing.UNDO:
         act = replace(act, fits=lambda _request: True, then=None)
-    kind = {"kind": Kind.RESOURCE, "delivery": "post"} if act is contact.POSTED else {}
+    kind: dict[str, Any] = {"kind": Kind.RESOURCE, "delivery": "post"} if act is contact.POSTED else {}
+    kind |= {"patient_data": ["birth_date"]} if act is NO_PATIENT_DATA else {}
     grace = staff(app, role="desk" if act is REPORT else "pharmacist")
     ada = staff(app, "Ada King", "desk")
     owner = {"another": ada.id, "nobody": None}.get(act.owner, grace.id)

@@ -50,6 +50,8 @@ def case(app: Flask, act: Act, ask: Ask, signed_in: SignedIn) -> tuple[Colleague
     moved: dict[str, Any] = {"status": MOVES[act.word][0].split()[0], "owner_id": owner}
     if act.word == "posted":
         moved |= {"kind": Kind.RESOURCE, "delivery": "post"}
+    if act.word == "no-patient-data":
+        moved |= {"patient_data": ["birth_date"]}
     if act.word == "wake":
         moved |= {"snoozed_until": grace.clock()}
     with app.app_context(), transaction():

@@ -589,3 +589,19 @@ def test_of_the_mailbox_only_what_was_heard_and_holds_them_goes(
 
     assert {name for name in letters if not (there / name).exists()} == {f"cur/3{mailbox.SEEN}"}
     shutil.rmtree(there)
+
+
+def test_a_false_alarm_is_said_to_be_one_until_something_new_is_reported(
+    ask: Ask, signed_in: SignedIn, stored: Stored
+) -> None:
+    reference = ask(patient_data=["birth_date"])
+    dee, grace = signed_in("desk"), signed_in("pharmacist", "Grace Hall")
+    assert "It names no patient" not in claimed(dee, reference).sees("May say who a patient is").text
+
+    page = grace.open(f"/staff/requests/{reference}").press("It names no patient", status=303)
+
+    page.sees("The warning is gone.", "Marked as naming no patient").lacks("May say who a patient is")
+    assert stored(reference).patient_data == []
+    page = dee.open(f"/staff/requests/{reference}").set(**{"report-patient-data-reason": "birth_date"})
+    page.press("Report patient data", status=303).sees("May say who a patient is")
+    grace.open(f"/staff/requests/{reference}").sees("May say who a patient is", "It names no patient")
