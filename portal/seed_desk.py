@@ -38,7 +38,8 @@ def furnish(at: datetime, pharmacist: User, clerk: User) -> None:
         replies.save(None, title=title, text=text, is_clinical=is_clinical, version=0, by=pharmacist, at=at)
     card = prescribers.get(prescribers.key_of(_of(demo.ANA)[0]))
     token = f"seed-card-{card.key}"
-    prescribers.write(card, CardKind.NOTE, demo.CARD_NOTE, form_token=token, by=pharmacist, at=at)
+    note = {"form_token": token, "version": card.version, "by": pharmacist, "at": at}
+    prescribers.write(card, CardKind.NOTE, demo.CARD_NOTE, **note)
     saved.save(pharmacist.id, "New materials", Filters(status=Status.NEW, kind="resource"))
 
 

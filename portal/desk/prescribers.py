@@ -17,7 +17,7 @@ from portal import audit
 from portal.db import db
 from portal.desk.acts import Staff
 from portal.desk.models import CardKind, CardNote
-from portal.errors import NotFound, Refused
+from portal.errors import Conflict, NotFound, Refused
 from portal.intake import terms
 from portal.intake.models import Request
 from portal.intake.reference import normalise
@@ -26,6 +26,7 @@ from portal.npi import number
 LIMIT = 50  # requests on one card
 LOOKED_AT = 200  # of those that share an address or a number
 NOBODY = "There is no such prescriber."
+STALE = "This card changed while you were looking at it. Look at what is new, then press again."
 WRITE_NOTE = "Write the note"
 WRITE_WHY = "Write what they asked for, and when"
 KIND_LABELS: Mapping[str, str] = {
@@ -50,6 +51,11 @@ class Card:
     def newest(self) -> Request:
         """Their latest request."""
         return self.requests[0]
+
+    @property
+    def version(self) -> int:
+        """Another one with each note."""
+        return self.notes[-1].id if self.notes else 0
 
     @property
     def no_contact(self) -> CardNote | None:
@@ -98,13 +104,18 @@ def notes_of(request: Request) -> Sequence[CardNote]:
 
 
 def write(
-    card: Card, kind: CardKind, text: str, *, form_token: str, by: Staff, at: datetime
+    card: Card, kind: CardKind, text: str, *, form_token: str, version: int, by: Staff, at: datetime
 ) -> CardNote | None:
-    """Put a note or a mark on a card; nothing where it is there already. Raises Refused where words are missing."""
+    """Put a note or a mark on a card; nothing where it is there already. Raises Refused where words are missing, and
+    Conflict where `version` is not that of the card: its writer did not see what stands there now."""
     if kind in MISSING and not text:
         raise Refused(MISSING[kind], field="text")
     if db.session.scalar(select(CardNote.id).where(CardNote.form_token == form_token)):
         return None
+    db.session.scalar(select(Request.id).where(Request.id == card.newest.id).with_for_update())
+    card = get(card.key)
+    if version != card.version:
+        raise Conflict(STALE)
     if kind != CardKind.NOTE and bool(card.no_contact) == (kind == CardKind.NO_CONTACT):
         return None
     note = CardNote(

@@ -13,6 +13,7 @@ from portal.db import transaction
 from portal.desk import prescribers
 from portal.desk.models import CardKind
 from portal.desk.prescribers import Card
+from portal.errors import Conflict
 from portal.people.rights import Right
 from portal.signin.gate import current, guarded, keeps_text
 from portal.staff import provider
@@ -68,8 +69,13 @@ def _write(who: str, kind: CardKind) -> ResponseReturnValue:
     if form.validate():
         words = form.text.data or "" if "text" in form else ""
         token = form.form_token.data or tokens.new_token()
-        with transaction():
-            prescribers.write(found, kind, words, form_token=token, by=current(), at=now())
+        given = {"form_token": token, "version": form.version.data or 0, "by": current(), "at": now()}
+        try:
+            with transaction():
+                prescribers.write(found, kind, words, **given)
+        except Conflict:
+            form.renew()
+            raise
         return redirect(url_for(".card", who=found.key, done=kind.value), 303)
     return _page(found, forms=forms, form=form)
 
@@ -89,6 +95,8 @@ def _page(
 def _context(found: Card, forms: dict[CardKind, DeskForm], done: str) -> dict[str, Any]:
     newest = found.newest
     registry = provider.Registry(newest, now()) if newest.npi else None
+    for form in forms.values():
+        form.version.of = found
     return {
         "card": found,
         "done": done,

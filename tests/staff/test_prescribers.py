@@ -101,6 +101,41 @@ def test_a_note_is_kept_once_and_stands_on_the_card_of_each_request(
     signed_in("pharmacist").open(address(first)).sees("Written on the prescriber’s card", "A note")
 
 
+@pytest.mark.parametrize("button", ["Save note", "Mark: do not contact"])
+def test_who_did_not_see_a_colleagues_newer_note_is_told_and_keeps_the_words(
+    app: Flask, ask: Ask, signed_in: SignedIn, button: str
+) -> None:
+    ask()
+    grace, dee = signed_in("pharmacist", "Grace Hall"), signed_in("desk")
+    field = "Note" if button == "Save note" else "What they asked for, and when"
+    page = card(grace, NPI).fill(field, "Wants everything by phone.")
+    card(dee, NPI).fill("Note", "Moved to Fresno.").press("Save note", status=303)
+
+    late = page.press(button, status=409)
+
+    late.sees(
+        "This card changed while you were looking at it.", "Moved to Fresno.", "Wants everything by phone."
+    )
+    assert rows(app, CardNote) == 1
+    late.press(button, status=303).sees("Wants everything by phone.", "Moved to Fresno.")
+    assert rows(app, CardNote) == 2
+
+
+def test_a_mark_that_a_colleague_set_meanwhile_is_not_taken_away_unseen(
+    app: Flask, ask: Ask, signed_in: SignedIn
+) -> None:
+    ask()
+    grace, dee = signed_in("pharmacist", "Grace Hall"), signed_in("desk")
+    why = "What they asked for, and when"
+    card(dee, NPI).fill(why, "No calls.").press("Mark: do not contact", status=303)
+    page = card(grace, NPI)
+    card(dee, NPI).fill("Note", "They said so twice.").press("Save note", status=303)
+
+    late = page.press("They may be contacted again", status=409).sees("They said so twice.")
+
+    late.press("They may be contacted again", status=303).sees("The mark is gone.")
+
+
 def test_what_hangs_on_a_request_of_long_ago_is_read_and_holds(
     ask_often: Callable[[int], list[str]], signed_in: SignedIn
 ) -> None:
