@@ -76,6 +76,8 @@ class Counts:
     snoozed: int
     away: int  # of people who are out of office
     spam: int
+    answered: int
+    closed: int
     refused: int
 
 
@@ -309,11 +311,11 @@ def _of_open() -> Any:
 
 
 def _counts(me: int, at: datetime) -> Counts:
-    """All numbers in one look at what is open; what is closed is not counted, for it only grows."""
-
+    """All numbers: in one look at what is open, and to COUNTED_TO of each that only grows."""
     told = {"me": me, "at": at, "today": _today(at), "tomorrow": _tomorrow(at)}
     row = db.session.execute(_of_open(), told).one()
-    spam = _total(select(Request).where(Request.status == Status.SPAM))
+    statuses = (Status.SPAM, Status.ANSWERED, Status.CLOSED)
+    over = [_total(select(Request).where(Request.status == one)) for one in statuses]
     later = _total(select(Request).where(_is_to_call_after_answer(at)))
     refused = lanes.count_refused("request", COUNTED_TO)
-    return replace(Counts(*map(int, (*row, spam, refused))), call=int(row[5]) + later)
+    return replace(Counts(*map(int, (*row, *over, refused))), call=int(row[5]) + later)

@@ -168,9 +168,7 @@ def _tab(view: View, is_current: bool, counts: queue.Counts) -> dict[str, Any]:
     return {
         "href": list_address(view.filters.args()),
         "text": view.tab,
-        "count": _some(getattr(counts, view.count), view.count in ("spam", "refused"))
-        if view.count
-        else None,
+        "count": _some(getattr(counts, view.count), view.count in ("spam", "answered", "closed", "refused")),
         "current": is_current,
     }
 

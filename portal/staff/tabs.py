@@ -27,8 +27,8 @@ class View:
     tab: str
     heading: str
     filters: Filters
-    count: str = ""  # which of queue.Counts, if any
-    when_empty: str = ""
+    count: str  # which of queue.Counts
+    when_empty: str
 
 
 VIEWS = (
@@ -77,14 +77,14 @@ VIEWS = (
         "Answered",
         "Answered requests",
         Filters(status=Status.ANSWERED, sort=SORT_NEWEST),
-        "",
+        "answered",
         "Nothing is answered and still open to a reply.",
     ),
     View(
         "Closed",
         "Closed requests",
         Filters(status=Status.CLOSED, sort=SORT_NEWEST),
-        "",
+        "closed",
         "Nothing is closed yet.",
     ),
     View("Spam", "Spam", Filters(status=Status.SPAM, sort=SORT_NEWEST), "spam", "No spam."),

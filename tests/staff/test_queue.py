@@ -133,7 +133,10 @@ def test_what_is_late_says_so_here_and_in_the_title(ask: Ask, signed_in: SignedI
 
 def test_each_view_counts_what_it_lists(ask: Ask, signed_in: SignedIn, clock: Clock) -> None:
     mine, spam, new = ask(), ask(signals=["honeypot"]), ask("resource")
-    pharmacist = signed_in("pharmacist")
+    pharmacist, closed = signed_in("pharmacist"), ask(email="other@clinic.example")
+    pharmacist.open(f"/staff/requests/{closed}").set(**{"close-reason": "withdrawn"}).press(
+        "Close request", status=303
+    )
     pharmacist.open(f"/staff/requests/{mine}").press("Claim", status=303)
     page = pharmacist.open("/staff/requests")
 
@@ -142,8 +145,8 @@ def test_each_view_counts_what_it_lists(ask: Ask, signed_in: SignedIn, clock: Cl
         "Mine 1": [mine],
         "Late 0": [],
         "All open 2": [mine, new],
-        "Answered": [],
-        "Closed": [],
+        "Answered 0": [],
+        "Closed 1": [closed],
         "Spam 1": [spam],
     }.items():
         view = page.follow(link)
