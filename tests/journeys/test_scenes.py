@@ -26,6 +26,7 @@ from portal.mail import promise as mail
 from portal.mail.models import Body, Lane
 from portal.people import accounts, invitations, notices
 from portal.people.models import User
+from portal.people.rights import Right
 from tests.browser_tools import nu
 from tests.editions.test_editions import DRAFT
 from tests.figures import Figure, is_full
@@ -281,6 +282,9 @@ def test_every_kind_of_mail_is_valid_html(
             ada, ("desk",), by=grace, at=clock.now()
         )  # her questions go back, and Dee is told
         telling.refused(db.session.get_one(Request, 1), at=clock.now())
+        for what in ("added", "again", "withdrawn", "due", "patient_data"):
+            of_all = Right.LEAD if what == "patient_data" else None
+            telling.of_request(what, db.session.get_one(Request, 1), at=clock.now(), who_may=of_all)
         facts = dict.fromkeys(
             ("consultations", "materials", "back", "unassigned", "late", "mine", "suspects"), 1
         )
@@ -310,11 +314,12 @@ def test_every_kind_of_mail_is_valid_html(
         for path in Path(ROOT / "templates" / "mail").glob("*/*.html")
     }
     assert written - kinds == set(), "kinds of mail that were not sent here"
+    assert any("Patient data was reported" in sent.as_string() for sent in mails)
     invalid = {}
-    for sent in mails:
+    for number, sent in enumerate(mails):
         body = sent.get_body(("html",))
         assert body is not None
-        invalid[sent["Subject"]] = html_faults(body.get_content())
+        invalid[f"{number}: {sent['Subject']}"] = html_faults(body.get_content())
     figure("mails: errors of the Nu HTML checker", sum(map(len, invalid.values())), f"on {len(kinds)} kinds")
     assert not any(invalid.values()), invalid
     bodies = {sent["Subject"]: sent.get_body(("html",)).get_content() for sent in mails}  # type: ignore[union-attr]
