@@ -15,17 +15,15 @@ from typing import Any
 from sqlalchemy import select
 
 from portal import text
-from portal.asker import reading
+from portal.asker import anew, reading
 from portal.asker.reading import Reply
 from portal.db import db
 from portal.desk import asking, perform, reply_address
 from portal.desk.actors import ASKER
 from portal.desk.asking import ADD, ASK_AGAIN, REPLY
-from portal.desk.endings import is_recent
 from portal.desk.models import Addition, AdditionKind
-from portal.intake import kinds, patient_data, submissions
+from portal.intake import patient_data, submissions
 from portal.intake.models import Request, Status
-from portal.settings import settings
 
 WITHOUT_WORDS = "(The mail had no text.)"
 REST = "(Not all of this mail stands here: what is missing is in the mailbox.)"
@@ -82,8 +80,8 @@ def hear(raw: bytes, *, digest: str, at: datetime) -> Heard:
     if reply.is_automatic:
         asking.keep(AdditionKind.AWAY, request, at, given | {"patient_data": ()})
         return Heard(Became.AWAY, request.reference, reply.is_whole)
-    if not is_recent(request):
-        return Heard(Became.NEW_REQUEST, _anew(request, reply, given, at), reply.is_whole)
+    if anew.is_past(request):
+        return Heard(Became.NEW_REQUEST, _anew(named, request, reply, given, at), reply.is_whole)
     perform.perform(_ACTS[Status(request.status)], request, by=ASKER, at=at, **given)
     return Heard(Became.JOINED, request.reference, reply.is_whole)
 
@@ -103,22 +101,9 @@ def _words(reply: Reply) -> str:
     return typed or WITHOUT_WORDS if reply.is_whole else f"{typed}\n\n{REST}".strip()
 
 
-def _anew(old: Request, reply: Reply, given: dict[str, Any], at: datetime) -> str:
-    """A new request of the same person, linked to the old one; the whole mail stands in its thread."""
-    kind, answers = kinds.of(old), kinds.answers_of(old)
+def _anew(named: Request, follows: Request, reply: Reply, given: dict[str, Any], at: datetime) -> str:
+    """A new request of whoever wrote; the whole mail stands in its thread."""
+    of = follows if submissions.is_of_the_same(named, follows) else named
     words = text.clean(_NOT_PRINTABLE.sub("", reply.own_words), multiline=True) or WITHOUT_WORDS
-    for name in kind.typed:
-        answers[name] = words[: kinds.most(kind, name)]
-    sent = submissions.submit(
-        kind,
-        answers,
-        patient_data=[str(sign) for sign in given["patient_data"]],
-        form_token=given["form_token"],
-        keys=settings().keys,
-        org=settings().ORG,
-        at=at,
-    )
-    made = db.session.scalars(select(Request).where(Request.reference == sent.reference)).one()
-    made.possible_duplicate_of = old.id
-    asking.keep(AdditionKind.ADDED, made, at, given)
-    return sent.reference
+    facts = {name: given[name] for name in ("patient_data", "form_token")}
+    return anew.ask(of, follows, words, whole=given["text"], at=at, **facts).reference

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from portal.asker import anew
 from portal.asker.forms import WithdrawForm, WordsForm
 from portal.clock import now
 from portal.db import db
-from portal.desk import perform
+from portal.desk import asking, perform
 from portal.desk.actors import ASKER
 from portal.desk.acts import Act
 from portal.desk.asking import ADD, ASK_AGAIN, REPLY, WITHDRAW
 from portal.desk.letters import latest
 from portal.desk.models import Addition, AdditionKind, Contact, ContactKind
-from portal.intake import kinds, submissions
+from portal.intake import kinds, receipts, submissions
 from portal.intake.models import Message, MessageKind, Request
 from portal.settings import settings
 
@@ -79,8 +80,24 @@ class Story:
         return [part] if part is not None else []
 
     @property
+    def is_past(self) -> bool:
+        """Whether what is asked again is a new request."""
+        return anew.is_past(self.stands)
+
+    @property
+    def kin(self) -> list[tuple[str, str, str]]:
+        """Their requests before and after this one: what it is, its reference and its page."""
+        return [
+            (words, one.reference, receipts.path_of(receipts.token_of(one, settings().keys)))
+            for words, one in asking.kin_of(self.request)
+            if submissions.is_of_the_same(one, self.request)
+        ]
+
+    @property
     def writes(self) -> Act | None:
         """What they can do with words, as it stands."""
+        if self.is_past:
+            return ASK_AGAIN
         return next((act for act in WRITES if perform.may(ASKER, act, self.stands)), None)
 
     @property

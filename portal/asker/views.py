@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from wtforms import Form
 
 from portal import addresses, text, web
-from portal.asker import codes
+from portal.asker import anew, codes
 from portal.asker.forms import WRONG_CODE, CodeForm, SendForm, WordsForm
 from portal.asker.story import Story
 from portal.clock import now
@@ -20,7 +20,7 @@ from portal.desk.actors import ASKER
 from portal.desk.acts import Act
 from portal.desk.asking import ADD, ASK_AGAIN, REPLY, WITHDRAW
 from portal.errors import Conflict, NotFound, Refused
-from portal.intake import patient_data, submissions
+from portal.intake import patient_data, receipts, submissions
 from portal.intake.models import PUBLIC_STATUS, CloseReason, Request, Status
 from portal.settings import settings
 
@@ -117,6 +117,9 @@ def do(token: str, act: str) -> ResponseReturnValue:
         given = {"text": form.text.data, "form_token": form.form_token.data, "patient_data": found}
     try:
         with transaction():
+            if chosen is ASK_AGAIN and story.is_past:
+                sent = anew.ask(story.request, story.stands, given.pop("text"), at=now(), **given)
+                return redirect(receipts.path_of(sent.receipt), 303)
             perform.perform(chosen, story.stands, by=ASKER, at=now(), **given)
     except (Conflict, Refused) as refusal:
         form.renew()

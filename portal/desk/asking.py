@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
+from sqlalchemy import select
+
 from portal.db import db
 from portal.desk import telling
 from portal.desk.acts import NOBODY, SELECT_REASON, Act, Given, Staff
@@ -20,6 +22,16 @@ from portal.people.models import User
 from portal.settings import settings
 
 WRITE_MORE = "Write what you want to tell us"
+
+
+def kin_of(request: Request) -> list[tuple[str, Request]]:
+    """What it follows, and what follows it: each was asked long after the other was closed."""
+    both = (("It follows", Request.id == request.follows), ("Asked again", Request.follows == request.id))
+    return [
+        (words, one)
+        for words, which in both
+        for one in db.session.scalars(select(Request).where(which).order_by(Request.id))
+    ]
 
 
 def keep(kind: AdditionKind, request: Request, at: datetime, given: Given) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -12,10 +12,10 @@ from portal import hours
 from portal.clock import now
 from portal.db import db
 from portal.errors import Conflict, Refused
+from portal.intake import receipts
 from portal.intake.models import CLOSE_REASON_LABELS, CloseReason, Request, Status
 from portal.settings import settings
 
-REOPEN_WITHIN = timedelta(days=90)
 NEW_IS_ONLY_WITHDRAWN = "Claim this request before you close it, unless the prescriber withdrew it."
 NOT_ANSWERED = "Nobody answered this request. Answer it, or select another reason."
 ANSWERS_OTHERS = "Other requests are joined to this one. Part them first, then mark it as spam."
@@ -50,7 +50,7 @@ def stands_alone(request: Request, _at: datetime, _given: Mapping[str, Any]) -> 
 
 def is_recent(request: Request) -> bool:
     """Whether it may be taken up again: for 90 days after it was closed."""
-    return request.closed_at is None or now() <= request.closed_at + REOPEN_WITHIN
+    return not receipts.is_past(request, now())
 
 
 def go_on(request: Request, _by: Any, at: datetime, _given: Mapping[str, Any]) -> None:

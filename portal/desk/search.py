@@ -314,8 +314,6 @@ def _counts(me: int, at: datetime) -> Counts:
     """All numbers: in one look at what is open, and to COUNTED_TO of each that only grows."""
     told = {"me": me, "at": at, "today": _today(at), "tomorrow": _tomorrow(at)}
     row = db.session.execute(_of_open(), told).one()
-    statuses = (Status.SPAM, Status.ANSWERED, Status.CLOSED)
-    over = [_total(select(Request).where(Request.status == one)) for one in statuses]
-    later = _total(select(Request).where(_is_to_call_after_answer(at)))
-    refused = lanes.count_refused("request", COUNTED_TO)
-    return replace(Counts(*map(int, (*row, *over, refused))), call=int(row[5]) + later)
+    over = [_total(select(Request).where(Request.status == one)) for one in ("spam", "answered", "closed")]
+    counts = Counts(*map(int, (*row, *over, lanes.count_refused("request", COUNTED_TO))))
+    return replace(counts, call=counts.call + _total(select(Request).where(_is_to_call_after_answer(at))))

@@ -247,6 +247,7 @@ class Request(Base):
     signals: Mapped[list[str]] = mapped_column(JSON, default=list)  # what spoke for a robot
     possible_duplicate_of: Mapped[int | None] = mapped_column(ForeignKey("request.id"))
     duplicate_of: Mapped[int | None] = mapped_column(index=True)  # the one that is answered for both
+    follows: Mapped[int | None] = mapped_column(index=True)  # asked again, long after that one was closed
     snoozed_until: Mapped[datetime | None] = mapped_column(UTCDateTime)  # set aside; the promise runs on
     waiting_since: Mapped[datetime | None] = mapped_column(UTCDateTime)  # the clock of the promise rests
     more_time_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # the mail that we need more time went

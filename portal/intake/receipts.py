@@ -14,7 +14,8 @@ from portal import addresses, tokens
 from portal.intake.models import Request
 
 PURPOSE = "receipt"
-KEPT_AFTER_CLOSING = timedelta(days=90)
+REOPENS_FOR = timedelta(days=90)  # after closing; what is asked again later is a new request
+KEPT_AFTER_CLOSING = timedelta(days=730)  # as its words are
 
 
 def new_token(keys: Sequence[str], form_token: str) -> str:
@@ -51,6 +52,11 @@ def progress(request: Request, stands: Request) -> list[tuple[str, datetime]]:
     return sorted(((words, at) for words, at in moments if at is not None), key=lambda one: one[1])
 
 
+def is_past(request: Request, at: datetime) -> bool:
+    """Whether it was closed so long ago that it is not taken up again."""
+    return request.closed_at is not None and at > request.closed_at + REOPENS_FOR
+
+
 def has_expired(request: Request, at: datetime) -> bool:
-    """Whether the page is gone: 90 days after the request was closed."""
+    """Whether the page is gone: 24 months after the request was closed."""
     return request.closed_at is not None and at >= request.closed_at + KEPT_AFTER_CLOSING

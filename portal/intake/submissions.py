@@ -68,11 +68,14 @@ def submit(
     keys: Sequence[str],
     org: Organisation,
     at: datetime,
+    follows: int | None = None,
+    answer_email: str = "",
 ) -> Submitted:
     """Keep a request and promise its mails.
 
     `answers` are the kind's facts by field; what is left out is blank. `patient_data` are the kinds that the guard
-    found and the person sent all the same, `keys` SECRET_KEY and its fallbacks.
+    found and the person sent all the same, `keys` SECRET_KEY and its fallbacks; `follows` the request that it
+    asks again, `answer_email` where that one was answered, if elsewhere.
     Raises Conflict when this form token came with other answers, KeyError for an answer that is no fact.
     """
     if not _is_token(form_token):
@@ -94,6 +97,8 @@ def submit(
         "answer_by": promise(kind, org=org, at=at),
         "patient_data": [str(word) for word in patient_data],
         "signals": found,
+        "follows": follows,
+        "answer_email": answer_email,
         **given,
     }
     request_id = _insert(row)
@@ -202,7 +207,7 @@ def _promise_mails(row: Mapping[str, Any], kind: Kind, receipt: str, *, at: date
     where = {"by_post": row["delivery"] == Delivery.POST} if row.get("delivery") else {}
     mail.promise(
         "intake/received",
-        to=row["delegate_email"] if row.get("on_behalf") else row["email"],
+        to=row["answer_email"] or (row["delegate_email"] if row.get("on_behalf") else row["email"]),
         facts={
             **shown,
             "status_path": receipts.path_of(receipt),

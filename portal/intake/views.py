@@ -119,6 +119,7 @@ def receipt(token: str) -> ResponseReturnValue:
         progress=[{"key": words, "value": web.when(at)} for words, at in receipts.progress(asked, stands)],
         code_path=addresses.RECEIPT_CODE.of(token=token),
         is_waiting=status not in (Status.ANSWERED, Status.CLOSED),
+        is_past=receipts.is_past(stands, now()),
         is_staffed=accounts.is_staffed(),
         receipt_mail=lanes.became(asked.subject, "intake/received"),
         answer_mail=lanes.became(stands.subject, "intake/answer") if stands is asked else None,

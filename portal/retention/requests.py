@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, String, cast, delete, func, literal, select, update
 
 from portal.db import db
 from portal.desk.models import Addition, CardNote, Contact, Draft, Redaction
+from portal.intake import receipts
 from portal.intake.checks import NpiCheck
 from portal.intake.models import OPEN, Message, Request, RequestTerm
 from portal.intake.words import RequestWord
 from portal.mail import promise as mail
 from portal.npi.verdicts import Verdict
 
-KEPT = timedelta(days=730)  # after closing
+KEPT = receipts.KEPT_AFTER_CLOSING
 GONE = "[erased]"
 BATCH = 200
 
@@ -79,6 +80,7 @@ def blank(ids: Collection[int]) -> list[int]:
             owner_id=None,
             possible_duplicate_of=None,
             duplicate_of=None,
+            follows=None,
             version=Request.version + 1,
         )
         .execution_options(synchronize_session=False)

@@ -10,7 +10,7 @@ from portal import audit, tokens
 from portal.audit import AuditEntry
 from portal.clock import now
 from portal.db import db, transaction
-from portal.desk import away, drafts, finding, perform, prescribers
+from portal.desk import asking, away, drafts, finding, perform, prescribers
 from portal.desk import search as queue
 from portal.desk.acts import ANSWER, Act
 from portal.desk.identity import ON_NPI
@@ -129,11 +129,6 @@ class CaseFile:
         return settings().UNDO_SECONDS
 
     @property
-    def kind_label(self) -> str:
-        """What kind it is, in words."""
-        return self.kind.label
-
-    @property
     def asked_by(self) -> str:
         """Who asks."""
         return with_credential(self.request)
@@ -223,20 +218,18 @@ class CaseFile:
     @property
     def news(self) -> list[dict[str, Any]]:
         """What colleagues did since this page was opened; the pass that it sent back says when that was."""
-        if self.seen_at is None:
-            return []
-        return [
-            {"text": action(entry), "by": entry.actor_name, "at": entry.at, "detail": detail(entry)}
-            for entry in audit.trail(self.request.subject, but=OPENED)
-            if entry.at >= self.seen_at and entry.actor_id != self.by.id
-        ]
+        return self._told(self.seen_at) if self.seen_at else []
 
     @property
     def acts(self) -> list[dict[str, Any]]:
         """What was done, oldest first."""
+        return self._told()
+
+    def _told(self, since: datetime | None = None) -> list[dict[str, Any]]:
         return [
             {"text": action(entry), "by": entry.actor_name, "at": entry.at, "detail": detail(entry)}
             for entry in audit.trail(self.request.subject, but=OPENED)
+            if since is None or (entry.at >= since and entry.actor_id != self.by.id)
         ]
 
     @property
@@ -254,6 +247,11 @@ class CaseFile:
     def repeats(self) -> Sequence[Request]:
         """The requests that may repeat this one."""
         return queue.repeats_of(self.request)
+
+    @property
+    def kin(self) -> list[tuple[str, Request]]:
+        """What this one follows, and what follows it, long after it was closed."""
+        return asking.kin_of(self.request)
 
     @property
     def card_key(self) -> str:

@@ -69,7 +69,12 @@ def _write(who: str, kind: CardKind) -> ResponseReturnValue:
     if form.validate():
         words = form.text.data or "" if "text" in form else ""
         token = form.form_token.data or tokens.new_token()
-        given = {"form_token": token, "version": form.version.data or 0, "by": current(), "at": now()}
+        given: dict[str, Any] = {
+            "form_token": token,
+            "version": form.version.data or 0,
+            "by": current(),
+            "at": now(),
+        }
         try:
             with transaction():
                 prescribers.write(found, kind, words, **given)

@@ -17,15 +17,16 @@ from portal.clock import now
 from portal.db import db, transaction
 from portal.desk import perform
 from portal.desk.acts import ANSWER, CLAIM, CLOSE, NOTE, SPAM
-from portal.desk.contact import ASK, WAIT
+from portal.desk.contact import ASK, RESEND, WAIT
 from portal.desk.joining import DUPLICATE
 from portal.desk.models import Addition
+from portal.intake import receipts
 from portal.intake.models import Request, Status
 from portal.mail.models import Delivery
 from portal.people.models import User
 from tests.asker.conftest import ANSWERED, QUESTION
 from tests.conftest import START, Clock
-from tests.intake.samples import how_many, submit, the_request
+from tests.intake.samples import how_many, keys, submit, the_request
 from tests.pages import Page, Visitor
 
 Unlocked = Callable[[], Page]
@@ -95,7 +96,7 @@ def test_an_unknown_and_an_expired_address_are_the_same(
 ) -> None:
     act(CLAIM)
     act(CLOSE, reason="no_reply")
-    clock.tick(days=91)
+    clock.tick(days=731)
 
     expired, unknown = visitor.get(f"{receipt}/{place}"), visitor.get(f"/r/{'x' * 32}/{place}")
 
@@ -425,3 +426,61 @@ def test_what_is_joined_to_somebody_elses_does_nothing_there(
     page = visitor.open(there)
     assert "Withdraw my request" not in page.text and "Add this" not in page.text
     assert "add to it" not in visitor.open(receipt).text
+
+
+def test_asked_again_after_ninety_days_it_is_a_new_request_that_names_the_old(
+    app: Flask,
+    unlocked: Unlocked,
+    receipt: str,
+    visitor: Visitor,
+    answer: Callable[..., Request],
+    act: Callable[..., Request],
+    clock: Clock,
+    outbox: Callable[[], list[EmailMessage]],
+) -> None:
+    act(CLAIM)
+    act(ANSWER, text=ANSWERED, form_token="a")
+    act(RESEND, address="ana.new@clinic.example")
+    act(CLOSE, reason="answered")
+    old = the_request(app)
+    clock.tick(days=91)
+    visitor.open(receipt).sees("what you ask is a new request then")
+    page = unlocked().sees("what you write is a new request").set(text="And in pregnancy?")
+    place, sent = page.data("Ask again")
+
+    first, second = visitor.post(place, data=sent), visitor.post(place, data=sent)
+
+    assert (first.status_code, first.location) == (303, second.location)
+    with app.app_context():
+        new = db.session.scalars(select(Request).where(Request.follows == old.id)).one()
+        assert receipts.path_of(receipts.token_of(new, keys(app))) == first.location
+    visitor.open(first.location).sees("We have your question", new.reference)
+    assert (new.status, new.question, new.answer_by > clock()) == (Status.NEW, "And in pregnancy?", True)
+    assert (new.name, new.npi, new.topics, new.reply_email) == (
+        old.name,
+        old.npi,
+        old.topics,
+        old.reply_email,
+    )
+    assert the_request(app, old.reference).status == Status.CLOSED
+    assert how_many(app, Addition) == 0
+    mail = next(mail for mail in outbox() if new.reference in str(mail["Subject"]) and mail["To"] != "ada")
+    assert "ana.new@clinic.example" in [mail["To"] for mail in outbox() if new.reference in mail.as_string()]
+    assert mail is not None
+    visitor.open(f"{receipt}/read").sees("Asked again", new.reference)
+
+
+def test_words_that_find_no_room_in_a_new_request_stand_in_its_thread(
+    app: Flask, unlocked: Unlocked, act: Callable[..., Request], clock: Clock
+) -> None:
+    act(CLAIM)
+    act(CLOSE, reason="no_reply")
+    most = {"kind": "resource", "delivery": "email"}
+    with app.app_context(), transaction():
+        db.session.execute(update(Request).values(**most))
+    clock.tick(days=91)
+    unlocked().set(text="x" * 2000).press("Ask again", status=303)
+
+    with app.app_context():
+        (whole,) = db.session.scalars(select(Addition.text))
+        assert whole == "x" * 2000

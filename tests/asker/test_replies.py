@@ -167,12 +167,29 @@ def test_a_reply_long_after_is_a_new_request_linked_to_the_old(
     said = take(mail(address, "May I ask one more thing?\n" + "x" * 3000))
 
     new = the_request(app, str(said["request"]))
-    assert (said["became"], new.status, new.possible_duplicate_of) == ("new_request", Status.NEW, old.id)
+    assert (said["became"], new.status, new.follows) == ("new_request", Status.NEW, old.id)
     assert new.question.startswith("May I ask one more thing?")
     assert len(new.question) == 2000
     assert (new.name, new.npi, new.answer_by > clock()) == (old.name, old.npi, True)
     assert the_request(app, old.reference).status == Status.CLOSED
     assert len(additions(app)[0].text) > 3000
+
+
+def test_long_after_a_new_request_is_of_who_wrote_and_not_of_who_was_answered(
+    app: Flask, address: str, take: Take, act: Callable[..., Request], clock: Clock
+) -> None:
+    first = the_request(app)
+    other = submit(app, "token-2", email="bob@clinic.example", name="Bob Diaz")
+    with app.app_context(), transaction():
+        target = db.session.scalars(select(Request).where(Request.reference == other)).one()
+        target.status, target.closed_at, answered = Status.CLOSED, clock(), target.id
+        gone = update(Request).where(Request.id == first.id)
+        db.session.execute(gone.values(status=Status.DUPLICATE, duplicate_of=target.id))
+    clock.tick(days=91)
+
+    new = the_request(app, str(take(mail(address))["request"]))
+
+    assert (new.name, new.email, new.follows) == (first.name, first.email, answered)
 
 
 def test_the_same_message_counts_once_whichever_way_it_comes(
