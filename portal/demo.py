@@ -119,6 +119,11 @@ SPOKE = {
     "number": "925-555-0147",
     "text": "We went through the forms without lactose. They will write it on the prescription.",
 }
+LATER = {
+    "reason": "call_again",
+    "number": "925-555-0147",
+    "text": "They see patients until then. Ask for the nurse first.",
+}
 MORE = "One more thing: they also take levothyroxine in the morning. Does that change the wording?"
 AGAIN = "Thank you. How long does the liquid keep once the bottle is open?"
 BACK = {"text": "At what time of day do they take it, and since when?"}

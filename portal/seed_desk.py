@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy import select
 
-from portal import audit, demo
+from portal import audit, demo, hours
 from portal.db import db
-from portal.desk import away, joining, perform, planning, prescribers, replies, saved, telling
+from portal.desk import away, contact, joining, perform, planning, prescribers, replies, saved, telling
 from portal.desk.acts import Act
 from portal.desk.filters import Filters
 from portal.desk.models import CardKind
@@ -19,16 +19,26 @@ from portal.intake.models import Request, Status
 from portal.mail import promise as mail
 from portal.people.models import User
 from portal.people.rights import spelled
+from portal.settings import settings
 
 ASIDE = timedelta(days=2)
 
 
 def furnish(at: datetime, pharmacist: User, clerk: User) -> None:
-    """A joined pair, one that is set aside, a refused answer, stored replies, a note on a card, one's own view."""
+    """A joined pair, one set aside, a call to make again, a refused answer, replies, a note on a card, one's own view."""
     repeated, again = _of(demo.DIEGO)[-2:]
     _do(joining.DUPLICATE, again, clerk, at, {"target": repeated.reference})
     aside = next(one for one in _of(demo.HANA) if one.status == Status.IN_PROGRESS)
     _do(planning.SNOOZE, aside, pharmacist, at, {"until": away.today(at) + ASIDE})
+    org = hours.working(settings().ORG)
+    ahead = (away.today(at) + timedelta(days=number) for number in range(1, 15))
+    then = {
+        "day": next(day for day in ahead if org.opening(day)),
+        "time": time(10),
+        "form_token": "seed-later",
+    }
+    to_call = next(one for one in _of(demo.LEE) if one.status == Status.NEW)
+    _do(contact.CALL, to_call, pharmacist, at, demo.LATER | then)
     answered = select(Request).where(Request.status == Status.ANSWERED, Request.kind == "consultation")
     by_mail = answered.where(Request.contact_method == "email").order_by(Request.answered_at.desc())
     if refused := db.session.scalars(by_mail.limit(1)).first():
@@ -38,7 +48,7 @@ def furnish(at: datetime, pharmacist: User, clerk: User) -> None:
         replies.save(None, title=title, text=text, is_clinical=is_clinical, version=0, by=pharmacist, at=at)
     card = prescribers.get(prescribers.key_of(_of(demo.ANA)[0]))
     token = f"seed-card-{card.key}"
-    note = {"form_token": token, "version": card.version, "by": pharmacist, "at": at}
+    note: dict[str, Any] = {"form_token": token, "version": card.version, "by": pharmacist, "at": at}
     prescribers.write(card, CardKind.NOTE, demo.CARD_NOTE, **note)
     saved.save(pharmacist.id, "New materials", Filters(status=Status.NEW, kind="resource"))
 

@@ -156,3 +156,17 @@ def test_every_verdict_is_on_screen(app: Flask, planted: str) -> None:
         assert seen == set(Verdict)
         made = db.session.scalars(select(NpiCheck.source).where(NpiCheck.verdict != "unchecked"))
         assert set(made) == {demo.REGISTRY_NAME}
+
+
+@pytest.mark.parametrize("at", MOMENTS.values(), ids=MOMENTS)
+def test_somebody_asked_to_be_called_again_when_we_are_open(app: Flask, clock: Clock, at: datetime) -> None:
+    clock.set(at)
+    plant(app)
+
+    with app.app_context():
+        (call,) = db.session.scalars(select(Request.call_at).where(Request.call_at.is_not(None)))
+        org = app.extensions["settings"].ORG
+        local = call.astimezone(org.timezone)
+        opening = org.opening(local.date())
+        assert call > at
+        assert opening and opening[0] <= local.time() < opening[1]
