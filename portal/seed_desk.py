@@ -25,7 +25,7 @@ ASIDE = timedelta(days=2)
 
 
 def furnish(at: datetime, pharmacist: User, clerk: User) -> None:
-    """A joined pair, one set aside, a call to make again, a refused answer, replies, a card with a note, an own view."""
+    """A joined pair, one set aside, a call to make again, a refused answer, replies, a card with a note, a view."""
     repeated, again = _of(demo.DIEGO)[-2:]
     _do(joining.DUPLICATE, again, clerk, at, {"target": repeated.reference})
     aside = next(one for one in _of(demo.HANA) if one.status == Status.IN_PROGRESS)
