@@ -46,10 +46,19 @@ def tell_all() -> None:
         since = max(last or at - LOOKS_BACK, at - LOOKS_BACK)
         facts = {} if away.until(user.id, at) else _facts(user, wish, since, at)
         address, cause = user.email, user.subject
+        quiet = wishes.quiet_until(wish.quiet_from, wish.quiet_to, at)
         db.session.rollback()
         with transaction():
             if wishes.mark_told(user.id, last, at=at) and any(facts.values()):
-                mail.promise("desk/morning", to=address, facts=facts, cause=cause, at=at, lane=Lane.SOON)
+                mail.promise(
+                    "desk/morning",
+                    to=address,
+                    facts=facts,
+                    cause=cause,
+                    at=at,
+                    lane=Lane.SOON,
+                    not_before=quiet,
+                )
 
 
 def _facts(user: User, wish: Wish, since: datetime, at: datetime) -> dict[str, int]:

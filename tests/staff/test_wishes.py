@@ -122,6 +122,21 @@ def test_one_mail_in_the_morning_when_we_open(
         assert told("desk/morning")[1][2]["consultations"] == 0
 
 
+def test_the_mail_of_the_morning_waits_for_the_end_of_the_quiet_hours(
+    app: Flask, ask: Ask, signed_in: SignedIn, clock: Clock
+) -> None:
+    ann, ben = signed_in("desk", "Ann"), signed_in("desk", "Ben")
+    with app.app_context():
+        wish(ann, consultation=When.MORNING, start=20, end=11)
+        wish(ben, consultation=When.MORNING, start=20, end=7)
+        ask()
+        clock.set(MORNING)
+        digest.tell_all()
+
+        waits = {to: due.astimezone(settings().ORG.timezone).hour for to, due, _facts in told("desk/morning")}
+        assert waits == {email(ann): 11, email(ben): MORNING.astimezone(settings().ORG.timezone).hour}
+
+
 def test_nothing_to_tell_is_no_mail_and_who_is_away_gets_none(
     app: Flask,
     ask: Ask,
