@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import redirect, request
 from flask.typing import ResponseReturnValue
 
@@ -11,7 +13,7 @@ from portal.db import transaction
 from portal.desk import perform, planning, telling
 from portal.desk.acts import Act
 from portal.desk.filters import Filters
-from portal.errors import PortalError, Unavailable
+from portal.errors import Conflict, Forbidden, PortalError, Unavailable
 from portal.people import accounts
 from portal.people.models import User
 from portal.people.rights import Right
@@ -59,12 +61,15 @@ def act() -> ResponseReturnValue:
 
 
 def _do(act: Act, reference: str, version: int, value: object, by: User) -> Outcome:
+    given: dict[str, Any] = {"version": version, act.asks: value}
     try:
         with transaction():
             found = perform.get(reference)
-            perform.perform(
-                act, found, by=by, at=now(), version=version, is_one_of_many=True, **{act.asks: value}
-            )
+            perform.perform(act, found, by=by, at=now(), is_one_of_many=True, **given)
+    except (Conflict, Forbidden) as refused:
+        if perform.was_last(act, found, by=by, **given):
+            return Outcome(found.reference, True, act.told, is_repeat=True)
+        return Outcome(reference, False, refused.message)
     except PortalError as refused:
         return Outcome(reference, False, refused.message)
     return Outcome(found.reference, True, act.told)
@@ -72,7 +77,7 @@ def _do(act: Act, reference: str, version: int, value: object, by: User) -> Outc
 
 def _tell(act: Act, outcomes: list[Outcome], value: object, by: User) -> str:
     """One mail of all that somebody was given; a sentence where it could not be kept, for they have them already."""
-    given = [outcome.reference for outcome in outcomes if outcome.is_done]
+    given = [outcome.reference for outcome in outcomes if outcome.is_done and not outcome.is_repeat]
     if act is planning.ASSIGN and given:
         to = accounts.get(int(str(value)))
         if to.id != by.id:

@@ -30,6 +30,7 @@ class Outcome:
     reference: str
     is_done: bool
     words: str
+    is_repeat: bool = False  # a button that was pressed twice did it before
 
 
 class BulkForm(BaseForm):

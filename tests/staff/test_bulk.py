@@ -13,6 +13,7 @@ from portal.db import db
 from portal.desk import telling
 from portal.errors import Unavailable
 from portal.intake.models import Request, Status
+from portal.mail.models import Body
 from tests.conftest import Clock
 from tests.pages import Page, words
 from tests.staff.conftest import Colleague
@@ -148,8 +149,35 @@ def test_pressed_twice_it_is_done_once_and_says_so(ask: Ask, signed_in: SignedIn
 
     page.press("Snooze them")
 
-    assert outcomes(page.press("Snooze them"))[reference].startswith("Skipped This request changed")
+    again = page.press("Snooze them").sees("1 done.")
+    assert outcomes(again) == {reference: "Set aside until a day"}
     assert stored(reference).version == 2
+    other = page.set(**{"bulk-until": "2026-01-21"}).press("Snooze them").sees("1 skipped.")
+    assert outcomes(other)[reference].startswith("Skipped This request changed")
+
+
+def test_pressed_twice_whoever_gets_them_is_told_once(app: Flask, ask: Ask, signed_in: SignedIn) -> None:
+    one, two = ask(), ask()
+    tom = signed_in("desk", "Tom Oneill")
+    page = tick(signed_in("pharmacist").open("/staff/requests"), one, two).set(
+        **{"bulk-to": str(tom.user_id)}
+    )
+
+    for _press in range(2):
+        page.press("Assign them").sees("2 done.")
+
+    with app.app_context():
+        told = select(func.count()).select_from(Body).where(Body.message == telling.BACK)
+        assert db.session.scalar(told) == 1
+
+
+def test_what_was_done_leads_there_and_back_to_the_same_list(ask: Ask, signed_in: SignedIn) -> None:
+    reference, here = ask(), "/staff/requests?kind=consultation"
+    page = tick(signed_in("desk").open(here), reference).set(**{"bulk-until": "2026-01-20"})
+
+    page = page.press("Snooze them").follow(reference)
+
+    assert page.soup.select_one(".back a")["href"] == here
 
 
 def test_a_list_that_is_none_and_an_act_that_is_none(ask: Ask, signed_in: SignedIn) -> None:
