@@ -14,9 +14,10 @@ from portal.desk import prescribers
 from portal.desk.models import CardKind
 from portal.desk.prescribers import Card
 from portal.errors import Conflict
+from portal.intake.reference import normalise
 from portal.people.rights import Right
 from portal.signin.gate import current, guarded, keeps_text
-from portal.staff import provider
+from portal.staff import provider, ways
 from portal.staff.card_forms import FORMS
 from portal.staff.forms import DeskForm
 from portal.staff.lines import with_credential
@@ -36,7 +37,7 @@ def card(who: str) -> ResponseReturnValue:
     """One prescriber, under the NPI or, without one, the reference of a request."""
     found = prescribers.get(who)
     if found.key != who:
-        return redirect(url_for(".card", who=found.key), 303)
+        return redirect(url_for(".card", who=found.key, **_way()), 303)
     return _page(found, done=DONE.get(CardKind(word), "") if (word := _done()) else "")
 
 
@@ -81,7 +82,7 @@ def _write(who: str, kind: CardKind) -> ResponseReturnValue:
         except Conflict:
             form.renew()
             raise
-        return redirect(url_for(".card", who=found.key, done=kind.value), 303)
+        return redirect(url_for(".card", who=found.key, done=kind.value, **_way()), 303)
     return _page(found, forms=forms, form=form)
 
 
@@ -98,12 +99,14 @@ def _page(
 
 
 def _context(found: Card, forms: dict[CardKind, DeskForm], done: str) -> dict[str, Any]:
-    newest = found.newest
+    newest, way = found.newest, _way()
     registry = provider.Registry(newest, now()) if newest.npi else None
     for form in forms.values():
         form.version.of = found
     return {
         "card": found,
+        "way": way,
+        "came_from": way["of"] or newest.reference,
         "done": done,
         "forms": {word.value: form for word, form in forms.items()},
         "registry": registry,
@@ -117,6 +120,14 @@ def _context(found: Card, forms: dict[CardKind, DeskForm], done: str) -> dict[st
             ("Phone", _all(one.phone for one in found.requests)),
         ],
         "kin": [(prescribers.key_of(one), with_credential(one)) for one in found.kin],
+    }
+
+
+def _way() -> dict[str, Any]:
+    """From which request and which list somebody came here, as addresses say it."""
+    return {
+        "of": normalise(request.args.get("of", "")),
+        "list": ways.known(request.args.get("list", "")) or None,
     }
 
 

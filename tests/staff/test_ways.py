@@ -34,6 +34,45 @@ def test_whatever_is_done_the_way_back_is_to_the_same_list(ask: Ask, signed_in: 
     assert listed(page.follow("Back to requests")) == [wanted]
 
 
+def test_another_request_leads_back_to_the_same_list(ask: Ask, signed_in: SignedIn) -> None:
+    wanted, other = ask("resource", npi="1234567893"), ask(npi="1234567893")
+
+    page = signed_in("pharmacist").open(LIST).follow(wanted).follow(other)
+
+    assert page.soup.select_one(".back a")["href"] == LIST
+
+
+@pytest.mark.parametrize("first", ["Card of this prescriber", "Label and list for the envelope"])
+def test_a_page_beside_the_request_leads_back_to_it_and_to_the_list(
+    ask: Ask, signed_in: SignedIn, first: str
+) -> None:
+    wanted = ask(
+        "resource", npi="1234567893", delivery="post", address="1 Example Street\nSan Ramon, CA 94583"
+    )
+    ask(npi="1234567893")
+    page = signed_in("pharmacist").open(LIST).follow(wanted)
+
+    page, back = page.follow(first), "Back to the request"
+    if first.startswith("Card"):
+        page = page.set(**{"note-text": "Prefers a call."}).press("Save note", status=303)
+        back = f"Back to {wanted}"
+    page = page.follow(back)
+
+    assert page.soup.select_one(".back a")["href"] == LIST
+
+
+@pytest.mark.parametrize("came", ["of=LDN-0000-0000&list=x", "of=//evil.example&list=//evil.example"])
+def test_a_card_that_was_opened_from_nowhere_leads_to_its_latest_request(
+    ask: Ask, signed_in: SignedIn, came: str
+) -> None:
+    reference = ask()
+
+    page = signed_in("desk").open(f"/staff/prescribers/1234567893?{came}")
+
+    assert page.soup.select_one(".back a")["href"].partition("?")[0] == f"/staff/requests/{reference}"
+    assert "evil" not in str(page.soup.main)
+
+
 def test_to_claim_in_the_list_is_to_stay_there(ask: Ask, signed_in: SignedIn, stored: Stored) -> None:
     first, second = ask("resource"), ask("resource")
     grace = signed_in("pharmacist")
@@ -85,6 +124,16 @@ def test_keys_are_off_until_somebody_switches_them_on_for_themselves(
     assert has_keys(grace) == {False}
     with app.app_context():
         assert db.session.query(Habit).one().has_keys is False
+
+
+def test_a_list_that_is_empty_has_its_foot_and_its_keys_too(ask: Ask, signed_in: SignedIn) -> None:
+    ask()
+    grace = signed_in("pharmacist")
+    page = grace.open("/staff/requests?owner=me").sees("You have no open requests.")
+    page.follow("Keys: off").press("Switch the keys on", status=303)
+
+    page = grace.open("/staff/requests?owner=me").sees("Keys: on", "Who is out of office")
+    assert page.soup.select_one("[data-keys]")["data-help"] == "/staff/requests/keys"
 
 
 def test_on_paper_a_request_says_who_printed_it(ask: Ask, signed_in: SignedIn) -> None:
