@@ -20,6 +20,7 @@ from portal.audit import AuditEntry
 from portal.clock import now
 from portal.db import db, transaction
 from portal.errors import Refused
+from portal.intake.reference import normalise
 from portal.people import accounts
 from portal.people.rights import Right
 from portal.seals import jobs as seals
@@ -74,7 +75,7 @@ class Filters:
         return cls(
             person if is_person else "",
             act if act in naming.ACTIONS else "",
-            f"request:{subject.upper()}" if subject and ":" not in subject else subject,
+            f"request:{normalise(subject) or subject.upper()}" if subject and ":" not in subject else subject,
             _day(args.get("since", "")),
             _day(args.get("until", "")),
         )
