@@ -49,7 +49,8 @@ WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :rows),
 INSERT INTO request (id, reference, form_token, receipt_hash, kind, status, version, received_at, answer_by,
   changed_at, answered_at, closed_at, owner_id, claimed_at, name, credential, npi, practice, state, email, phone,
   on_behalf, delegate_name, delegate_email, topics, question, contact_method, contact_window, leave_message,
-  patient_data, items, delivery, address, note, signals, possible_duplicate_of, verdict, duplicate_of, waiting_since)
+  patient_data, items, delivery, address, note, signals, possible_duplicate_of, verdict, duplicate_of, waiting_since,
+  snoozed_until, call_at)
 SELECT i, code(i), 'form-' || i, printf('%064x', i), CASE WHEN asks THEN 'consultation' ELSE 'resource' END, status,
   4, {MOMENT.format("secs")}, {MOMENT.format("secs + 172800")}, {MOMENT.format("secs + 90000")},
   CASE WHEN status IN ('answered', 'closed') THEN {MOMENT.format("secs + 90000")} END,
@@ -59,7 +60,10 @@ SELECT i, code(i), 'form-' || i, printf('%064x', i), CASE WHEN asks THEN 'consul
   p.name, 'MD', p.npi, p.practice, 'CA', p.email, p.phone, 0, '', '', '["dosing"]',
   CASE WHEN asks THEN :question ELSE '' END, CASE WHEN i % 10 = 0 THEN 'phone' ELSE 'email' END, '', 0, '[]', '[]',
   CASE WHEN asks THEN '' ELSE 'email' END, '', '', '[]', NULL, CASE WHEN i % 20 = 0 THEN :bad ELSE :good END,
-  CASE WHEN status = 'duplicate' THEN i - 1 END, NULL
+  CASE WHEN status = 'duplicate' THEN i - 1 END, NULL,
+  CASE WHEN open AND i % 40 = 0 THEN '2027-06-01 00:00:00.000000' END,
+  CASE WHEN (open AND i % 20 = 0) OR (status = 'answered' AND i > :rows - 5000)
+    THEN {MOMENT.format("secs + 95000")} END
 FROM a JOIN prescriber p ON p.id = who
 """
 NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :rows) "
@@ -70,6 +74,8 @@ STEPS = {
           CASE WHEN i = :rows THEN 'desk' ELSE 'manager' END, 1, printf('%064x', i), :at FROM n""".replace(
         ":rows", str(OWNERS)
     ),
+    "desk_habit": """
+        INSERT INTO desk_habit (user_id, away_until, has_keys) SELECT id, '2027-06-01', 0 FROM "user" WHERE id > 7""",
     "request": REQUEST,
     "request_term": f"""
         INSERT INTO request_term (term, request_id)

@@ -16,6 +16,7 @@ from flask import Flask
 from bench import sizes
 from bench.growth import NOT_RUN, Asked, pages, watched
 from portal.db import transaction
+from portal.desk import pieces
 from portal.intake import terms
 from portal.jobs import JOBS, Hand
 from portal.mail import lanes
@@ -70,7 +71,9 @@ def test_no_page_of_staff_reads_all_of_a_table_that_grows(
     app: Flask, file: str, few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(terms, "FEW", few)
+    monkeypatch.setattr(pieces, "LOOKED_AT", 1)  # so that two are very many
     submit(app)
+    submit(app, "another")
     staff = app.extensions["staff"]
     with staff.app_context(), transaction():
         cookie = world.sign_in(world.employ("Mia Boss", "manager"))

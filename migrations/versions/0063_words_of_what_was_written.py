@@ -1,7 +1,7 @@
 """The words of what was written about a request, by which who may read it finds it.
 
 Revision ID: 0063
-Revises: 0060
+Revises: 0062
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from alembic import op
 from portal.intake.terms import words_of
 
 revision = "0063"
-down_revision = "0060"
+down_revision = "0062"
 branch_labels = None
 depends_on = None
 

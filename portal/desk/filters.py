@@ -25,7 +25,7 @@ SNOOZED_WORD = "snoozed"  # set aside until a day
 REFUSED_WORD = "refused"  # a mail to whoever asked was given up
 REAL_WORD = "real"  # everything that is no spam
 ALL_WORD = "all"
-AWAY_WORD = "away"  # of an owner: whoever is out of office
+AWAY_WORD = narrowing.AWAY
 WORDS = (OPEN_WORD, LATE_WORD, TODAY_WORD, CALL_WORD, SNOOZED_WORD, REFUSED_WORD, REAL_WORD, ALL_WORD)
 NAMES = ("status", "kind", "verdict", "owner", "q", *narrowing.RULES, "sort")
 # Lists that stay short however many requests there are, for they ask for a status that does not last.

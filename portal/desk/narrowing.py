@@ -6,6 +6,7 @@ The figures of the reports and the lists that they open are made from these same
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -22,6 +23,7 @@ PROMISES = {
     ANSWERED: "Answered, in time or not",
 }
 ANY = "any"
+AWAY = "away"  # of an owner: whoever is out of office
 CALLS = {ANY: "Called", **{word.value: label for word, label in CALL_OUTCOME_LABELS.items()}}
 
 
@@ -68,6 +70,12 @@ def conditions(filters: Any, at: datetime) -> list[ColumnElement[bool]]:
             called = called.where(Contact.outcome == filters.call)
         found.append(called.exists())
     return found
+
+
+def indexed(filters: Any) -> Any:
+    """The same without what no index holds: topic, promise and calls, and who is out of office."""
+    owner = "" if filters.owner == AWAY else filters.owner
+    return replace(filters, topic="", promise="", call="", owner=owner)
 
 
 def told(filters: Any) -> dict[str, str]:

@@ -132,6 +132,22 @@ def write(
     return note
 
 
+def others_of(request: Request, *, limit: int = 10) -> Sequence[Request]:
+    """The other requests with the same NPI, newest first: one person's history, whatever address was used."""
+    if not request.npi:
+        return []
+    query = select(Request).where(Request.npi == request.npi, Request.id != request.id)
+    return db.session.scalars(
+        query.order_by(Request.received_at.desc(), Request.id.desc()).limit(limit)
+    ).all()
+
+
+def repeats_of(request: Request) -> Sequence[Request]:
+    """The requests that may repeat this one: the same NPI, within a day."""
+    query = select(Request).where(Request.npi == request.npi, Request.possible_duplicate_of == request.id)
+    return db.session.scalars(query.order_by(Request.id)).all() if request.npi else []
+
+
 def _asked(reference: str) -> Request:
     known = normalise(reference)
     found = db.session.scalar(select(Request).where(Request.reference == known)) if known else None

@@ -5,7 +5,6 @@ No free text of a consultation stands in the list: not everybody who sees the li
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
@@ -14,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Date, Select, and_, bindparam, case, false, func, or_, select, tuple_
 
 from portal.db import UTCDateTime, db
-from portal.desk import finding, narrowing
+from portal.desk import finding, narrowing, pieces
 from portal.desk.cursor import Cursor
 from portal.desk.filters import (
     ALL_WORD,
@@ -36,7 +35,6 @@ from portal.settings import settings
 
 LIMIT = 25
 COUNTED_TO = 200  # the exact number of a longer list helps nobody, and costs a walk over all of it
-LOOKED_AT = 1000  # at most so many requests on one page, where each word of a search is in very many
 
 
 @dataclass(frozen=True)
@@ -102,11 +100,13 @@ def listing(
     order = [key.desc(), Request.id.desc()] if downwards else [key, Request.id]
     wanted, is_wide = _conditions(filters, by.id, at, finding.reads(by))
     query: Any = select(Request, User.name).outerjoin(User, User.id == Request.owner_id).where(*wanted)
+    among = [] if is_wide else _among_many(filters, by.id, at)
+    is_wide = among is not None
     total, over = (None, 0) if is_wide else _totals(query, filters)
     edge = None
     if cursor is not None:
         query = query.where(place < cursor.bound if downwards else place > cursor.bound)
-    if is_wide and (edge := _edge(key, order, place, cursor, downwards)) is not None:
+    if among is not None and (edge := pieces.edge(key, order, cursor, downwards, among)) is not None:
         query = query.where(place >= edge.bound if downwards else place <= edge.bound)
     found = db.session.execute(query.order_by(*order).limit(limit + 1)).all()
     more, found = len(found) > limit, found[:limit]
@@ -136,22 +136,6 @@ def is_empty() -> bool:
     return db.session.scalar(select(Request.id).limit(1)) is None
 
 
-def others_of(request: Request, *, limit: int = 10) -> Sequence[Request]:
-    """The other requests with the same NPI, newest first: one person's history, whatever address was used."""
-    if not request.npi:
-        return []
-    query = select(Request).where(Request.npi == request.npi, Request.id != request.id)
-    return db.session.scalars(
-        query.order_by(Request.received_at.desc(), Request.id.desc()).limit(limit)
-    ).all()
-
-
-def repeats_of(request: Request) -> Sequence[Request]:
-    """The requests that may repeat this one: the same NPI, within a day."""
-    query = select(Request).where(Request.npi == request.npi, Request.possible_duplicate_of == request.id)
-    return db.session.scalars(query.order_by(Request.id)).all() if request.npi else []
-
-
 def _totals(query: Any, filters: Filters) -> tuple[int, int]:
     """How many there are, and of them open no more, each counted to COUNTED_TO."""
     over = _total(query.where(Request.status.not_in(OPEN))) if filters.shows == ALL_WORD else 0
@@ -163,13 +147,13 @@ def _total(query: Any) -> int:
     return db.session.scalar(select(func.count()).select_from(found)) or 0
 
 
-def _edge(key: Any, order: list[Any], place: Any, cursor: Cursor | None, downwards: bool) -> Cursor | None:
-    """How far a page looks that may find little, from where it begins; None: to the end."""
-    query = select(key, Request.id).order_by(*order).offset(LOOKED_AT - 1).limit(1)
-    if cursor is not None:
-        query = query.where(place < cursor.bound if downwards else place > cursor.bound)
-    row = db.session.execute(query).first()
-    return Cursor(row[0], row[1], backwards=False) if row else None
+def _among_many(filters: Filters, me: int, at: datetime) -> list[ColumnElement[bool]] | None:
+    """Where no index holds what narrows a list, and many more rows have to be looked at: what these meet."""
+    base = narrowing.indexed(filters)
+    if base == filters or filters.q or filters.shows in SHORT:
+        return None
+    among = conditions(base, me, at)
+    return among if pieces.are_many(among) else None
 
 
 def conditions(

@@ -11,7 +11,6 @@ from portal.audit import AuditEntry
 from portal.clock import now
 from portal.db import db, transaction
 from portal.desk import asking, away, drafts, finding, perform, prescribers
-from portal.desk import search as queue
 from portal.desk.acts import ANSWER, Act
 from portal.desk.identity import ON_NPI
 from portal.desk.letters import signature
@@ -241,12 +240,12 @@ class CaseFile:
     @property
     def others(self) -> Sequence[Request]:
         """The other requests with this NPI."""
-        return queue.others_of(self.request, limit=OTHERS)
+        return prescribers.others_of(self.request, limit=OTHERS)
 
     @property
     def repeats(self) -> Sequence[Request]:
         """The requests that may repeat this one."""
-        return queue.repeats_of(self.request)
+        return prescribers.repeats_of(self.request)
 
     @property
     def kin(self) -> list[tuple[str, Request]]:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from portal.audit import AuditEntry
 from portal.db import db
-from portal.desk import search as queue
+from portal.desk import prescribers
 from portal.desk.identity import CALL_BACK, LICENSE
 from portal.intake import checks
 from portal.intake.models import Request
@@ -116,7 +116,7 @@ class Registry:
     @property
     def proofs(self) -> Sequence[AuditEntry]:
         """Who called back or looked up a licence for this NPI in the last twelve months, the latest first."""
-        others = queue.others_of(self.asked, limit=OTHERS)
+        others = prescribers.others_of(self.asked, limit=OTHERS)
         query = select(AuditEntry).where(
             AuditEntry.subject.in_([one.subject for one in (self.asked, *others)]),
             AuditEntry.action.in_([CALL_BACK.audit, LICENSE.audit]),

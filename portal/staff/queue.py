@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from portal import addresses, web
 from portal.clock import now
 from portal.db import transaction
-from portal.desk import away, drafts, excerpts, narrowing, news, perform, saved
+from portal.desk import away, drafts, excerpts, narrowing, news, perform, pieces, saved
 from portal.desk import search as queue
 from portal.desk.cursor import is_id
 from portal.desk.filters import SHORT, SORT_ANSWER_BY, Filters
@@ -122,7 +122,7 @@ def the_list(
         "previous": _page(filters, found.previous),
         "next": _page(filters, found.next),
         "shown": _showing(len(lines), found.total or 0),
-        "looked_at": f"{queue.LOOKED_AT:,}" if found.total is None else None,
+        "looked_at": f"{pieces.LOOKED_AT:,}" if found.total is None else None,
         "is_empty": not found.rows and queue.is_empty(),
         "next_due": None if found.rows else queue.soonest(),
         "open_now": found.counts.open,
@@ -155,7 +155,7 @@ def _caption(found: queue.Listing, filters: Filters) -> str:
     total, noun = found.total, "request" if found.total == 1 else "requests"
     order = "the newest first" if filters.is_newest_first else "the soonest promise first"
     if total is None:
-        return f"Requests that hold these words, {order}"
+        return f"Requests that {'hold these words' if filters.q else 'match'}, {order}"
     over = f"; {_number(found.over)} of them closed, answered or spam" if found.over else ""
     return f"{_number(total)} {noun}, {order}{over}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy import update
 
 from portal.clock import now
 from portal.db import db, transaction
+from portal.desk import pieces, prescribers
 from portal.desk import search as queue
 from portal.desk.filters import Filters
 from portal.intake import terms
@@ -269,7 +271,7 @@ def test_other_requests_of_the_same_prescriber_newest_first(app: Flask, clock: A
 
     with app.app_context():
         request = db.session.scalars(db.select(Request).where(Request.reference == three)).one()
-        assert [other.reference for other in queue.others_of(request)] == [two, one]
+        assert [other.reference for other in prescribers.others_of(request)] == [two, one]
 
 
 def test_what_is_over_stands_newest_first_whatever_is_asked(app: Flask, clock: Any, ada: User) -> None:
@@ -301,33 +303,61 @@ def test_filters_go_with_a_search_whether_its_words_are_rare_or_not(
     assert found(app, ada, q="ana park") == found(app, ada, q="ana ruiz", kind="resource") == []
 
 
-def test_words_that_very_many_hold_are_looked_for_in_pieces(
-    app: Flask, ada: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each page ends after so many requests; on and back, every one that is found stands on exactly one page."""
-    monkeypatch.setattr(terms, "FEW", 0)
-    monkeypatch.setattr(queue, "LOOKED_AT", 4)
-    asked = [
-        submit(app, f"t-{n}", name="Ana Ruiz" if n % 5 == 0 else "Ben Smith", email="x@y.example")
-        for n in range(14)
-    ]
-    expected = [reference for n, reference in enumerate(asked) if n % 5 == 0][::-1]
-    filters, after = Filters(q="ruiz"), None
+def pages(app: Flask, by: User, filters: Filters) -> list[list[str]]:
+    """What stands on each page, two at a time; and back again the same."""
     seen: list[list[str]] = []
     back: list[list[str]] = []
-
+    after = None
     with app.app_context():
         while True:
-            page = queue.listing(filters, by=ada, at=now(), after=after, limit=2)
+            page = queue.listing(filters, by=by, at=now(), after=after, limit=2)
             assert page.total is None
             seen.append([row.request.reference for row in page.rows])
             if page.next is None:
                 break
             after = page.next
         while page.previous is not None:
-            page = queue.listing(filters, by=ada, at=now(), after=page.previous, limit=2)
+            page = queue.listing(filters, by=by, at=now(), after=page.previous, limit=2)
             back.append([row.request.reference for row in page.rows])
-
-    assert [reference for rows in seen for reference in rows] == expected
     assert max(map(len, seen)) <= 2
     assert [reference for rows in back[::-1] for reference in rows] == [r for rows in seen[:-1] for r in rows]
+    return seen
+
+
+def test_words_that_very_many_hold_are_looked_for_in_pieces(
+    app: Flask, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each page ends after so many requests; on and back, every one that is found stands on exactly one page."""
+    monkeypatch.setattr(terms, "FEW", 0)
+    monkeypatch.setattr(pieces, "LOOKED_AT", 4)
+    asked = [
+        submit(app, f"t-{n}", name="Ana Ruiz" if n % 5 == 0 else "Ben Smith", email="x@y.example")
+        for n in range(14)
+    ]
+    expected = [reference for n, reference in enumerate(asked) if n % 5 == 0][::-1]
+
+    assert [reference for rows in pages(app, ada, Filters(q="ruiz")) for reference in rows] == expected
+
+
+@pytest.mark.parametrize("narrowed", [{"topic": "safety"}, {"topic": "safety", "since": "2026-01-01"}])
+def test_what_no_index_holds_is_looked_for_in_pieces_where_very_many_are_left(
+    app: Flask, ada: User, monkeypatch: pytest.MonkeyPatch, narrowed: dict[str, str]
+) -> None:
+    asked = [
+        submit(app, f"t-{n}", topics=["safety"] if n % 5 == 0 else ["dosing"], email="x@y.example")
+        for n in range(14)
+    ]
+    expected = [reference for n, reference in enumerate(asked) if n % 5 == 0][::-1]
+    filters = Filters(status="real", **narrowed)
+    with app.app_context():
+        few = queue.listing(filters, by=ada, at=now(), limit=2)
+    assert few.total == 3, "of few all are counted"
+    monkeypatch.setattr(pieces, "LOOKED_AT", 4)
+
+    assert [reference for rows in pages(app, ada, filters) for reference in rows] == expected
+    with app.app_context():
+        assert queue.listing(replace(filters, status="open"), by=ada, at=now()).total == 3, (
+            "what is open is short"
+        )
+        none = queue.listing(replace(filters, until="2020-01-01"), by=ada, at=now())
+        assert (none.total, none.rows) == (0, []), "the days leave few"

@@ -46,7 +46,7 @@ def test_the_way_up_gives_every_text_its_words(
         before = sorted(db.session.execute(every).all())
         db.session.rollback()
         with writes_allowed():
-            downgrade(revision="0060")
+            downgrade(revision="0062")
             upgrade()
         after = sorted(db.session.execute(every).all())
         db.session.remove()

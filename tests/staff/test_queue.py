@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
-from portal.desk import search
+from portal.desk import pieces
 from portal.intake import terms
 from tests.conftest import Clock
 from tests.pages import Page, Visitor, local, words
@@ -302,11 +302,26 @@ def test_staff_begin_at_the_queue(signed_in: SignedIn) -> None:
     assert local(answer.headers["Location"]) == "/staff/requests"
 
 
+def test_a_narrow_list_among_very_many_says_so_and_leads_on(
+    ask: Ask, signed_in: SignedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pieces, "LOOKED_AT", 2)
+    ask(name="Ana Ruiz", topics=["safety"])
+    for _number in range(3):
+        ask()
+
+    page = signed_in("desk").open("/staff/requests?status=real&topic=safety")
+
+    page.sees("None of the 2 requests looked at matches.", "choose fewer days")
+    last = page.follow("Next").sees("Ana Ruiz")
+    assert caption(last) == "Requests that match, the newest first"
+
+
 def test_a_search_for_what_very_many_hold_says_so_and_leads_on(
     ask: Ask, signed_in: SignedIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(terms, "FEW", 0)
-    monkeypatch.setattr(search, "LOOKED_AT", 2)
+    monkeypatch.setattr(pieces, "LOOKED_AT", 2)
     ask(name="Ana Ruiz")
     for number in range(3):
         ask(name=f"Ben Smith {number}", email="ben@clinic.example")

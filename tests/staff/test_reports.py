@@ -322,6 +322,22 @@ def test_requests_as_csv_hold_no_formula_and_what_was_typed_only_for_a_reason(
     signed_in("desk").open(place, status=403)
 
 
+def test_how_many_are_in_the_file_is_said_before(
+    ask: Ask, signed_in: SignedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as there are, though the list counts no further than 200."""
+    monkeypatch.setattr(queue, "COUNTED_TO", 2)
+    for _number in range(4):
+        ask()
+    grace = signed_in("manager")
+
+    page = grace.open("/staff/reports/rows?status=real").sees("4 requests", "one a line")
+    monkeypatch.setattr(reports, "MOST_ROWS", 3)
+
+    grace.open("/staff/reports/rows?status=real").sees("More than 3 requests", "Choose fewer days.")
+    assert "choose fewer days" in page.press("Download", status=422).text
+
+
 def test_who_took_requests_away_stands_in_the_trail(app: Flask, ask: Ask, signed_in: SignedIn) -> None:
     ask()
     grace = signed_in("manager")

@@ -1,0 +1,36 @@
+"""A list in which few of very many rows may stand: each of its pages looks at so many of them, and no further."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, select, tuple_
+
+from portal.db import db
+from portal.desk.cursor import Cursor
+from portal.intake.models import Request
+
+LOOKED_AT = 1000  # at most so many requests on one page
+
+
+def are_many(among: Sequence[ColumnElement[bool]]) -> bool:
+    """Whether more requests meet these conditions, which an index serves, than one page looks at."""
+    some = select(Request.id).where(*among).limit(LOOKED_AT + 1).subquery()
+    return (db.session.scalar(select(func.count()).select_from(some)) or 0) > LOOKED_AT
+
+
+def edge(
+    key: Any,
+    order: Sequence[Any],
+    cursor: Cursor | None,
+    downwards: bool,
+    among: Sequence[ColumnElement[bool]],
+) -> Cursor | None:
+    """How far a page looks that may find little, from where it begins, among these; None: to the end."""
+    query = select(key, Request.id).where(*among).order_by(*order).offset(LOOKED_AT - 1).limit(1)
+    if cursor is not None:
+        place = tuple_(key, Request.id)
+        query = query.where(place < cursor.bound if downwards else place > cursor.bound)
+    row = db.session.execute(query).first()
+    return Cursor(row[0], row[1], backwards=False) if row else None
