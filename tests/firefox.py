@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +28,11 @@ PREFERENCES = {
     "browser.startup.page": 0,
     "datareporting.policy.dataSubmissionEnabled": False,
     "network.captive-portal-service.enabled": False,
+    "focusmanager.testmode": True,  # a window that nobody sees has the focus too
+    "marionette.port": 0,  # any that is free
     "network.connectivity-service.enabled": False,
+    "security.webauth.webauthn_enable_softtoken": True,  # what `Device` is
+    "security.webauth.webauthn_enable_usbtoken": False,
     "toolkit.telemetry.enabled": False,
     "ui.prefersReducedMotion": 1,
 }
@@ -37,7 +42,10 @@ FIND = {
     "field": "name => document.querySelector(`main [name='${name}']`)",
     "choice": "(name, value) => document.querySelector(`main [name='${name}'][value='${value}']`)",
     "button": "words => [...document.querySelectorAll('button')" + WITH_WORDS,
+    "named": "words => [...document.querySelectorAll('button')"
+    + WITH_WORDS.replace(" === words", ".startsWith(words)"),
     "link": "words => [...document.querySelectorAll('a[href]')" + WITH_WORDS,
+    "summary": "words => [...document.querySelectorAll('summary')" + WITH_WORDS,
 }
 # In view, and where it was a frame ago: what is typed may still make room for something else above it.
 STILL = """async one => {
@@ -100,8 +108,8 @@ class Remote:
 class Firefox(Remote):
     """One window: it acts as `tests/stage.py` does, as far as the journeys need it."""
 
-    def __init__(self, socket: ClientConnection, base: str) -> None:
-        self.base, self._loads = base, 0
+    def __init__(self, socket: ClientConnection, base: str, folder: Path) -> None:
+        self.base, self.folder, self._loads = base, folder, 0
         self.complaints: list[str] = []
         super().__init__(socket)
         self._ask(
@@ -109,6 +117,12 @@ class Firefox(Remote):
             events=["browsingContext.load", "log.entryAdded", "network.beforeRequestSent"],
         )
         self._context = self._ask("browsingContext.getTree")["contexts"][0]["context"]
+
+    def forget(self) -> Firefox:
+        """Whoever sat there before: no cookie is left."""
+        self._ask("storage.deleteCookies")
+        self.complaints.clear()
+        return self
 
     def resize(self, width: int) -> Firefox:
         """So wide is the window from now on."""
@@ -139,8 +153,7 @@ class Firefox(Remote):
         for name, words in answers.items():
             self._click("field", name)
             assert self._call("() => document.activeElement.name") == name
-            keys = [{"type": kind, "value": char} for char in words for kind in ("keyDown", "keyUp")]
-            self._act({"type": "key", "id": "keys", "actions": keys})
+            self._type(words)
         return self
 
     def empty(self, name: str) -> Firefox:
@@ -160,9 +173,39 @@ class Firefox(Remote):
             assert self._call("one => one.checked", self._find("choice", name, value)), choice
         return self
 
+    def choose(self, name: str, words: str) -> Firefox:
+        """One of a list, by typing what stands there."""
+        field = self._find("field", name)
+        self._function("one => one.focus()", field)
+        self._type(words)
+        assert self._call("one => one.selectedOptions[0].text.trim()", field) == words
+        return self
+
+    def unfold(self, words: str) -> Firefox:
+        """Open what is folded."""
+        self._click("summary", words)
+        return self
+
+    def waits_for(self, words: str) -> Firefox:
+        """Until a script has put these on the page."""
+        end = time.monotonic() + ANSWERS_WITHIN
+        while words not in self.text or self._call("() => document.readyState") != "complete":
+            assert time.monotonic() < end, f"{words!r} did not come: {self.text[:1200]}"
+            time.sleep(0.1)
+        self._hear(0.2)  # that it is loaded: no press of ours led there
+        return self
+
+    def value(self, name: str) -> str:
+        """What stands in a field."""
+        return str(self._call("one => one.value", self._find("field", name)))
+
     def press(self, words: str) -> Firefox:
         """Press a button, and wait for the page it leads to."""
         return self._leave_by("button", words)
+
+    def press_first(self, words: str) -> Firefox:
+        """Press the button that begins so."""
+        return self._leave_by("named", words)
 
     def follow(self, words: str) -> Firefox:
         """Follow a link."""
@@ -191,6 +234,10 @@ class Firefox(Remote):
         """What style puts before an element, and after a slash what is told of it (CSS Generated Content 3, 2.1)."""
         style = f"() => getComputedStyle(document.querySelector(`{selector}`), '::before').content"
         return str(self._call(style))
+
+    def _type(self, words: str) -> None:
+        keys = [{"type": kind, "value": char} for char in words for kind in ("keyDown", "keyUp")]
+        self._act({"type": "key", "id": "keys", "actions": keys})
 
     def _leave_by(self, kind: str, words: str) -> Firefox:
         before = self._loads
@@ -244,6 +291,62 @@ class Firefox(Remote):
         return message
 
 
+class Device:
+    """A phone that holds passkeys and asks who holds it: the authenticator that Firefox keeps for tests.
+
+    WebDriver knows it (WebAuthn 3, section 11) and WebDriver BiDi does not, so it is asked for by what geckodriver
+    speaks to Firefox (Marionette), within the session that BiDi opened.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        port = int((folder / "MarionetteActivePort").read_text())
+        self._socket, self._last = socket.create_connection(("127.0.0.1", port), ANSWERS_WITHIN), 0
+        self._hear()
+        given = {
+            "protocol": "ctap2",
+            "transport": "internal",
+            "isUserConsenting": True,
+            "isUserVerified": True,
+        }
+        given |= {"hasResidentKey": True, "hasUserVerification": True}
+        [window] = self._ask("WebDriver:GetWindowHandles")
+        self._ask(
+            "WebDriver:SwitchToWindow", handle=window, focus=True
+        )  # a page without it may ask for no passkey
+        self.id = self._ask("WebAuthn:AddVirtualAuthenticator", **given)
+
+    def knows_its_holder(self, yes: bool) -> None:
+        """Whether whoever holds it now can unlock it."""
+        self._ask("WebAuthn:SetUserVerified", authenticatorId=self.id, isUserVerified=yes)
+
+    def count(self) -> int:
+        """How many passkeys are on it."""
+        return len(self._ask("WebAuthn:GetCredentials", authenticatorId=self.id))
+
+    def close(self) -> None:
+        """Take it away."""
+        self._ask("WebAuthn:RemoveVirtualAuthenticator", authenticatorId=self.id)
+        self._socket.close()
+
+    def _ask(self, command: str, **given: object) -> Any:
+        self._last += 1
+        sent = json.dumps([0, self._last, command, given]).encode()
+        self._socket.sendall(b"%d:%b" % (len(sent), sent))
+        _type, number, error, result = self._hear()
+        assert (number, error) == (self._last, None), error
+        return result.get("value") if isinstance(result, dict) else result
+
+    def _hear(self) -> Any:
+        """One message: its length, a colon, JSON."""
+        length = b""
+        while not length.endswith(b":"):
+            length += self._socket.recv(1)
+        body = b""
+        while len(body) < int(length[:-1]):
+            body += self._socket.recv(int(length[:-1]) - len(body))
+        return json.loads(body)
+
+
 @contextmanager
 def firefox(folder: Path, base: str) -> Iterator[Firefox | None]:
     """Start it with a profile of its own in `folder`, and end it; None where there is none."""
@@ -251,8 +354,8 @@ def firefox(folder: Path, base: str) -> Iterator[Firefox | None]:
     if path is None:
         yield None
         return
-    with driven([path, "--headless"], folder, PREFERENCES, "about:blank") as socket:
-        yield Firefox(socket, base)
+    with driven([path, "--headless", "--marionette"], folder, PREFERENCES, "about:blank") as socket:
+        yield Firefox(socket, base, folder)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.browser_tools import ARGUMENTS, axe, chromium
 from tests.figures import is_full
+from tests.firefox import Firefox, firefox
 from tests.journeys.rounds import Sink
 from tests.live import Live
 from tests.stage import Stage, Theatre, leave_by
@@ -189,6 +190,15 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
     """The portal of this process: see `tests/stage.py`."""
     with Theatre.open(tmp_path_factory.mktemp("theatre")) as house:
         yield house
+
+
+@pytest.fixture(scope="package")
+def fox(house: Theatre, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
+    """One window of Firefox for all that is done in it."""
+    with firefox(tmp_path_factory.mktemp("firefox"), house.base) as found:
+        if found is None:
+            pytest.skip("no Firefox here: apt-get install firefox-esr")
+        yield found
 
 
 @pytest.fixture(scope="package")

@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 
 from tests.figures import is_full
-from tests.firefox import Firefox, firefox
+from tests.firefox import Firefox
 from tests.scenes import link_in
 from tests.stage import PASSWORD, READING, Theatre
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 QUESTION = "Which interval do you advise between tramadol and a first dose?"
 WHOLE = pytest.mark.skipif(not is_full(), reason="in `make browsers`")
-
-
-@pytest.fixture(scope="module")
-def fox(house: Theatre, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
-    """One window for all of them."""
-    with firefox(tmp_path_factory.mktemp("firefox"), house.base) as found:
-        if found is None:
-            pytest.skip("no Firefox here: apt-get install firefox-esr")
-        yield found
 
 
 def test_a_prescriber_asks(fox: Firefox, house: Theatre) -> None:
