@@ -14,8 +14,7 @@ from portal import addresses, tokens
 from portal.intake.models import Request
 
 PURPOSE = "receipt"
-REOPENS_FOR = timedelta(days=90)  # after closing; what is asked again later is a new request
-KEPT_AFTER_CLOSING = timedelta(days=730)  # as its words are
+KEPT_AFTER_CLOSING = timedelta(days=90)  # the page; what is asked again later is a new request
 
 
 def new_token(keys: Sequence[str], form_token: str) -> str:
@@ -54,9 +53,9 @@ def progress(request: Request, stands: Request) -> list[tuple[str, datetime]]:
 
 def is_past(request: Request, at: datetime) -> bool:
     """Whether it was closed so long ago that it is not taken up again."""
-    return request.closed_at is not None and at > request.closed_at + REOPENS_FOR
+    return request.closed_at is not None and at > request.closed_at + KEPT_AFTER_CLOSING
 
 
 def has_expired(request: Request, at: datetime) -> bool:
-    """Whether the page is gone: 24 months after the request was closed."""
+    """Whether the page is gone: 90 days after the request was closed."""
     return request.closed_at is not None and at >= request.closed_at + KEPT_AFTER_CLOSING

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, String, cast, delete, func, literal, select, update
 
 from portal.db import db
 from portal.desk.models import Addition, CardNote, Contact, Draft, Redaction
-from portal.intake import receipts
 from portal.intake.checks import NpiCheck
 from portal.intake.models import OPEN, Message, Request, RequestTerm
 from portal.intake.words import RequestWord
 from portal.mail import promise as mail
 from portal.npi.verdicts import Verdict
 
-KEPT = receipts.KEPT_AFTER_CLOSING
+KEPT = timedelta(days=730)  # after closing
 GONE = "[erased]"
 BATCH = 200
 

@@ -208,13 +208,13 @@ def test_a_receipt_outlives_a_new_secret_key(app: Flask) -> None:
     assert receipts.token_of(request, ("n" * 32,)) != before
 
 
-def test_a_receipt_ends_when_its_words_do(app: Flask, clock: Any) -> None:
+def test_a_receipt_ends_ninety_days_after_closing(app: Flask, clock: Any) -> None:
     submit(app)
     with app.app_context(), transaction():
         db.session.scalars(select(Request)).one().closed_at = clock.at
     token = receipts.token_of(the_request(app), keys(app))
 
     with app.app_context():
-        assert submissions.get(token, at=clock.at + timedelta(days=729)).closed_at
+        assert submissions.get(token, at=clock.at + timedelta(days=89)).closed_at
         with pytest.raises(NotFound):
-            submissions.get(token, at=clock.at + timedelta(days=730))
+            submissions.get(token, at=clock.at + timedelta(days=90))

@@ -233,7 +233,7 @@ def test_what_was_closed_long_ago_says_why_it_stays_closed(
 
     page = signed_in("pharmacist").open(address(reference))
 
-    page.sees("This request was closed more than 90 days ago.", "on its page, or replies, is a new one.")
+    page.sees("This request was closed more than 90 days ago.", "A reply of the prescriber is a new one")
     assert "Reopen request" not in page.text
 
 
