@@ -98,7 +98,10 @@ def write(
         db.session.flush()
     except IntegrityError as fault:  # of two who took the same address in this moment
         raise Refused(TAKEN, field="slug") from fault
-    audit.record(by, "edition.changed" if version else "edition.written", edition.cause, at=at)
+    if version:
+        audit.record(by, "edition.changed", edition.cause, at=at)
+    else:
+        audit.record(by, "edition.written", edition.cause, at=at)
     return edition
 
 
@@ -120,6 +123,8 @@ def obstacles(edition: Edition) -> list[str]:
         found.append("Name who pays for this edition.")
     if not settings().ORG.address:
         found.append("The pharmacy's postal address is not set (ORG_ADDRESS): a newsletter must show it.")
+    if word := rendering.ILLNESSES.search(settings().ORG.name):
+        found.append(f"Whom every mail is from names an illness: “{word[0]}” (ORG_NAME).")
     for language in edition.languages:
         text, name = edition.text_in(language), LANGUAGES[language]
         found += [f"{name}: {finding}." for finding in check(text) if not finding.warns]
@@ -182,13 +187,8 @@ def pause(edition: Edition, *, by: Actor | None, at: datetime, reason: str = "")
 def tell_managers(edition: Edition, *, at: datetime) -> None:
     """Mail those who can look at it that the portal paused it."""
     managers = select(User.email).where(holding(*RIGHTS[Right.SEND_EDITIONS]), User.active).order_by(User.id)
-    mail.promise(
-        letters.PAUSED,
-        to=db.session.scalars(managers).all(),
-        facts={"edition": edition.id},
-        cause=f"edition-paused:{edition.id}",
-        at=at,
-    )
+    to, facts = db.session.scalars(managers).all(), {"edition": edition.id}
+    mail.promise(letters.PAUSED, to=to, facts=facts, cause=f"edition-paused:{edition.id}", at=at)
 
 
 def resume(edition: Edition, *, by: Actor, at: datetime) -> None:

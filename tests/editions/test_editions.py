@@ -349,6 +349,15 @@ def test_what_is_not_fit_cannot_be_scheduled(
         service.schedule(made, due_at=None, version=1, by=manager(), at=START)
 
 
+def test_no_sender_names_an_illness(
+    app: Flask, edition: Callable[..., Edition], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, org = edition(State.DRAFT), app.extensions["settings"].ORG
+    monkeypatch.setitem(org.__dict__, "name", "The Lupus Pharmacy")
+
+    assert "Whom every mail is from names an illness: “Lupus” (ORG_NAME)." in service.obstacles(made)
+
+
 def test_a_test_is_of_the_very_text_and_a_time_in_the_past_is_refused(
     edition: Callable[..., Edition],
 ) -> None:
