@@ -18,7 +18,7 @@ from portal.clock import now
 from portal.db import db, transaction
 from portal.desk import perform
 from portal.desk.acts import ANSWER, CLAIM, CLOSE, NOTE, SPAM
-from portal.desk.contact import ASK, RESEND, WAIT
+from portal.desk.contact import ASK, WAIT
 from portal.desk.joining import DUPLICATE
 from portal.desk.models import Addition
 from portal.intake import receipts
