@@ -9,6 +9,7 @@ from flask import url_for
 from sqlalchemy import func, select
 
 from portal.db import db
+from portal.desk.models import Reply
 from portal.people import rights
 from portal.people.models import Invite, User
 from portal.signin.gate import current
@@ -93,6 +94,9 @@ SUBJECTS = {
     "audit": "The trail",
     "consent_event": "Evidence of consent",
     "edition": "A newsletter edition",
+    "reply": "A stored reply that is gone",
+    "settings": "The settings",
+    "newsletter": "The newsletter",
     "text": "A text of the site",
     "requests": "Requests",
     "picture": "A picture of an edition",
@@ -126,7 +130,7 @@ def detail(entry: Any) -> str:
 
 def namer(subjects: Iterable[str]) -> Namer:
     """What says of each of these subjects what it is, and where its page is; asks for all names at once."""
-    ids: dict[str, set[int]] = {"user": set(), "invite": set()}
+    ids: dict[str, set[int]] = {"user": set(), "invite": set(), "reply": set()}
     for kind, _, name in (subject.partition(":") for subject in subjects):
         if kind in ids and name.isdigit():
             ids[kind].add(int(name))
@@ -136,12 +140,18 @@ def namer(subjects: Iterable[str]) -> Namer:
     )
     names = {f"user:{key}": name for key, name in db.session.execute(people)}
     names |= {f"invite:{key}": name for key, name in db.session.execute(links) if name}
+    replies = select(Reply.id, Reply.title).where(Reply.id.in_(ids["reply"]))
+    names |= {f"reply:{key}": title for key, title in db.session.execute(replies)}
     is_manager = current().may(rights.Right.PEOPLE)
 
     def about(subject: str) -> tuple[str, str]:
         kind, _, name = subject.partition(":")
         if kind == "request":
             return name, url_for("case.show", reference=name)
+        if kind == "reply" and subject in names:
+            return names[subject], url_for("replies.reply", reply_id=name)
+        if kind == "settings":
+            return SUBJECTS[kind], url_for("settings.versions")
         is_person = is_manager and kind == "user" and subject in names
         return (
             names.get(subject, SUBJECTS.get(kind, subject)),

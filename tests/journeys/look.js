@@ -57,7 +57,9 @@ window.look = (() => {
 
   const sideways = () => {
     const wider = document.documentElement.scrollWidth - document.documentElement.clientWidth;
-    return wider > 0 ? [`scrolls sideways by ${wider} px`] : [];
+    const cut = all("td .tag, th .tag").filter((e) => isShown(e)
+      && e.getBoundingClientRect().right > e.closest("td, th").getBoundingClientRect().right + 1);
+    return [...(wider > 0 ? [`scrolls sideways by ${wider} px`] : []), ...cut.map((e) => `${name(e)} is cut off`)];
   };
 
   /* The spacing that a reader may set (1.4.12). */

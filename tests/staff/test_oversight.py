@@ -16,6 +16,7 @@ from config import ROOT
 from portal import audit, jobs
 from portal.clock import now
 from portal.db import db, transaction
+from portal.desk import replies
 from portal.desk.table import ALL_ACTS
 from portal.mail import lanes
 from portal.mail import promise as mail
@@ -287,6 +288,27 @@ def test_the_trail_is_read_page_by_page(ask_often: AskOften, signed_in: SignedIn
     second = page.follow("Next")
     assert [words(row.find_all("td")[2]) for row in second.soup.select("tbody tr")] == asked[9::-1]
     assert second.follow("Previous").address == "/staff/audit"
+
+
+def test_replies_and_settings_are_named_and_lead_there(
+    app: Flask, signed_in: SignedIn, happened: Callable[..., None]
+) -> None:
+    grace = signed_in("manager", "Grace Hall")
+    with app.app_context(), transaction():
+        by = accounts.get(grace.user_id)
+        saved = replies.save(
+            None, title="Hours", text="Nine to six.", is_clinical=False, version=0, by=by, at=now()
+        )
+        number = saved.id
+    happened("reply.saved", "reply:99", by=grace)
+    happened("settings.saved", "settings:1", by=grace)
+
+    page = grace.open("/staff/audit")
+
+    about = {words(cell): cell.a and cell.a["href"] for cell in page.soup.select("td[data-label=About]")}
+    assert about["Hours"] == f"/staff/replies/{number}"
+    assert about["The settings"] == "/staff/settings/versions"
+    assert about["A stored reply that is gone"] is None
 
 
 def test_the_trail_is_filtered_by_its_address(signed_in: SignedIn, happened: Callable[..., None]) -> None:
