@@ -324,7 +324,7 @@ class Device:
         return len(self._ask("WebAuthn:GetCredentials", authenticatorId=self.id))
 
     def close(self) -> None:
-        """Take it away."""
+        """Take it away; the session ends with it, so its window is of no more use."""
         self._ask("WebAuthn:RemoveVirtualAuthenticator", authenticatorId=self.id)
         self._socket.close()
 

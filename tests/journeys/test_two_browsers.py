@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -12,7 +13,7 @@ from portal.db import db
 from portal.intake.models import Request, Status
 from portal.people.models import User
 from tests.figures import is_full
-from tests.firefox import Device, Firefox
+from tests.firefox import Device, Firefox, firefox
 from tests.stage import PASSWORD, Stage, Theatre
 
 pytestmark = [
@@ -126,16 +127,21 @@ def test_two_people_work_a_morning_in_two_browsers(
     assert grace.complaints == []
 
 
-def test_a_passkey_in_firefox_is_added_and_signs_in_alone(fox: Firefox, house: Theatre) -> None:
+def test_a_passkey_in_firefox_is_added_and_signs_in_alone(house: Theatre, tmp_path: Path) -> None:
+    """In a window of its own: its session ends with the device."""
     house.set_back()
-    signs_in(fox, house, "Ada").open("/staff/account").follow("Add a passkey")
-    device = Device(fox.folder)
+    with firefox(tmp_path, house.base) as fox:
+        if fox is None:
+            pytest.skip("no Firefox here: apt-get install firefox-esr")
+        signs_in(fox, house, "Ada").open("/staff/account").follow("Add a passkey")
+        device = Device(fox.folder)
 
-    fox.fill(name="My phone").press("Continue").waits_for("Your passkey is added").sees("My phone", "Not yet")
-    assert device.count() == 1
-    fox.press("Sign out").press("Sign in with a passkey").waits_for("Open requests")
+        fox.fill(name="My phone").press("Continue").waits_for("Your passkey is added")
+        fox.sees("My phone", "Not yet")
+        assert device.count() == 1
+        fox.press("Sign out").press("Sign in with a passkey").waits_for("Open requests")
 
-    fox.press("Sign out")
-    device.knows_its_holder(False)
-    fox.press("Sign in with a passkey").waits_for("was not allowed to use one")
-    device.close()
+        fox.press("Sign out")
+        device.knows_its_holder(False)
+        fox.press("Sign in with a passkey").waits_for("was not allowed to use one")
+        device.close()
