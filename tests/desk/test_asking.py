@@ -12,12 +12,13 @@ from flask import Flask
 from portal import hours
 from portal.clock import now
 from portal.db import db, transaction
-from portal.desk import acts, endings, perform
+from portal.desk import acts, perform
 from portal.desk.actors import ASKER, PORTAL
 from portal.desk.acts import Act
 from portal.desk.asking import ASKING_ACTS
 from portal.desk.table import ROOM_ACTS
 from portal.errors import Conflict, Forbidden, NotFound
+from portal.intake import receipts
 from portal.intake.models import Status
 from portal.people.models import User
 from tests.desk.test_acts import put, work
@@ -71,7 +72,7 @@ def test_the_staff_face_knows_none_of_them(app: Flask, act: Act) -> None:
 
 def test_it_was_too_long_ago_to_ask_again(app: Flask) -> None:
     submit(app)
-    put(app, status=Status.CLOSED, closed_at=now() - endings.REOPEN_WITHIN * 1.01)
+    put(app, status=Status.CLOSED, closed_at=now() - receipts.KEPT_AFTER_CLOSING * 1.01)
     again = next(act for act in ASKING_ACTS if act.word == "ask-again")
 
     with pytest.raises(Exception, match="This request is now: Closed"), work(app) as request:

@@ -16,10 +16,11 @@ from portal.desk import search as queue
 from portal.desk.actors import ASKER
 from portal.desk.acts import ANSWER, CLOSE, NOTE, SPAM
 from portal.desk.asking import ADD, ASK_AGAIN, REPLY, WITHDRAW
-from portal.desk.contact import ASK, CALL, FAX_ANSWERED, POSTED, UNDO
+from portal.desk.contact import ASK, CALL, FAX_ANSWERED, POSTED
 from portal.desk.filters import Filters
 from portal.desk.models import AdditionKind
 from portal.desk.redaction import REDACT
+from portal.desk.undoing import UNDO
 from portal.intake import terms, words
 from portal.intake.models import Kind, Request, Status
 from portal.intake.words import RequestWord
