@@ -21,7 +21,7 @@ from portal.desk.filters import Filters
 from portal.desk.models import AdditionKind
 from portal.desk.redaction import REDACT
 from portal.desk.undoing import UNDO
-from portal.intake import terms, words
+from portal.intake import submissions, terms, words
 from portal.intake.models import Kind, Request, Status
 from portal.intake.words import RequestWord
 from portal.people.models import User
@@ -147,7 +147,11 @@ def test_of_what_is_theirs_alone_the_latest_are_looked_through(
         "3,5",
     ],
 )
-def test_words_are_folded_whole_or_begun(app: Flask, grace: User, q: str) -> None:
+def test_words_are_folded_whole_or_begun(
+    app: Flask, grace: User, q: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes = iter(("LDN-ABCD-EFGH", "LDN-WXYZ-WXYZ"))  # a reference has words too
+    monkeypatch.setattr(submissions, "new_reference", lambda: next(codes))
     reference = submit(app, question="O’Brien´s zonisamide: from 3 mg to 4.5 mg, at 3,5 weeks?")
     submit(app, "t-2", question="Something else")
 
