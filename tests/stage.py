@@ -253,9 +253,7 @@ class Stage:
 
     def visitor(self) -> Visitor:
         """Somebody else, without a browser: to make the world as the scene needs it."""
-        visitor = Visitor(self.house.app, _Hands(self.house))
-        visitor.environ = {"HTTP_HOST": f"localhost:{self.house.port}"}
-        return visitor
+        return visitor_of(self.house)
 
     def wait(self, **time: float) -> Stage:
         """Let time pass on the portal's clock."""
@@ -276,6 +274,13 @@ class Stage:
             self.shown = response
         elif response.status >= 400:
             self.complaints.append(f"{response.status} for {response.url}")
+
+
+def visitor_of(house: Theatre) -> Visitor:
+    """Somebody without a browser."""
+    visitor = Visitor(house.app, _Hands(house))
+    visitor.environ = {"HTTP_HOST": f"localhost:{house.port}"}
+    return visitor
 
 
 class _Hands:

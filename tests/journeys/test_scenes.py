@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import time
 import urllib.error
@@ -10,7 +11,7 @@ import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from bs4 import BeautifulSoup
@@ -33,6 +34,7 @@ from tests.figures import Figure, is_full
 from tests.journeys.conftest import RULES
 from tests.live import ROOT, free_port
 from tests.pages import check_page
+from tests.reading import NeedsBrowser, Reader
 from tests.scenes import BUTTONS, NO_PAGE, SCENES, Scene, consultation, link_in, open_request, reader
 from tests.screenshots import Camera
 from tests.stage import TOOLS, Stage, Theatre, has_focus, leave_by
@@ -40,9 +42,12 @@ from tests.stage import TOOLS, Stage, Theatre, has_focus, leave_by
 AXE = "axe-core"
 ALL = {"runOnly": RULES}
 WIDTHS, LIGHTS = (1280, 320), ("light", "dark")
-# What axe-core, which takes half of a scene's time, looks at: in full every width in every light; in the suite one of
-# these for each scene, the next for the next, so that each is asked of a quarter of them.
+# What axe-core looks at: in full every width in every light; in the suite one of these for each scene, the next for
+# the next.
 LOOKS = tuple(product(WIDTHS, LIGHTS))
+# With a browser a scene takes ten times the processor. In the suite it looks at every fourth, the others are read as
+# they were sent; which fourth goes with the commit, so that four in a row have looked at all.
+TURNS = 4
 LEAST, LEAST_PUBLIC = 24, 44  # CSS pixels (WCAG 2.2, 2.5.8; ours for public controls)
 
 pytestmark = pytest.mark.browser
@@ -105,10 +110,35 @@ def each(scenes: list[Scene]) -> list[Any]:
     ]
 
 
+@pytest.fixture(scope="session")
+def turn() -> int:
+    """Whose turn it is to be looked at: the same in each run of a commit, the next with the next."""
+    git = shutil.which("git") or "true"
+    counted = subprocess.run(
+        [git, "rev-list", "--count", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return int(counted.stdout.strip() or 0) % TURNS
+
+
 @pytest.mark.parametrize("scene", each(SCENES))
 def test_each_scene_is_as_it_should_be(
-    scene: Scene, stage: Callable[..., Stage], html_faults: Callable[[str], list[str]], figure: Figure
+    scene: Scene,
+    turn: int,
+    house: Theatre,
+    stage: Callable[..., Stage],
+    html_faults: Callable[[str], list[str]],
+    figure: Figure,
 ) -> None:
+    if not is_looked_at(scene, turn):
+        try:
+            invalid = read(scene, house, html_faults)
+        except NeedsBrowser:
+            house.set_back()
+        else:
+            figure("scenes: read as they were sent", 1, "of what people meet", how="sum")
+            figure("scenes: errors of the Nu HTML checker", len(invalid), how="sum")
+            assert invalid == []
+            return
     shown = stage()
     if not shown.house.tools:
         pytest.skip("no axe-core here: npm ci in tests/tools")
@@ -141,9 +171,23 @@ def test_each_scene_is_as_it_should_be(
     assert shown.complaints == []
 
 
+def is_looked_at(scene: Scene, turn: int) -> bool:
+    """Whether this run has a browser look at it."""
+    return is_full() or SCENES.index(scene) % TURNS == turn
+
+
+def read(scene: Scene, house: Theatre, html_faults: Callable[[str], list[str]]) -> list[str]:
+    """Act it without a browser: what is wrong with its HTML. Raises NeedsBrowser."""
+    reader = Reader(house)
+    scene.act(cast(Stage, reader))
+    assert reader.status == scene.status
+    assert reader.lang == scene.lang
+    return html_faults(reader.source)
+
+
 def looks_at(scene: Scene) -> tuple[tuple[int, str], ...]:
     """The widths and lights in which axe-core is asked of this scene."""
-    return LOOKS if is_full() else (LOOKS[SCENES.index(scene) % len(LOOKS)],)
+    return LOOKS if is_full() else (LOOKS[SCENES.index(scene) // TURNS % len(LOOKS)],)
 
 
 def look(page: Page, looks: Iterable[tuple[int, str]], *, is_public: bool) -> Iterator[str]:
@@ -200,7 +244,11 @@ def tables_that_are_none(page: Page) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("scene", each([scene for scene in SCENES if scene.status == 422]))
-def test_the_focus_lands_on_the_errors_without_scripts(scene: Scene, stage: Callable[..., Stage]) -> None:
+def test_the_focus_lands_on_the_errors_without_scripts(
+    scene: Scene, turn: int, stage: Callable[..., Stage]
+) -> None:
+    if not is_looked_at(scene, turn):
+        pytest.skip("looked at in its turn, and in `make browsers`")
     shown = stage(scripts=False)
 
     scene.act(shown)
