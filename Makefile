@@ -22,9 +22,9 @@ test: tests ## Run every test
 test-fast: $(VENV)/ready-dev ## Run the quick ones: no browser, no kills, no copies of the tree, nothing that takes long (tests/quick.py)
 	@$(BIN)/pytest -n 2 --dist worksteal -m "not browser and not kill and not recipe and not slow and not long" tests
 
-faults: $(VENV)/ready-dev ## The long form: kills and made-up inputs, ten times as many as in the suite; writes docs/faults.md
+faults: $(VENV)/ready-dev ## The long form: kills and made-up inputs, ten times as many as in the suite, every set of roles, the whole recipe; writes docs/faults.md
 	@$(BIN)/python -m tests.promises faults
-	@$(BIN)/pytest --full -n 2 --dist loadgroup -m "kill or faults" tests
+	@$(BIN)/pytest --full -n 2 --dist loadgroup -m "kill or faults or recipe" tests
 
 browsers: $(VENV)/ready-dev browser ## The long form: every scene in every light at every width, the journeys in Firefox too
 	@$(BIN)/pytest --full -n 2 --dist loadgroup -rs -m browser tests

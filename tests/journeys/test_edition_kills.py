@@ -42,7 +42,7 @@ from tests.live import Live
 
 pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("kill")]
 
-PEOPLE, KILLS = amount(250, 5000), amount(10, 100)
+PEOPLE, KILLS = amount(150, 5000), amount(5, 100)
 FURTHEST = amount(20, 60)  # the mail at which a worker dies, counted from its start
 TO = re.compile(rb"^To: (.+)\r$", re.MULTILINE)
 

@@ -16,7 +16,7 @@ from tests.figures import Figure, amount
 from tests.journeys.rounds import Sink, Tally, hold, wait_for_the_last_mail
 from tests.live import Live
 
-ROUNDS = amount(9, 200)
+ROUNDS = amount(3, 200)
 VICTIMS = (("web",), ("worker",), ("web", "worker"))  # in turn, so that few rounds kill each
 
 

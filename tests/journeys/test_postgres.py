@@ -23,7 +23,7 @@ from tests.live import Live, free_port, listens, until
 
 pytestmark = [pytest.mark.kill, pytest.mark.postgres, pytest.mark.xdist_group("kill")]
 
-ROUNDS = amount(6, 60)
+ROUNDS = amount(3, 60)
 WORKERS = ("worker1", "worker2")
 POOLER = """[databases]
 * = host=127.0.0.1 port={server} user=portal

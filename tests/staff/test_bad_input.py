@@ -152,22 +152,21 @@ def test_who_was_disabled_meanwhile_does_nothing_and_reads_their_words(
     assert stands(app, reference) == before
 
 
-@pytest.mark.parametrize("start", list(Status))
 def test_from_any_other_state_it_is_refused_and_the_page_says_how_it_stands(
-    app: Flask, act: Act, case: tuple[Colleague, str, dict[str, str]], start: Status
+    app: Flask, act: Act, case: tuple[Colleague, str, dict[str, str]]
 ) -> None:
-    if start.value in MOVES[act.word][0].split():
-        return
     grace, reference, sent = case
-    with app.app_context(), transaction():
-        db.session.execute(update(Request).where(Request.reference == reference).values(status=start))
-    before = stands(app, reference)
 
-    answer = send(grace, reference, act, sent)
+    for start in set(Status) - {Status(word) for word in MOVES[act.word][0].split()}:
+        with app.app_context(), transaction():
+            db.session.execute(update(Request).where(Request.reference == reference).values(status=start))
+        before = stands(app, reference)
 
-    assert answer.status_code == 409, answer.text[:2000]
-    assert has_words(act, answer.text)
-    assert stands(app, reference) == before
+        answer = send(grace, reference, act, sent)
+
+        assert answer.status_code == 409, f"{start}: {answer.text[:2000]}"
+        assert has_words(act, answer.text)
+        assert stands(app, reference) == before
 
 
 def test_the_lists_of_this_test_are_of_the_acts_there_are() -> None:
