@@ -66,11 +66,15 @@ def _facts(user: User, wish: Wish, since: datetime, at: datetime) -> dict[str, i
     came = (Request.received_at > since, Request.status != Status.SPAM)
     today = datetime.combine(away.today(at), time.max, tzinfo=settings().ORG.timezone)
     ends = Request.answer_by.between(at, today)
+    theirs = (
+        Request.owner_id == user.id,
+        Request.status != Status.DUPLICATE,
+    )  # which is heard with the other
     counts: dict[str, tuple[str, Callable[[], int]]] = {
         "consultations": ("consultation", lambda: _count(*came, Request.kind == Kind.CONSULTATION)),
         "materials": ("resource", lambda: _count(*came, Request.kind == Kind.RESOURCE)),
         "given": ("given", lambda: _given(user, since)),
-        "heard": ("heard", lambda: _count(Request.heard_at > since, Request.owner_id == user.id)),
+        "heard": ("heard", lambda: _count(Request.heard_at > since, *theirs)),
         "due": ("due", lambda: _count(Request.status.in_(DUE), ends, _yours_or_nobodys(user))),
         "refused": ("refused", lambda: lanes.count_refused("request", COUNTED_TO)),
         "back": ("handed_back", lambda: _done(since, "request.released")),

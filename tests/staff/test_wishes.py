@@ -12,7 +12,9 @@ from sqlalchemy import select
 
 from portal.clock import now
 from portal.db import db, transaction
-from portal.desk import away, digest
+from portal.desk import asking, away, digest, joining, perform
+from portal.desk.actors import ASKER
+from portal.intake.models import Request
 from portal.mail.models import Body, Delivery
 from portal.people import accounts, wishes
 from portal.people.models import When
@@ -120,6 +122,30 @@ def test_one_mail_in_the_morning_when_we_open(
         clock.tick(days=1)
         digest.tell_all()
         assert told("desk/morning")[1][2]["consultations"] == 0
+
+
+def test_what_was_joined_is_not_told_of_twice_in_the_morning(
+    app: Flask, ask: Ask, signed_in: SignedIn, clock: Clock
+) -> None:
+    """That they wrote more is said of the request that is answered, not of the one that was joined to it."""
+    grace = signed_in("pharmacist", "Grace")
+    kept, other = ask(), ask()
+    with app.app_context():
+        wish(grace, heard=When.MORNING)
+        clock.tick(minutes=1)
+        with transaction():
+            both = {one.reference: one for one in db.session.scalars(select(Request))}
+            for one in both.values():
+                one.owner_id = grace.user_id
+            given = {"text": "One thing more.", "form_token": "more"}
+            asked = both[other]
+            perform.perform(asking.ADD, asked, by=ASKER, at=now(), version=asked.version, **given)
+            by = accounts.get(grace.user_id)
+            perform.perform(joining.DUPLICATE, asked, by=by, at=now(), version=asked.version, target=kept)
+        clock.at = MORNING
+        digest.tell_all()
+
+        assert told("desk/morning")[0][2]["heard"] == 1
 
 
 def test_the_mail_of_the_morning_waits_for_the_end_of_the_quiet_hours(
