@@ -16,8 +16,8 @@ BEFORE, AFTER = 4, 8  # words on each side
 
 @dataclass(frozen=True)
 class Excerpt:
-    """In which text the words stand, and a little of it; of one that may name a patient, nothing of it: nobody reads
-    that where reading is not recorded."""
+    """In which text the words stand, and a little of it; nothing of it where they stand in no one piece, as a number in
+    groups, and of one that may name a patient: nobody reads that where reading is not recorded."""
 
     where: str
     passage: Passage | None
@@ -29,8 +29,10 @@ def of(requests: Iterable[Request], typed: str, by: Any) -> dict[int, Excerpt]:
     missing = {one.id: _missing(one, wanted) for one in requests if wanted and finding.may_read(by, one)}
     found: dict[int, Excerpt] = {}
     for request, where, text in finding.texts_of([one for one in requests if missing.get(one.id)]):
-        if request.id not in found and (passage := _passage(text, missing[request.id])):
-            found[request.id] = Excerpt(where, None if request.patient_data else passage)
+        if request.id not in found and _holds(text, missing[request.id]):
+            found[request.id] = Excerpt(
+                where, None if request.patient_data else _passage(text, missing[request.id])
+            )
     return found
 
 
@@ -40,14 +42,15 @@ def _missing(request: Request, wanted: Sequence[str]) -> list[str]:
     return [word for word in wanted if not any(one.startswith(word) for one in told)]
 
 
+def _holds(text: str, wanted: Sequence[str]) -> bool:
+    return any(one.startswith(word) for one in terms.words_of(text) for word in wanted)
+
+
 def _passage(text: str, wanted: Sequence[str]) -> Passage | None:
     """The first place in a text where one of these words begins, and a little of what stands around it."""
-    folded = terms.fold(text)
-    if not any(word in folded for word in wanted):
-        return None
     pieces = text.split()
     for place, piece in enumerate(pieces):
-        if any(one.startswith(word) for one in terms.words_of(piece) for word in wanted):
+        if _holds(piece, wanted):
             start, end = max(0, place - BEFORE), place + 1 + AFTER
             before, after = " ".join(pieces[start:place]), " ".join(pieces[place + 1 : end])
             return Passage(

@@ -96,6 +96,8 @@ def rare(typed: Sequence[str], may: Reads) -> tuple[str, frozenset[int]] | None:
 def texts_of(requests: Sequence[Request]) -> Iterator[tuple[Request, str, str]]:
     """Each text by whose words these are found: of which, what it is, and its words; what was asked comes first."""
     known = {request.id: request for request in requests}
+    if not known:
+        return  # most lists are searched by nobody
     for request in requests:
         facts = (fact for fact in kinds.of(request).facts if fact.private)
         yield from ((request, fact.label, getattr(request, fact.field)) for fact in facts)

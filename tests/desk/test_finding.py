@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
+from bench.growth import watched
 from portal.clock import now
 from portal.db import db, transaction
 from portal.desk import asking, excerpts, finding, news, perform
@@ -294,3 +295,25 @@ def test_an_excerpt_says_where_and_little_more(app: Flask, grace: User, ada: Use
         for q in ("ruiz", "", plain, "ana ruiz valley"):
             assert excerpts.of(rows.values(), q, grace) == {}
         assert excerpts.of(rows.values(), WORD, ada) == {}
+
+
+@pytest.mark.parametrize("q", ["o'brien", "obriens", "retake", "(415) 555-7788", "4155557788"])
+def test_an_excerpt_says_where_words_stand_that_are_typed_in_several_ways(
+    app: Flask, grace: User, q: str
+) -> None:
+    reference = submit(app, question="By O’Brien’s rule: re-take it, and call 415 555 7788?")
+
+    assert found(app, grace, q=q) == [reference]
+    with app.app_context():
+        request = db.session.scalars(select(Request)).one()
+        assert excerpts.of([request], q, grace)[request.id].where == "Question"
+
+
+def test_a_list_that_nobody_searches_asks_for_no_text(app: Flask, grace: User) -> None:
+    submit(app)
+    with app.app_context():
+        rows = db.session.scalars(select(Request)).all()
+        with watched(app) as asked:
+            assert excerpts.of(rows, "", grace) == {}
+
+    assert asked.statements == []
