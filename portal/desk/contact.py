@@ -23,7 +23,7 @@ from portal.desk.acts import (
 )
 from portal.desk.endings import go_on
 from portal.desk.holes import no_holes
-from portal.desk.letters import latest, send_words
+from portal.desk.letters import latest, letter_of, send_words
 from portal.desk.models import (
     CALL_OUTCOME_LABELS,
     CallOutcome,
@@ -119,9 +119,8 @@ def _resend(request: Request, _by: Staff, at: datetime, given: Given) -> None:
         if address.casefold() != request.reply_email.casefold():
             request.answer_email = address
             terms.index_anew(request)
-        letter = "desk/question" if request.status == Status.WAITING else "intake/answer"
         facts = {"answer": message.id}
-        mail.promise(letter, to=address, facts=facts, cause=request.subject, at=at)
+        mail.promise(letter_of(request, message), to=address, facts=facts, cause=request.subject, at=at)
 
 
 def _rests(_by: Staff, at: datetime) -> dict[str, Any]:

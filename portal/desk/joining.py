@@ -10,7 +10,7 @@ from portal.db import db
 from portal.desk import calling
 from portal.desk.acts import EVERYBODY, SENIOR, Act, Given, Staff, take
 from portal.desk.endings import go_on
-from portal.desk.letters import latest
+from portal.desk.letters import latest, letter_of
 from portal.errors import Conflict, Refused
 from portal.intake import submissions
 from portal.intake.models import DUE, OPEN, Message, Request, Status
@@ -77,11 +77,11 @@ def _join(request: Request, _by: Staff, at: datetime, given: Given) -> None:
 
 def _said(target: Request) -> tuple[str, Message | None]:
     """What stands written to whoever asked, by which letter: the question that waits for them, or the answer."""
-    words = latest(target)
-    if words is not None and target.waiting_since and words.written_at >= target.waiting_since:
-        return "desk/question", words
-    is_answer = words is not None and target.answered_at and words.written_at <= target.answered_at
-    return "intake/answer", words if is_answer else None
+    if (words := latest(target)) is None:
+        return "", None
+    letter, asked = letter_of(target, words), target.waiting_since
+    stands = asked and words.written_at >= asked if letter == "desk/question" else target.answered_at
+    return letter, words if stands else None
 
 
 def _part(request: Request, by: Staff, at: datetime, given: Given) -> None:

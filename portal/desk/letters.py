@@ -9,6 +9,7 @@ from typing import Any
 from babel.dates import format_date
 from sqlalchemy import select
 
+from portal import audit
 from portal.db import db
 from portal.desk import reply_address
 from portal.intake import receipts
@@ -81,6 +82,13 @@ def latest(request: Request) -> Message | None:
     """The latest words to whoever asked: an answer, or a question back."""
     mine = select(Message).where(Message.request_id == request.id, Message.kind == MessageKind.ANSWER)
     return db.session.scalar(mine.order_by(Message.id.desc()).limit(1))
+
+
+def letter_of(request: Request, words: Message) -> str:
+    """By which letter its latest words to whoever asked went: the answer, or a question back."""
+    asked = audit.latest(request.subject, "request.asked_back", 1)
+    is_question = bool(asked) and asked[0].at == words.written_at != request.answered_at
+    return "desk/question" if is_question else "intake/answer"
 
 
 def send_words(letter: str, request: Request, message: Message, at: datetime) -> None:

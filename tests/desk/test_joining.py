@@ -18,7 +18,9 @@ from portal.errors import Conflict, PortalError
 from portal.intake.models import Request, Status
 from portal.mail.models import Body, Delivery
 from portal.people.models import User
+from tests.conftest import Clock
 from tests.desk.test_acts import do
+from tests.desk.test_contact import act, mails
 from tests.intake.samples import staff, submit, the_request
 
 
@@ -55,6 +57,25 @@ def told(app: Flask) -> list[str]:
 def put(app: Flask, reference: str, **values: object) -> None:
     with app.app_context(), transaction():
         db.session.execute(update(Request).where(Request.reference == reference).values(**values))
+
+
+def test_a_question_that_was_answered_by_phone_goes_to_nobody_as_our_answer(
+    app: Flask, grace: User, three: list[str], clock: Clock
+) -> None:
+    kept, other, _third = three
+    act(app, acts.CLAIM, kept, grace)
+    act(app, contact.ASK, kept, grace, text="Which dose?", form_token="asked")
+    clock.tick(minutes=5)
+    act(app, contact.RESUME, kept, grace)
+    spoke = {"reason": "reached", "number": "", "text": "", "form_token": "spoke"}
+    act(app, contact.CALL_ANSWERED, kept, grace, **spoke)
+    clock.tick(minutes=5)
+
+    join(app, other, kept, grace)
+    act(app, contact.RESEND, kept, grace, address="a@clinic.example")
+
+    assert told(app) == []
+    assert [to for to, _cause in mails(app, "desk/question")] == ["a@clinic.example"] * 2
 
 
 def to_itself(app: Flask, three: list[str], by: User) -> None:
