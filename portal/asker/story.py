@@ -10,13 +10,13 @@ from portal.asker import anew
 from portal.asker.forms import WithdrawForm, WordsForm
 from portal.clock import now
 from portal.db import db
-from portal.desk import asking, perform
+from portal.desk import perform
 from portal.desk.actors import ASKER
 from portal.desk.acts import Act
 from portal.desk.asking import ADD, ASK_AGAIN, REPLY, WITHDRAW
 from portal.desk.letters import latest
 from portal.desk.models import Addition, AdditionKind, Contact, ContactKind
-from portal.intake import kinds, receipts, submissions
+from portal.intake import kinds, submissions
 from portal.intake.models import Message, MessageKind, Request
 from portal.settings import settings
 
@@ -85,13 +85,10 @@ class Story:
         return anew.is_past(self.stands)
 
     @property
-    def kin(self) -> list[tuple[str, str, str]]:
-        """Their requests before and after this one: what it is, its reference and its page."""
-        return [
-            (words, one.reference, receipts.path_of(receipts.token_of(one, settings().keys)))
-            for words, one in asking.kin_of(self.request)
-            if submissions.is_of_the_same(one, self.request)
-        ]
+    def follows(self) -> str:
+        """The reference of the request of theirs that it asks again; its page is gone by then."""
+        one = db.session.get(Request, self.request.follows) if self.request.follows else None
+        return one.reference if one and submissions.is_of_the_same(one, self.request) else ""
 
     @property
     def writes(self) -> Act | None:

@@ -449,6 +449,7 @@ def test_asked_again_after_ninety_days_it_is_a_new_request_that_names_the_old(
     receipt: str,
     visitor: Visitor,
     clock: Clock,
+    code: Callable[[], str],
     outbox: Callable[[], list[EmailMessage]],
 ) -> None:
     old, target = _joined_to_what_was_closed_long_ago(app, clock, answer_email="ana.new@clinic.example")
@@ -463,6 +464,11 @@ def test_asked_again_after_ninety_days_it_is_a_new_request_that_names_the_old(
         new = db.session.scalars(select(Request).where(Request.follows == target)).one()
         assert receipts.path_of(receipts.token_of(new, keys(app))) == first.location
     visitor.open(first.location).sees("We have your question", new.reference)
+    with app.app_context():
+        followed = db.session.get_one(Request, target).reference
+    code_page = visitor.open(f"{first.location}/code").press("Send me a code", status=303)
+    page = code_page.set(code=code()).press("Show my request", status=303).sees("It follows", followed)
+    assert followed not in [link.get_text() for link in page.soup.find_all("a")], "its page is gone"
     assert (new.status, new.question, new.answer_by > clock()) == (Status.NEW, "And in pregnancy?", True)
     assert [getattr(new, name) for name in ("name", "npi", "topics", "reply_email")] == [
         getattr(old, name) for name in ("name", "npi", "topics", "reply_email")
