@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from portal import jobs
+from portal import audit, jobs
 from portal.editions.models import Edition, State
 from portal.mail import course, rate, returns
 from portal.mail.dsn import Kind
@@ -56,14 +56,14 @@ class Progress:
         return self.waiting + self.doubted + self.sent + self.refused + sum(self.skipped.values())
 
 
-def trouble(now_at: Progress, excused: int = 0) -> str:
+def trouble(now_at: Progress, excused: int = 0, *, is_called_unwanted_anew: bool = True) -> str:
     """Why it had better be looked at before more goes out, in words; nothing while all is well, or no worse than when
-    a person saw `excused` failures and let it go on."""
+    a person saw `excused` failures, and what readers had called it until then, and let it go on."""
     if now_at.failures <= excused:
         return ""
     complaints = now_at.back.get(Kind.COMPLAINT, 0)
     most = SMALL_COMPLAINTS if now_at.total < SMALL else max(COMPLAINTS_MIN, COMPLAINTS_MAX * now_at.results)
-    if complaints >= most:
+    if is_called_unwanted_anew and complaints >= most:
         return f"{complaints} readers called it unwanted."
     if now_at.failures <= AGAIN * excused:
         return ""
@@ -76,6 +76,16 @@ def trouble(now_at: Progress, excused: int = 0) -> str:
     if tried >= POLICY_RESULTS_MIN and policy > POLICY_MAX * tried:
         return f"{policy} of the first {tried} were refused by a rule of their servers, which is about us."
     return ""
+
+
+def trouble_of(edition: Edition, now_at: Progress) -> str:
+    """The same of an edition; nothing while it is no worse than when a person let it go on, if one did."""
+    if now_at.failures <= edition.excused:
+        return ""
+    resumed = audit.latest(edition.cause, "edition.resumed", 1)
+    complained = returns.latest(edition.cause, Kind.COMPLAINT)
+    is_new = not resumed or (complained is not None and complained > resumed[0].at)
+    return trouble(now_at, edition.excused, is_called_unwanted_anew=is_new)
 
 
 def what_limits(edition: Edition, pace: course.Pace, at: datetime) -> str:

@@ -20,7 +20,7 @@ from portal.audit import Actor
 from portal.db import db
 from portal.editions import letters, pictures, rendering, spam
 from portal.editions.models import ALLOWED, Edition, EditionText, State
-from portal.editions.progress import progress, trouble
+from portal.editions.progress import progress, trouble_of
 from portal.errors import Conflict, NotFound, Refused
 from portal.mail import promise as mail
 from portal.mail import wire
@@ -290,7 +290,7 @@ def look_after(edition: Edition, *, at: datetime) -> None:
     now_at = progress(edition)
     if now_at.held:  # by a worker that saw the pause just before it was over
         mail.release(edition.cause, at=at)
-    if now_at.waiting and (reason := trouble(now_at, edition.excused)):
+    if now_at.waiting and (reason := trouble_of(edition, now_at)):
         pause(edition, by=None, at=at, reason=reason)
     elif not now_at.waiting:
         _move(edition, {State.SENDING}, State.SENT)

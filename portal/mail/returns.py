@@ -178,6 +178,12 @@ def counts(cause: str) -> Mapping[str, int]:
     return dict(db.session.execute(query.where(Delivery.cause == cause).group_by(Returned.kind)).all())
 
 
+def latest(cause: str, kind: Kind) -> datetime | None:
+    """When a mail of what this promised came back so the last time."""
+    query = select(func.max(Returned.at)).join(Delivery)
+    return db.session.scalar(query.where(Returned.kind == kind, Delivery.cause == cause))
+
+
 def refused(cause: str) -> int:
     """How many refusals of what this promised were heard."""
     query = select(func.count(Returned.delivery_id.distinct())).join(Delivery)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email import message_from_bytes, policy
 from functools import partial
 from pathlib import Path
@@ -21,9 +21,11 @@ from portal.editions.models import Edition, State
 from portal.editions.progress import Progress, progress, trouble, what_limits
 from portal.errors import Conflict, Refused
 from portal.jobs import JOBS
-from portal.mail import course, lanes
+from portal.mail import course, lanes, returns
 from portal.mail import promise as mail
+from portal.mail.dsn import Kind
 from portal.mail.models import Delivery, Lane
+from portal.mail.models import State as MailState
 from portal.mail.transport import Rejected
 from portal.newsletter import subscriptions
 from portal.newsletter.models import Language, Means, Subscriber, Topic
@@ -285,6 +287,39 @@ def test_what_a_person_let_go_on_pauses_again_when_it_is_worse(
     )  # fmt: skip
 
     assert bool(trouble(found, excused)) is pauses
+
+
+@pytest.mark.parametrize(("is_new", "state"), [(False, State.SENDING), (True, State.PAUSED)])
+def test_complaints_that_a_person_saw_pause_it_no_second_time(
+    app: Flask, edition: Callable[..., Edition], clock: Clock, is_new: bool, state: State
+) -> None:
+    """Not with one more refusal, which says nothing of them; with one more complaint, they do."""
+    people(app, 20)
+    made = edition()
+    clock.tick(minutes=10)
+    step()
+    asked = iter(range(1, 11))
+    hand_over(Sink(), Lane.BULK, wait=lambda _seconds: next(asked) == 10)
+    complain(2, at=clock())
+    step()
+    assert (made.state, made.reason) == (State.PAUSED, "2 readers called it unwanted.")
+    clock.tick(minutes=1)
+    with transaction():
+        service.resume(made, by=manager(), at=clock())
+    clock.tick(minutes=1)
+    complain(1, at=clock(), kind=Kind.COMPLAINT if is_new else Kind.HARD, after=2)
+    step()
+
+    assert made.state == state
+
+
+def complain(count: int, *, at: datetime, kind: Kind = Kind.COMPLAINT, after: int = 0) -> None:
+    """What so many readers' servers say of what they got."""
+    with transaction():
+        sent = select(Delivery.id).where(Delivery.state == MailState.SENT).order_by(Delivery.id)
+        for delivery_id in db.session.scalars(sent.offset(after).limit(count)).all():
+            told = {"kind": kind, "code": "", "said": "", "at": at, "delivery_id": delivery_id}
+            db.session.add(returns.Returned(digest=f"{kind}-{delivery_id}", **told))
 
 
 def test_bytes_that_were_changed_are_found(app: Flask, edition: Callable[..., Edition], clock: Clock) -> None:
