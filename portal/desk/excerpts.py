@@ -16,8 +16,8 @@ BEFORE, AFTER = 4, 8  # words on each side
 
 @dataclass(frozen=True)
 class Excerpt:
-    """In which text the words stand, and a little of it; nothing of it where they stand in no one piece, as a number in
-    groups, and of one that may name a patient: nobody reads that where reading is not recorded."""
+    """In which text the words stand, and a little of it; nothing of it where they stand in no one piece, as a number
+    in groups, and of one that may name a patient: nobody reads that where reading is not recorded."""
 
     where: str
     passage: Passage | None
