@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
+import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -335,6 +338,30 @@ def test_a_server_without_tls_gets_nothing_when_tls_is_asked() -> None:
 
     server.listener.close()
     assert server.taken == []
+
+
+def test_a_certificate_that_nobody_vouches_for_gets_nothing(tmp_path: Path) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl")
+    make = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
+    paths = ["-keyout", str(tmp_path / "key"), "-out", str(tmp_path / "certificate")]
+    subprocess.run([*make.split(), *paths], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "certificate", tmp_path / "key")
+    heard: list[bytes] = []
+
+    def serve() -> None:
+        with suppress(OSError), context.wrap_socket(listener.accept()[0], server_side=True) as spoken:
+            spoken.sendall(b"220 ready\r\n")
+            heard.append(spoken.recv(1000))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = threading.Thread(target=serve, daemon=True)
+        serving.start()
+        with pytest.raises(RelayDown):
+            SmtpTransport(f"smtps://127.0.0.1:{listener.getsockname()[1]}").send(**ORDER)
+        serving.join(10)
+    assert heard == []
 
 
 def test_a_broken_connection_is_made_anew() -> None:

@@ -155,3 +155,27 @@ def test_readers_wait_for_no_writer(live: Live) -> None:
         thread.join()
     holder.close()
     assert set(statuses) <= {303, 503}
+
+
+@pytest.mark.parametrize(
+    "heads",
+    [
+        "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "Content-Length: 5\r\nContent-Length: 60\r\n\r\nemail",
+        "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+        "Content-Length: +5\r\n\r\nemail",
+        "Content-Length: 5\r\n X-Folded: 1\r\n\r\nemail",
+    ],
+    ids=["both lengths", "two lengths", "two codings", "blank before the colon", "a sign", "folded"],
+)
+def test_two_requests_are_never_read_as_one_nor_one_as_two(live: Live, heads: str) -> None:
+    """What a proxy could read otherwise than we do is refused, and what is behind it is no request."""
+    hidden = f"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{live.port}\r\n\r\n"
+    with begin(live, heads + hidden) as sending:
+        said = b""
+        while piece := sending.recv(65_536):
+            said += piece
+
+    assert said.count(b"HTTP/1.1 ") == 1, said[:300]
+    assert said.startswith((b"HTTP/1.1 400", b"HTTP/1.1 501")), said[:300]

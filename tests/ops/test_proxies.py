@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import socket
 import sqlite3
+import ssl
 import time
+import warnings
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from http.client import RemoteDisconnected
 from urllib.parse import urlencode
 
@@ -141,3 +144,34 @@ def end_of(sending: Https) -> int:
             return sending.getresponse().status
         except RemoteDisconnected:
             return 0
+
+
+def test_only_tls_of_today_is_spoken(through: Place) -> None:
+    """1.2 and 1.3 with a cipher that keeps what was said secret, nothing older, and never without."""
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        with _greeted(through, version) as spoken:
+            name, protocol, bits = spoken.cipher() or ("", "", 0)
+            assert protocol in ("TLSv1.2", "TLSv1.3") and bits >= 128
+            assert name.startswith(("ECDHE", "DHE", "TLS_")), name
+    for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
+        with pytest.raises((ssl.SSLError, OSError)):
+            _greeted(through, version)
+    with closing(socket.create_connection(("127.0.0.1", through.port), 10)) as plain:
+        plain.sendall(f"GET / HTTP/1.1\r\nHost: {NAME}\r\n\r\n".encode())
+        with suppress(ConnectionError):
+            assert not plain.recv(1000).startswith(b"HTTP/1.1 200")
+
+
+def _greeted(place: Place, version: ssl.TLSVersion) -> ssl.SSLSocket:
+    """A connection in that version of TLS alone. Raises where it is refused."""
+    context = ssl.create_default_context(cafile=str(place.folder / "fullchain.pem"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = context.maximum_version = version
+    context.set_ciphers("ALL:@SECLEVEL=0")  # so that it is the server that refuses
+    plain = socket.create_connection(("127.0.0.1", place.port), 10)
+    try:
+        return context.wrap_socket(plain, server_hostname=NAME)
+    except OSError:
+        plain.close()
+        raise

@@ -468,3 +468,54 @@ def test_of_a_form_among_several_only_the_words_are_shown(visitor: Visitor) -> N
     )
 
     page.sees("Note They prefer to be called.").lacks("token", "version", "secret")
+
+
+def test_what_is_asked_for_a_password_helps_a_password_manager(
+    make_person: MakePerson, visitor: Visitor, link: Callable[..., str]
+) -> None:
+    """The kind of field, what it may be filled from, nothing that hinders pasting; no hint and no secret question."""
+    places = {"/staff/login": ["current-password"], f"/staff/invite/{link()}": ["new-password"]}
+    found = {place: visitor.open(place).soup for place in places}
+    sign_in(visitor, make_person())
+    found["/staff/change"] = visitor.open("/staff/change").soup
+    places["/staff/change"] = ["current-password", "new-password"]
+    for place, soup in found.items():
+        fields = soup.find_all("input", type="password")
+        assert [field["autocomplete"] for field in fields] == places[place], place
+        assert not soup.find_all(onpaste=True) and not soup.find_all(
+            "input", attrs={"name": re.compile("hint|secret")}
+        )
+
+
+def test_a_password_never_has_to_be_changed(make_person: MakePerson, visitor: Visitor, clock: Clock) -> None:
+    person = make_person()
+    clock.tick(days=400)
+
+    assert give_password(visitor, person).title == "Enter your code"
+
+
+def test_a_new_password_needs_the_one_before(
+    make_person: MakePerson, visitor: Visitor, new_visitor: Callable[[], Visitor]
+) -> None:
+    person = make_person()
+    sign_in(visitor, person)
+    page = visitor.open("/staff/change").fill("Your password now", "otters nap under the pier")
+
+    page.fill("New password", "herons wade where otters nap").press("Change password", status=422)
+
+    assert give_password(new_visitor(), person).title == "Enter your code"
+
+
+def test_each_page_of_who_is_signed_in_offers_the_way_out(
+    staff_app: Flask, signed_in: Callable[..., Visitor]
+) -> None:
+    visitor = signed_in("manager")
+    seen = 0
+    for rule in staff_app.url_map.iter_rules():
+        if "GET" not in (rule.methods or ()) or rule.arguments or rule.endpoint == "static":
+            continue
+        answer = visitor.get(rule.rule)
+        if answer.status_code == 200 and answer.mimetype == "text/html" and "<title>" in answer.text:
+            assert 'action="/staff/logout"' in answer.text, rule.rule
+            seen += 1
+    assert seen > 15
