@@ -106,8 +106,9 @@ class Shared:
             if self._limiter.hit(item, name, key):
                 return 0.0
             return max(1.0, self._limiter.get_window_stats(item, name, key).reset_time - time.time())
-        except StorageError:
-            log.exception("Redis does not answer: tries are counted in memory")
+        except StorageError as error:
+            reason = type(error.__cause__ or error).__name__
+            log.error("Redis does not answer: tries are counted in memory", extra={"reason": reason})
             return None
 
     def answers(self) -> bool:

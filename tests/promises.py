@@ -97,6 +97,7 @@ FAULTS: dict[str, tuple[str, tuple[str, ...], str]] = {
             "backup/test_backup.py::two_at_once_and_a_full_disk_leave_nothing",
             "backup/test_backup.py::a_full_disk_while_it_is_read_changes_nothing",
             "retention/test_retention.py::a_full_disk_is_one_line_and_nothing_is_half_done",
+            "retention/test_retention.py::on_a_disk_without_room_every_command_is_one_line",
         ),
         "",
     ),

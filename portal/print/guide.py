@@ -132,8 +132,9 @@ class Guide:
         printed = press(source, on)
         try:
             self._keep(f"{name}-{printed.pages}.pdf", printed.body)
-        except OSError:
-            log.exception("the guide could not be kept on disk")  # memory does, until the next start
+        except OSError as error:  # memory does, until the next start
+            reason = error.strerror or type(error).__name__
+            log.error("the guide could not be kept on disk", extra={"reason": reason})
         return printed
 
     def _keep(self, name: str, body: bytes) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
+import sqlite3
 from collections.abc import Collection, Iterable
 from pathlib import Path
+
+from sqlalchemy.exc import OperationalError
 
 from portal.asker import mailbox
 from portal.db import db
@@ -15,6 +18,8 @@ from portal.mail import promise as mail
 log = logging.getLogger(__name__)
 
 LOG_IS_READ = "Erased, but the database's log still holds it: somebody reads. Run it again in a minute."
+LOG_IS_LEFT = "Erased, but the database's log still holds it. Run it again when the database can be written."
+FOLD = "PRAGMA wal_checkpoint(TRUNCATE)"
 _NUMBERED = re.compile(r"-\d{1,18}$")
 
 
@@ -54,14 +59,16 @@ def unlink_forgotten(folder: Path) -> list[str]:
 def fold_log() -> None:
     """On SQLite: write the log into the database and cut it, so that it holds no old page.
 
-    Raises Unavailable when somebody reads all the time: run it again.
+    Raises Unavailable when somebody reads all the time, or the disk is full: run it again.
     """
     if db.engine.dialect.name != "sqlite":
         return
     db.session.rollback()
     connection = db.engine.raw_connection()
     try:
-        busy = connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        busy = connection.cursor().execute(FOLD).fetchone()[0]
+    except sqlite3.Error as error:
+        raise Unavailable(LOG_IS_LEFT) from OperationalError(FOLD, None, error)
     finally:
         connection.close()
     if busy:

@@ -69,9 +69,10 @@ class Shelf:
                 self.shown
             ):  # else it is the same library, and what was printed of it too
                 self.shown = signed
-        except (DBAPIError, PortalError):
+        except (DBAPIError, PortalError) as error:
             self._missed += 1  # so that the next look tries again
-            log.exception("who signed the texts could not be read")
+            reason = type(getattr(error, "orig", error)).__name__
+            log.error("who signed the texts could not be read", extra={"reason": reason})
         self._app.extensions["library"] = self.shown
         return self.shown
 

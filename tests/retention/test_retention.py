@@ -5,7 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -35,6 +38,7 @@ from tests import world
 from tests.conftest import Clock
 from tests.intake import samples
 from tests.intake.samples import submit
+from tests.live import Live
 from tests.newsletter import people
 from tests.pages import Visitor
 
@@ -393,3 +397,41 @@ def test_the_privacy_pages_say_what_the_register_says(visitor: Visitor) -> None:
         if kept.told and kept.after in (timedelta(days=30), timedelta(days=730)):
             number = {30: "30", 730: "24"}[kept.after.days]
             assert all(number in words[1] or kept.only for words in kept.told.values()), kept.table
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small disk")
+def test_on_a_disk_without_room_every_command_is_one_line(tmp_path: Path) -> None:
+    """A real one, filled to its last byte; with room again all goes on."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    live = Live(disk / "instance")
+    live.log.close()
+    verbs = (("retention", "run"), ("person", "erase", ADDRESS), ("backup", "create"))
+
+    def ended(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "flask", *words]
+        return subprocess.run(
+            command, cwd=live.root, env=live.env, capture_output=True, text=True, check=False
+        )
+
+    try:
+        live.migrate()
+        fill = disk / "fill"
+        with suppress(OSError), fill.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+        for words in verbs:
+            done = ended(*words)
+            assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
+        told = ended("doctor")
+        assert told.returncode == 1 and "FAULT   disk" in told.stdout
+        assert ".py" not in told.stderr, told.stderr
+        fill.unlink()
+        for words in verbs:
+            assert ended(*words).returncode == 0, words
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=False)
