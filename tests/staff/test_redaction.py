@@ -340,6 +340,7 @@ def test_a_mail_that_cannot_be_deleted_is_told_and_tried_again(
     ask: Ask,
     signed_in: SignedIn,
     outbox: Callable[[], list[EmailMessage]],
+    work: Callable[[], int],
     instance: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -355,7 +356,7 @@ def test_a_mail_that_cannot_be_deleted_is_told_and_tried_again(
             _files(Hand("tests", lambda _seconds: False))
 
     assert holding(instance / "mail", PATIENT) != []
-    outbox()
+    work()
     assert holding(instance / "mail", PATIENT) == []
 
 
