@@ -8,14 +8,12 @@ killed runs out. A continuous job writes its row only when that changes.
 from __future__ import annotations
 
 import random
-import threading
-import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from sqlalchemy import CursorResult, String, or_, select, update
 from sqlalchemy.exc import IntegrityError
@@ -26,7 +24,6 @@ from portal.keeping import Kept
 from portal.register import Register
 
 SKEW = timedelta(minutes=1)  # so far the clocks of two machines, or two looks at one, may be apart
-GLANCE_SECONDS = 0.4  # less than a worker waits between two looks, so that it sees what it wrote itself
 FIRST_REST, LONGEST_REST = timedelta(seconds=5), timedelta(minutes=15)
 ERROR_MAX = 300
 HERE = Path(__file__).parent
@@ -98,15 +95,6 @@ class JobRow(Base):
     lease_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
 
-class Seen(NamedTuple):
-    """What decides whether a job may take a step, as its row said it."""
-
-    name: str
-    due_at: datetime
-    failures: int
-    last_error: str
-
-
 KEPT = (Kept(table="job", rule="always; how the portal's own work goes"),)
 JOBS: Register[Job] = Register("jobs", lambda job: job.name)
 
@@ -140,45 +128,15 @@ def standings() -> list[Standing]:
     return found
 
 
-class Glance:
-    """How all jobs stood a moment ago, read at once: what the threads of an idle worker look at.
-
-    Whether a periodic job is this worker's is decided by the row itself, when its lease is asked for.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._rows: dict[str, Seen] = {}
-        self._until = 0.0
-
-    def __call__(self, name: str) -> Seen | None:
-        """What was seen of that job, at most GLANCE_SECONDS ago; None where it has no row."""
-        with self._lock:
-            if time.monotonic() >= self._until:
-                self._rows = {row.name: row for row in _seen()}
-                self._until = time.monotonic() + GLANCE_SECONDS
-            return self._rows.get(name)
-
-
-def look(name: str) -> Seen | None:
-    """How that job stands now; None where it has no row."""
-    return next(iter(_seen(JobRow.name == name)), None)
-
-
-def begin(
-    job: Job,
-    *,
-    worker: str,
-    at: datetime,
-    early: bool = False,
-    resting: bool = False,
-    look: Callable[[str], Seen | None] = look,
-) -> bool:
+def begin(job: Job, *, worker: str, at: datetime, early: bool = False, resting: bool = False) -> bool:
     """Whether this worker may take a step now; a periodic job is its own until it ends it.
 
     `early` asks for no period to be over, `resting` for no rest. Opens its own transactions.
     """
-    row = look(job.name)
+    row = db.session.execute(
+        select(JobRow.due_at, JobRow.failures).where(JobRow.name == job.name)
+    ).one_or_none()
+    db.session.rollback()
     if row is None and job.every is not None:
         _make_row(job, at)
     elif row is not None and at < row.due_at <= _latest(job, at) and not (resting if row.failures else early):
@@ -199,11 +157,13 @@ def begin(
         return _changed(wanted.values(lease_by=worker, lease_until=at + lease))
 
 
-def end(job: Job, *, worker: str, at: datetime, look: Callable[[str], Seen | None] = look) -> None:
+def end(job: Job, *, worker: str, at: datetime) -> None:
     """All is done for now."""
     if job.every is None:
-        row = look(job.name)
-        if row is not None and row.last_error:
+        trouble = select(JobRow.name).where(JobRow.name == job.name, JobRow.last_error != "")
+        in_trouble = db.session.scalar(trouble) is not None
+        db.session.rollback()
+        if in_trouble:
             with transaction():
                 _set(job, ran_at=at, failures=0, last_error="")
         return
@@ -272,13 +232,6 @@ def place(error: BaseException) -> str:
     at = ours[-1] if ours else -1
     file = paths[at].relative_to(HERE) if ours else paths[at].name
     return f"{type(error).__name__} at {file}:{frames[at].lineno} {frames[at].name}"
-
-
-def _seen(*which: Any) -> list[Seen]:
-    columns = JobRow.name, JobRow.due_at, JobRow.failures, JobRow.last_error
-    rows = db.session.execute(select(*columns).where(*which)).all()
-    db.session.rollback()
-    return [Seen(*row) for row in rows]
 
 
 def _latest(job: Job, at: datetime) -> datetime:

@@ -45,7 +45,6 @@ class Worker:
         self._stop = threading.Event()
         self._told = False
         self._lock: IO[str] | None = None
-        self._look = jobs.Glance()
         self._began: dict[str, float] = {}  # the steps in hand, since when
         self.undone: dict[str, str] = {}  # what `run_once` could not do, and why
 
@@ -134,12 +133,12 @@ class Worker:
         """One step, if it is due; returns the seconds to wait before the next."""
         idle = IDLE_SECONDS if job.every is None else PERIODIC_SECONDS
         try:
-            if not jobs.begin(job, worker=self.name, at=now(), look=self._look):
+            if not jobs.begin(job, worker=self.name, at=now()):
                 return idle
             self._began[job.name] = time.monotonic()
             more = job.step(hand)
             if not more:
-                jobs.end(job, worker=self.name, at=now(), look=self._look)
+                jobs.end(job, worker=self.name, at=now())
             return 0.0 if more else idle
         except FAULTS as error:
             return self._failed(job, error)

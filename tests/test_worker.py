@@ -11,11 +11,10 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event, select, text
+from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -445,47 +444,6 @@ def test_a_continuous_job_writes_nothing_while_all_is_well(context: Flask) -> No
     Worker().run_once()
 
     assert set(db.session.scalars(select(JobRow.name))) == {job.name for job in jobs.JOBS if job.every}
-
-
-def test_a_worker_with_nothing_to_do_asks_little_and_holds_up_no_write(context: Flask) -> None:
-    worker = Worker()
-    worker.run_once()
-    asked: list[str] = []
-
-    def note(*given: Any) -> None:
-        asked.append(given[2])
-
-    event.listen(db.engine, "before_cursor_execute", note)
-    for job in jobs.JOBS:
-        worker._round(job, Hand(worker.name, lambda _seconds: False))
-        db.session.rollback()
-    event.remove(db.engine, "before_cursor_execute", note)
-
-    continuous = [job for job in jobs.JOBS if job.every is None]
-    assert len([words for words in asked if words.endswith("FROM job")]) == 1
-    assert len([words for words in asked if words.startswith("SELECT")]) <= len(continuous) + 1
-    assert not [
-        words
-        for words in asked
-        if not words.startswith(("SELECT", "BEGIN", "SET LOCAL")) or "IMMEDIATE" in words
-    ]
-
-
-def test_a_glance_is_of_this_moment(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    moment = 100.0
-    monkeypatch.setattr("portal.jobs.time.monotonic", lambda: moment)
-    glance, job = jobs.Glance(), Job(name="a.job", label="One", step=lambda _hand: False)
-    assert glance("a.job") is None
-    jobs.fail(job, "KeyError at a.py:1 b", at=START)
-    assert glance("a.job") is None, "seen a moment ago"
-
-    moment += jobs.GLANCE_SECONDS
-    seen = glance("a.job")
-
-    assert seen is not None and (seen.failures, seen.last_error) == (1, "KeyError at a.py:1 b")
-    assert seen == jobs.look("a.job")
-    jobs.end(job, worker="w", at=START, look=glance)
-    assert (now := jobs.look("a.job")) is not None and not now.failures
 
 
 HANGS = """

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Select, Table, func, insert, select, update
+from sqlalchemy import Table, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from portal import addresses, tokens
@@ -115,8 +115,6 @@ def answer_signups(*, keys: Sequence[str], at: datetime, limit: int = BATCH) -> 
     A sign-up that cannot be answered (a fault of ours) is logged and rests, so that it holds nobody else up.
     """
     answered = 0
-    if db.session.scalar(_due(at)) is None:
-        return answered  # asked twice a second: nobody else's write waits for a look
     while answered < limit:
         signup_id: int | None = None
         try:
@@ -160,16 +158,12 @@ def end_pauses(*, at: datetime, limit: int = BATCH) -> bool:
     return len(found) == limit
 
 
-def _due(at: datetime) -> Select[str]:
-    """The address that has waited longest."""
-    waits = (Signup.answered_at.is_(None), Signup.due_at <= at)
-    return select(Signup.address_key).where(*waits).order_by(Signup.due_at, Signup.id).limit(1)
-
-
 def _next_due(at: datetime) -> Signup | None:
     """The next sign-up to answer, and all that wait of the same address locked with it, so that two workers
     cannot both find an address under its limit; all lock in the order of ids, so that none waits in a ring."""
-    while (address := db.session.scalar(_due(at))) is not None:
+    waits = (Signup.answered_at.is_(None), Signup.due_at <= at)
+    due = select(Signup.address_key).where(*waits).order_by(Signup.due_at, Signup.id).limit(1)
+    while (address := db.session.scalar(due)) is not None:
         same = select(Signup).where(Signup.address_key == address, Signup.answered_at.is_(None))
         locked = same.order_by(Signup.id).with_for_update().execution_options(populate_existing=True)
         still = [signup for signup in db.session.scalars(locked) if signup.due_at <= at]
