@@ -27,7 +27,7 @@ from sqlalchemy import (
     text,
 )
 
-from portal.db import db, writes_allowed
+from portal.db import BUSY_TIMEOUT_MS, db, writes_allowed
 
 UPGRADE_LOCK = 0x1D4  # any number that is always the same
 
@@ -100,6 +100,8 @@ def run() -> None:
         if is_sqlite:
             connection.connection.driver_connection.execute("PRAGMA foreign_keys=OFF")
             connection.connection.driver_connection.execute("PRAGMA cache_size=-65536")
+            # The other one's upgrade may take its time; PostgreSQL waits for it without an end.
+            connection.connection.driver_connection.execute("PRAGMA busy_timeout=600000")
         changed: list[object] = []
         steps = (
             {
@@ -131,6 +133,7 @@ def run() -> None:
                     raise RuntimeError(f"the migration would break foreign keys: {broken[:5]}")
         if is_sqlite:
             connection.connection.driver_connection.execute("PRAGMA foreign_keys=ON")
+            connection.connection.driver_connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
 
 
 run()

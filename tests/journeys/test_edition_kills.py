@@ -149,7 +149,7 @@ def test_an_edition_outlives_its_workers(
             if is_postgresql:  # on SQLite the next worker knows that it is dead
                 let_leases_end()
         live.start_worker()
-        found = wait_for_the_end(live, 60 + PEOPLE / 20)
+        found = wait_for_the_end(live, 180 + PEOPLE / 20)
 
         got, at_most = copies(sink), KILLS * deliver.BATCH[Lane.BULK]
         assert set(got) == {f"reader{number}@mail.example" for number in range(PEOPLE)}, "nobody is missed"
@@ -197,7 +197,7 @@ def send_once(live: Live, sink: Sink, workers: int) -> None:
         schedule(PEOPLE)
         for number in range(workers):
             live.start_worker(f"worker{number}")
-        found = wait_for_the_end(live, 60 + PEOPLE / 20)
+        found = wait_for_the_end(live, 180 + PEOPLE / 20)
 
     got = copies(sink)
     assert (len(got), max(got.values())) == (PEOPLE, 1)

@@ -25,7 +25,12 @@ from tests.intake import samples
 from tests.live import tokens_in
 from tests.pages import Visitor
 
-pytestmark = [pytest.mark.slow, pytest.mark.faults]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.faults,
+    # A thread of the portal that draws lots while Hypothesis does: no fault of either.
+    pytest.mark.filterwarnings("ignore:Do not use the `random` module"),
+]
 
 API = "/api/newsletter/subscriptions"
 SIGN_UP = {"email": "ana@clinic.example", "topics": "news", "language": "en"}
