@@ -104,7 +104,9 @@ def with_server(tools: Path, folder: Path) -> int:
 
 
 def suite(url: str) -> int:
-    """All tests that do not start a portal of their own."""
+    """All tests that do not start a portal of their own, or of them those in the files that are named."""
+    words = sys.argv[1:]
+    files = [] if any((ROOT / word.partition("::")[0]).exists() for word in words) else ["tests"]
     command = [
         sys.executable,
         "-m",
@@ -115,8 +117,8 @@ def suite(url: str) -> int:
         "loadgroup",
         "-m",
         MARKERS,
-        *sys.argv[1:],
-        "tests",
+        *words,
+        *files,
     ]
     return subprocess.run(command, cwd=ROOT, env={**os.environ, "DATABASE_URL": url}, check=False).returncode
 

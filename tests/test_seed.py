@@ -74,6 +74,12 @@ def planted(app: Flask, nursery: list[Planted]) -> str:
         for table in tables:
             if rows := nursery[0].rows[table.name]:
                 connection.execute(table.insert(), rows)
+                if (
+                    connection.dialect.name == "postgresql"
+                    and (key := table.autoincrement_column) is not None
+                ):
+                    of = func.pg_get_serial_sequence(f'"{table.name}"', key.name)
+                    connection.execute(select(func.setval(of, func.max(key))))
     return nursery[0].printed
 
 

@@ -82,7 +82,7 @@ def fault_of(dump: Path, facts: Facts) -> str:
             elif table:
                 found[table] = found.get(table, 0) + 1
                 if table in heads:
-                    row = dict(zip(columns, line.decode().split("\t"), strict=False))
+                    row = dict(zip(columns, line.decode().removesuffix("\n").split("\t"), strict=True))
                     heads[table] = max(heads[table], (int(row["id"]), row), key=lambda pair: pair[0])
             elif line.startswith(b"COPY public."):
                 table = line.split(b" ")[1].decode().removeprefix("public.").strip('"')

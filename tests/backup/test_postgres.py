@@ -20,6 +20,7 @@ from portal.backup import files, generations, postgres
 from portal.db import db
 from portal.intake.models import Request
 from portal.mail.models import Delivery, State
+from portal.seals.jobs import seal_all
 from portal.settings import Settings
 from tests import world
 from tests.backup.test_backup import left_aside, refused
@@ -55,9 +56,11 @@ def run(app: Flask, config: Settings, settings: dict[str, str], monkeypatch: pyt
 
 
 @pytest.fixture
-def made(app: Flask, run: Run) -> Path:
-    """A backup with one request in it."""
+def made(app: Flask, run: Run, clock: Clock) -> Path:
+    """A backup with one request in it, and its trail sealed."""
     submit(app)
+    with app.app_context():
+        seal_all(clock.tick(hours=1))
     done = run("backup", "create")
     assert done.exit_code == 0, done.output
     return Path(done.stdout.strip())
@@ -106,6 +109,8 @@ def test_what_is_not_for_us_changes_nothing(app: Flask, made: Path, run: Run, co
     for changes, said in (
         ({"counts": {"request": 7}}, "not hold as many rows"),
         ({"schema": "9999"}, "newer version"),
+        ({"audit_head": 77}, "trail does not end"),
+        ({"audit_seal": "1:" + 64 * "0"}, "trail does not end"),
         ({"portal": "x" * 32}, "another portal"),
     ):
         with files.unpacked(made, made.parent) as (manifest, folder):
@@ -123,7 +128,8 @@ def test_nothing_is_restored_while_somebody_uses_the_database(made: Path, run: R
         assert "uses the database" in refused(run("backup", "restore", made))
 
 
-def test_the_day_has_its_backup(run: Run, config: Settings) -> None:
+def test_the_day_has_its_backup(made: Path, run: Run, config: Settings) -> None:
+    made.unlink()
     assert run("jobs", "run", "backup.daily").exit_code == 0
     assert len(generations.listed(files.folder_of(config))) == 1
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from portal import clock
 from tests.browser_tools import ARGUMENTS, axe, chromium
 from tests.figures import is_full
 from tests.firefox import Firefox, firefox
@@ -190,6 +191,13 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
     """The portal of this process: see `tests/stage.py`."""
     with Theatre.open(tmp_path_factory.mktemp("theatre")) as house:
         yield house
+
+
+@pytest.fixture(autouse=True)
+def time_as_it_is(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The theatre's clock holds for who plays there: others talk to processes that have the machine's."""
+    if "house" not in request.fixturenames:
+        monkeypatch.setattr(clock, "source", clock._system)
 
 
 @pytest.fixture(scope="package")
