@@ -32,7 +32,8 @@ Group {group}
 {example}
 """
 APACHE_MODULES = "mpm_event authz_core ssl socache_shmcb headers proxy proxy_http reqtimeout alias setenvif"
-NGINX = """{user}daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;
+NGINX = """{user}daemon off; worker_processes 1; worker_rlimit_nofile 16384;
+pid {folder}/nginx.pid; error_log {folder}/error.log;
 events {{ worker_connections 16384; }}
 http {{
 access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
@@ -98,7 +99,7 @@ def apache(place: Place, program: str) -> list[str]:
         "group": group,
     }
     (place.folder / "conf").write_text(APACHE.format(example=example, **words))
-    return [program, "-X", "-f", str(place.folder / "conf")]
+    return [program, "-DFOREGROUND", "-f", str(place.folder / "conf")]
 
 
 def haproxy(place: Place, program: str) -> list[str]:
