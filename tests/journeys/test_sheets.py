@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 
 import pytest
+from playwright.sync_api import expect
 from pypdf import PdfReader
 
 from portal.library import doses
@@ -179,3 +180,17 @@ def test_a_phone_answers_the_four_questions_in_two_taps_and_two_screens(
         round(max(ends.values())),
         f"px, {PHONE} a screen",
     )
+
+
+def test_a_number_leads_to_its_reference_though_it_was_not_laid_out_yet(
+    person: Callable[..., Person],
+) -> None:
+    reader = person(width=390).open("/prescribers").press(GATE).open("/prescribers/evidence")
+    reader.page.emulate_media(reduced_motion="no-preference")
+    last = reader.page.locator(".refs li").last
+    for reference in (last, reader.page.locator(".refs li").nth(20), last):
+        number = reader.page.locator(f"main a[href='#{reference.get_attribute('id')}']").first
+        number.evaluate("link => link.click()")
+        expect(reference).to_be_in_viewport(ratio=0.9)
+    words = last.inner_text().split(".")[0]
+    assert words in " ".join(printed(reader)), "what was never in view is printed too"
