@@ -8,7 +8,7 @@ COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-ha
 # Compiled tests are kept, whatever the shell says: compiling them is half of a short run.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test test-fast pictures faults browsers test-postgres check format lint types bench bench-short screenshots seed lock translations clean
+.PHONY: help run test test-fast test-all pictures faults browsers test-postgres check format lint types bench bench-short screenshots seed lock translations clean
 
 help: ## List what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -17,9 +17,12 @@ run: $(VENV)/ready ## Set up what is missing, then serve pages and send mail unt
 	@$(BIN)/flask db upgrade 2>/dev/null || $(BIN)/flask db upgrade
 	@exec $(BIN)/flask serve
 
-test: tests ## Run every test
+test: tests ## Run the tests that `make check` runs: every quick one, and of the long ones those whose turn it is (tests/turns.py)
 
-test-fast: $(VENV)/ready-dev ## Run the quick ones: no browser, no kills, no copies of the tree, nothing that takes long (tests/quick.py)
+test-all: $(VENV)/ready-dev browser ## Run every test, whosever turn it is
+	@$(BIN)/pytest -n 2 --dist loadgroup tests
+
+test-fast: $(VENV)/ready-dev ## Run the quick ones: no browser, no kills, no copies of the tree, nothing that takes long (tests/turns.py)
 	@$(BIN)/pytest -n 2 --dist worksteal -m "not browser and not kill and not recipe and not slow and not long" tests
 
 faults: $(VENV)/ready-dev ## The long form: kills and made-up inputs, ten times as many as in the suite, every set of roles, the whole recipe; writes docs/faults.md
@@ -44,7 +47,7 @@ static: $(VENV)/ready-dev
 	@echo "format, lint, types, imports, templates, pins: nothing wrong"
 
 tests: $(VENV)/ready-dev browser
-	@$(BIN)/pytest -n 2 --dist loadgroup tests
+	@$(BIN)/pytest --turn -n 2 --dist loadgroup tests
 
 check-format:
 	@$(BIN)/ruff format --check --quiet .

@@ -25,15 +25,8 @@ from portal.app import create_app
 from portal.blank import Blank
 from portal.db import db
 from portal.jobs import JOBS, Hand, Job
-from tests import promises, quick, world
-from tests.figures import (  # noqa: F401 - a fixture and hooks
-    figure,
-    pytest_addoption,
-    pytest_configure,
-    pytest_terminal_summary,
-)
+from tests import figures, promises, turns, world
 from tests.pages import Visitor
-from tests.quick import pytest_runtest_makereport, pytest_runtest_protocol  # noqa: F401 - hooks
 from tests.rendering import nothing_is_rendered_in_a_transaction  # noqa: F401 - an autouse fixture
 
 START = datetime(2026, 1, 15, 18, 0, tzinfo=UTC)  # a Thursday, 10 am in San Ramon
@@ -67,13 +60,18 @@ class Clock:
         self.at = at
 
 
+def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Let the suite's own plugins be asked, first for their options."""
+    for each in (figures, turns):
+        pluginmanager.register(each)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what holds a line of ASVS with its number: `pytest -m asvs` runs them; and what takes long."""
+    """Mark what holds a line of ASVS with its number: `pytest -m asvs` runs them."""
     for item in items:
         name = getattr(item, "originalname", item.name)
         for line in promises.marks(item.path.relative_to(promises.TESTS).as_posix(), name):
             item.add_marker(pytest.mark.asvs(line))
-    quick.mark(items)
 
 
 @pytest.fixture(scope="session")

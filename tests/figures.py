@@ -15,8 +15,6 @@ from typing import Any, Protocol
 
 import pytest
 
-from tests import quick
-
 _MARK = "figure"
 _WAYS: dict[str, Callable[[Iterable[float]], float]] = {"sum": sum, "most": max, "least": min}
 
@@ -27,7 +25,6 @@ _is_full = False
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of the full counts."""
     parser.addoption("--full", action="store_true", help="every count in full, not in the suite's short form")
-    parser.addoption("--measure", action="store_true", help="write tests/long.txt anew (tests/quick.py)")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -64,10 +61,8 @@ def figure(record_property: Callable[[str, object], None]) -> Figure:
     return tell
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Print what the tests told, those that failed too."""
-    if config.getoption("--measure"):
-        quick.write(terminalreporter.getreports("passed"))
     told: dict[tuple[str, str, str], list[float]] = {}
     for report in (*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")):
         for mark, kept in (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import time
 import urllib.error
@@ -28,6 +27,7 @@ from portal.mail.models import Body, Lane
 from portal.people import accounts, invitations, notices
 from portal.people.models import User
 from portal.people.rights import Right
+from tests import turns
 from tests.browser_tools import nu
 from tests.editions.test_editions import DRAFT
 from tests.figures import Figure, is_full
@@ -45,9 +45,8 @@ WIDTHS, LIGHTS = (1280, 320), ("light", "dark")
 # What axe-core looks at: in full every width in every light; in the suite one of these for each scene, the next for
 # the next.
 LOOKS = tuple(product(WIDTHS, LIGHTS))
-# With a browser a scene takes ten times the processor. In the suite it looks at every fourth, the others are read as
-# they were sent; which fourth goes with the commit, so that four in a row have looked at all.
-TURNS = 4
+# With a browser a scene takes ten times the processor. In `make check` it looks at those whose turn it is
+# (tests/turns.py), the others are read as they were sent.
 LEAST, LEAST_PUBLIC = 24, 44  # CSS pixels (WCAG 2.2, 2.5.8; ours for public controls)
 
 pytestmark = pytest.mark.browser
@@ -110,26 +109,23 @@ def each(scenes: list[Scene]) -> list[Any]:
     ]
 
 
-@pytest.fixture(scope="session")
-def turn() -> int:
-    """Whose turn it is to be looked at: the same in each run of a commit, the next with the next."""
-    git = shutil.which("git") or "true"
-    counted = subprocess.run(
-        [git, "rev-list", "--count", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    return int(counted.stdout.strip() or 0) % TURNS
+@pytest.fixture
+def is_looked_at(request: pytest.FixtureRequest) -> bool:
+    """Whether this run has a browser look at it."""
+    run = turns.of_this_run(request.config)
+    return is_full() or run is None or turns.comes(request.node.nodeid) == run.number
 
 
 @pytest.mark.parametrize("scene", each(SCENES))
 def test_each_scene_is_as_it_should_be(
     scene: Scene,
-    turn: int,
+    is_looked_at: bool,
     house: Theatre,
     stage: Callable[..., Stage],
     html_faults: Callable[[str], list[str]],
     figure: Figure,
 ) -> None:
-    if not is_looked_at(scene, turn):
+    if not is_looked_at:
         try:
             invalid = read(scene, house, html_faults)
         except NeedsBrowser:
@@ -171,11 +167,6 @@ def test_each_scene_is_as_it_should_be(
     assert shown.complaints == []
 
 
-def is_looked_at(scene: Scene, turn: int) -> bool:
-    """Whether this run has a browser look at it."""
-    return is_full() or SCENES.index(scene) % TURNS == turn
-
-
 def read(scene: Scene, house: Theatre, html_faults: Callable[[str], list[str]]) -> list[str]:
     """Act it without a browser: what is wrong with its HTML. Raises NeedsBrowser."""
     reader = Reader(house)
@@ -187,7 +178,7 @@ def read(scene: Scene, house: Theatre, html_faults: Callable[[str], list[str]]) 
 
 def looks_at(scene: Scene) -> tuple[tuple[int, str], ...]:
     """The widths and lights in which axe-core is asked of this scene."""
-    return LOOKS if is_full() else (LOOKS[SCENES.index(scene) // TURNS % len(LOOKS)],)
+    return LOOKS if is_full() else (LOOKS[SCENES.index(scene) % len(LOOKS)],)
 
 
 def look(page: Page, looks: Iterable[tuple[int, str]], *, is_public: bool) -> Iterator[str]:
@@ -244,11 +235,7 @@ def tables_that_are_none(page: Page) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("scene", each([scene for scene in SCENES if scene.status == 422]))
-def test_the_focus_lands_on_the_errors_without_scripts(
-    scene: Scene, turn: int, stage: Callable[..., Stage]
-) -> None:
-    if not is_looked_at(scene, turn):
-        pytest.skip("looked at in its turn, and in `make browsers`")
+def test_the_focus_lands_on_the_errors_without_scripts(scene: Scene, stage: Callable[..., Stage]) -> None:
     shown = stage(scripts=False)
 
     scene.act(shown)
