@@ -4,17 +4,20 @@ waits, and which none makes begin again."""
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import make_url
 
+from portal import disk
 from portal.backup.facts import Facts
 from portal.errors import Refused
 from portal.settings import Settings
 
 MEMBER = "portal.db"
+SIDE_BY_SIDE = 2
 
 
 def database_of(config: Settings) -> Path:
@@ -52,17 +55,39 @@ def fault_of(database: Path, facts: Facts) -> str:
         return f"its pages are not whole ({verdict})"
     if orphan:
         return f"a row of {orphan[0]} names one of {orphan[2]} that is not there"
-    return difference(database, facts)
-
-
-def difference(database: Path, facts: Facts) -> str:
-    """What is not as was told of it; empty when every table has its rows and the trail ends where it ended."""
     with opened(database) as connection:
+        return _difference(connection, facts, lambda: _counts(connection))
+
+
+def quick_fault_of(database: Path, facts: Facts) -> str:
+    """The same without looking up keys: table by table, several at a time, while the disk keeps the file."""
+
+    def look(table: str) -> tuple[str, int]:
+        with opened(database) as one:
+            return one.execute(f'PRAGMA quick_check("{table}")').fetchone()[0], _count(one, table)
+
+    with opened(database) as connection, ThreadPoolExecutor(1 + SIDE_BY_SIDE) as beside:
+        kept = beside.submit(disk.sync, database)
         try:
-            found = _counts(connection)
-            head, seal = _heads(connection, found)
+            largest_first = sorted(_tables(connection), key=lambda name: -facts.counts.get(name, 0))
+            looks = dict(zip(largest_first, beside.map(look, largest_first), strict=True))
+            verdicts = [look("sqlite_schema")[0], *(verdict for verdict, _ in looks.values())]
         except sqlite3.DatabaseError as error:
             return str(error)
+        finally:
+            kept.result()
+        if wrong := next((verdict for verdict in verdicts if verdict != "ok"), ""):
+            return f"its pages are not whole ({wrong})"
+        return _difference(connection, facts, lambda: {name: count for name, (_, count) in looks.items()})
+
+
+def _difference(connection: sqlite3.Connection, facts: Facts, count: Callable[[], dict[str, int]]) -> str:
+    """What is not as was told of it; empty when every table has its rows and the trail ends where it ended."""
+    try:
+        found = count()
+        head, seal = _heads(connection, found)
+    except sqlite3.DatabaseError as error:
+        return str(error)
     if found != facts.counts:
         return "it does not hold as many rows as it says"
     is_whole = head == facts.audit_head and seal == (facts.audit_seal or seal)
@@ -78,12 +103,16 @@ def _heads(connection: sqlite3.Connection, counts: dict[str, int]) -> tuple[int,
 
 
 def _counts(connection: sqlite3.Connection) -> dict[str, int]:
-    names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall()
-    return {
-        name: connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0]  # noqa: S608 - its own names
-        for (name,) in names
-        if not name.startswith("sqlite_")
-    }
+    return {name: _count(connection, name) for name in _tables(connection)}
+
+
+def _tables(connection: sqlite3.Connection) -> list[str]:
+    names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+    return [name for (name,) in names if not name.startswith("sqlite_")]
+
+
+def _count(connection: sqlite3.Connection, table: str) -> int:
+    return int(connection.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0])  # noqa: S608 - its own names
 
 
 @contextmanager

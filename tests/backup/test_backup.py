@@ -220,7 +220,7 @@ def test_a_full_disk_while_it_is_read_changes_nothing(
     def full(*_args: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(files, "_take_out", full)
+    monkeypatch.setattr(files, "_write", full)
     assert "No space left" in refused(run("backup", verb, made))
     assert sqlite.database_of(config).read_bytes() == before
     assert left_aside(made.parent) == left_aside(config.INSTANCE_DIR) == []
