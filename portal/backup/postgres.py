@@ -109,13 +109,12 @@ def made_ready(config: Settings, dump: Path) -> Iterator[URL]:
     url = server_of(config)
     aside = url.set(database=f"{url.database}_restoring")
     with connected(url.set(database=MAINTENANCE), autocommit=True) as server:
-        others = server.scalar(
-            text("SELECT count(*) FROM pg_stat_activity WHERE datname = :name"), {"name": url.database}
-        )
-        if others:
+        # who has no user is the server itself: its autovacuum makes way for a new name by itself
+        using = text("SELECT count(*) FROM pg_stat_activity WHERE datname = :name AND usesysid IS NOT NULL")
+        if server.scalar(using, {"name": url.database}):
             raise Refused("Somebody uses the database: stop the portal and every command first.")
         _execute(server, f"DROP DATABASE IF EXISTS {_quoted(aside)}")
-        _execute(server, f"CREATE DATABASE {_quoted(aside)} TEMPLATE template0")
+        _execute(server, f"CREATE DATABASE {_quoted(aside)} TEMPLATE template0{_letters(server, url)}")
         try:
             how = ("--exit-on-error", "--no-owner", "--no-privileges", "--single-transaction")
             # template0 has the schema already, and only the server's owner may make it
@@ -125,6 +124,15 @@ def made_ready(config: Settings, dump: Path) -> Iterator[URL]:
         except BaseException:
             _execute(server, f"DROP DATABASE IF EXISTS {_quoted(aside)}")
             raise
+
+
+def _letters(server: Connection, url: URL) -> str:
+    """How the portal's database writes and sorts its text, for a new one: the server's own way may be another."""
+    told = text(
+        "SELECT format(' ENCODING %L LC_COLLATE %L LC_CTYPE %L', pg_encoding_to_char(encoding), datcollate, datctype)"
+        " FROM pg_database WHERE datname = :name"
+    )
+    return server.scalar(told, {"name": url.database}) or ""
 
 
 def name_kept(config: Settings, at: datetime) -> str:

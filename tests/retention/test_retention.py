@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ from portal.worker import Worker
 from tests import world
 from tests.conftest import Clock
 from tests.intake import samples
-from tests.intake.samples import submit
+from tests.intake.samples import how_many, submit
 from tests.live import Live
 from tests.newsletter import people
 from tests.pages import Visitor
@@ -361,6 +362,18 @@ def test_the_trail_and_consent_end_by_an_act_that_is_sealed(
             "audit.ended",
             "consent.ended",
         }
+
+
+def test_what_another_run_ended_meanwhile_is_not_ended_again(app: Flask, clock: Clock) -> None:
+    with app.app_context():
+        for ending in sealed.ENDINGS:
+            late = replace(ending, over=lambda _at, _limit: [1, 2])
+            assert sealed.end(late, at=clock()) == 0
+        assert how_many(app, AuditEntry) == 0
+        with transaction():
+            audit.record(None, "request.opened", "request:x", at=clock())
+        with pytest.raises(DBAPIError, match="append-only"), transaction():
+            db.session.execute(text("DELETE FROM audit_entry"))
 
 
 def test_old_mail_loses_to_whom_it_went_and_then_goes(app: Flask, run: Run, clock: Clock) -> None:
