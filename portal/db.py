@@ -253,7 +253,7 @@ def prepare_engine(engine: Engine) -> None:
             "secure_delete=ON",
         ):
             connection.execute(f"PRAGMA {pragma}")
-        opened.extend(_identity(engine) if not opened else [])
+        opened.extend(identity(engine) if not opened else [])
 
     @event.listens_for(engine, "engine_disposed")
     def _on_dispose(_engine: Engine) -> None:
@@ -261,13 +261,13 @@ def prepare_engine(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def _on_begin(connection: Connection) -> None:
-        if _identity(engine) != opened:
+        if identity(engine) != opened:
             log.error("the database file was moved or replaced while the portal ran: restart it")
             raise OperationalError("BEGIN", None, sqlite3.OperationalError("another database file"))
         connection.exec_driver_sql("BEGIN IMMEDIATE" if _writing.get() else "BEGIN")
 
 
-def _identity(engine: Engine) -> list[tuple[int, int]]:
+def identity(engine: Engine) -> list[tuple[int, int]]:
     """Which file stands at the database's path: what is written into one that lost its name is gone."""
     path = engine.url.database
     if not path or path == ":memory:":

@@ -69,14 +69,17 @@ class Hand:
 class Job:
     """One kind of work. `step` does a bounded piece of it and says whether there may be more at once.
 
-    With `every` it runs once in a period, else it is asked again and again. A step that is not done `within` is taken
-    for one that never ends. `recover`, in a transaction, takes back what dead workers held.
+    With `every` it runs once in a period, if it `is_wanted`; else whenever something was saved. At `soonest` there is
+    something to do though nothing is saved until then. A step that is not done `within` is taken for one that never
+    ends. `recover`, in a transaction, takes back what dead workers held.
     """
 
     name: str  # room.what
     label: str  # for staff
     step: Callable[[Hand], bool]
     every: timedelta | None = None
+    soonest: Callable[[datetime], datetime | None] | None = None  # later than the time that it is given
+    is_wanted: Callable[[datetime], bool] | None = None  # asked before a lease is taken, which is a write
     within: timedelta = timedelta(minutes=1)
     recover: Callable[[], object] | None = None
 
@@ -143,6 +146,9 @@ def begin(job: Job, *, worker: str, at: datetime, early: bool = False, resting: 
         return False
     if job.every is None:
         return True
+    if job.is_wanted is not None and not (early or resting) and not job.is_wanted(at):
+        db.session.rollback()
+        return False
     # Twice what a step may take, so that a step that is not over yet is nobody else's.
     lease = 2 * job.within
     free = or_(
@@ -155,6 +161,15 @@ def begin(job: Job, *, worker: str, at: datetime, early: bool = False, resting: 
     wanted = update(JobRow).where(JobRow.name == job.name, free, *due)
     with transaction():
         return _changed(wanted.values(lease_by=worker, lease_until=at + lease))
+
+
+def next_look(job: Job, *, at: datetime) -> datetime | None:
+    """When it is due after `at`, though nothing be saved until then; None when that is not known."""
+    due_at = db.session.scalar(select(JobRow.due_at).where(JobRow.name == job.name, JobRow.due_at > at))
+    if due_at is None and job.soonest is not None:
+        due_at = job.soonest(at)
+    db.session.rollback()
+    return due_at
 
 
 def end(job: Job, *, worker: str, at: datetime) -> None:

@@ -1,5 +1,8 @@
 """The worker: runs every job of the register, each in a thread of its own, so that none waits for another.
 
+While nobody saves anything and nothing falls due, no job looks: one look at the whole database (`Changes`), five
+times a second, wakes them all.
+
 Any number may run; leases keep them apart. The first on a machine also holds a lock that the kernel lets go when it
 dies, however it dies: whoever gets it next knows that a lease of this machine has no owner, and frees it at once.
 """
@@ -13,12 +16,15 @@ import secrets
 import socket
 import threading
 import time
+from contextlib import suppress
+from datetime import datetime
 from typing import IO
 
 from flask import Flask, current_app
 from sqlalchemy.exc import DBAPIError
 
 from portal import jobs, office
+from portal.changes import Changes
 from portal.clock import now
 from portal.db import db, is_storage_fault, transaction
 from portal.errors import Unavailable
@@ -27,8 +33,9 @@ from portal.settings import settings
 
 log = logging.getLogger(__name__)
 
-IDLE_SECONDS = 0.5
-PERIODIC_SECONDS = 5.0  # between two looks whether a period is over
+IDLE_SECONDS = 0.5  # between two looks of one job at least, whatever is saved meanwhile
+PERIODIC_SECONDS = 5.0  # the same, where it is whether a period is over
+LONGEST_SECONDS = 30.0  # between two looks at most: leases end, clocks are set
 REST_SECONDS = 10.0
 STORAGE_SECONDS = 2.0
 WATCH_SECONDS = 0.2
@@ -43,6 +50,8 @@ class Worker:
         self.name = f"{socket.gethostname()[:30]}-{os.getpid()}-{secrets.token_hex(3)}"
         self._app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
         self._stop = threading.Event()
+        self._news = threading.Condition()
+        self._saved = 0  # how often something was
         self._told = False
         self._lock: IO[str] | None = None
         self._began: dict[str, float] = {}  # the steps in hand, since when
@@ -60,13 +69,19 @@ class Worker:
         """
         log.info("worker started", extra={"worker": self.name})
         self._free_dead_leases()
+        changes = Changes(db.engine)
+        changes.look()
         threads = {job.name: threading.Thread(target=self._work, args=(job,), daemon=True) for job in JOBS}
         for thread in threads.values():
             thread.start()
         hung: list[str] = []
         while not hung and not self._stop.wait(WATCH_SECONDS):
             hung = self._hung()
+            if changes.look():
+                self._wake()
         self._stop.set()
+        self._wake()
+        changes.close()
         end = time.monotonic() + GRACE_SECONDS
         for name, thread in threads.items():
             if name not in hung:
@@ -119,29 +134,48 @@ class Worker:
     def _work(self, job: Job) -> None:
         hand = Hand(self.name, self._stop.wait)
         while not self._stop.is_set():
-            pause = STORAGE_SECONDS
+            saved, at, pause, is_idle = self._saved, now(), STORAGE_SECONDS, False
             try:
                 with self._app.app_context():
                     office.keep_up()
-                    pause = self._round(job, hand)
+                    pause, is_idle = self._round(job, hand)
             except Exception as error:  # to give a broken connection back can fail too; the job goes on
                 log.warning("the database cannot be used now", extra={"reason": type(error).__name__})
-            self._stop.wait(pause)
+            if not self._stop.wait(pause) and is_idle and self._saved == saved:
+                self._rest(job, saved, at)
         hand.close()
 
-    def _round(self, job: Job, hand: Hand) -> float:
-        """One step, if it is due; returns the seconds to wait before the next."""
+    def _rest(self, job: Job, saved: int, at: datetime) -> None:
+        """Wait, after a look at `at`, until something is saved or the job falls due by itself."""
+        due_at = None
+        # That a database is away is the next round's to tell.
+        with suppress(Exception), self._app.app_context():
+            due_at = jobs.next_look(job, at=at)
+        rest = (due_at - now()).total_seconds() if due_at else LONGEST_SECONDS
+        with self._news:
+            self._news.wait_for(
+                lambda: self._saved != saved or self._stop.is_set(), max(0.0, min(rest, LONGEST_SECONDS))
+            )
+
+    def _wake(self) -> None:
+        """Something may have been saved."""
+        with self._news:
+            self._saved += 1
+            self._news.notify_all()
+
+    def _round(self, job: Job, hand: Hand) -> tuple[float, bool]:
+        """One step, if it is due; returns the seconds to wait before the next at least, and whether all is done."""
         idle = IDLE_SECONDS if job.every is None else PERIODIC_SECONDS
         try:
             if not jobs.begin(job, worker=self.name, at=now()):
-                return idle
+                return idle, True
             self._began[job.name] = time.monotonic()
             more = job.step(hand)
             if not more:
                 jobs.end(job, worker=self.name, at=now())
-            return 0.0 if more else idle
+            return (0.0, False) if more else (idle, True)
         except FAULTS as error:
-            return self._failed(job, error)
+            return self._failed(job, error), False
         finally:
             self._began.pop(job.name, None)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, func, select
 
 from portal.clock import now
 from portal.db import db, transaction
@@ -16,11 +17,25 @@ from portal.jobs import Hand, Job
 EVERY = timedelta(seconds=5)
 
 
+def _due(at: datetime) -> Select[Any]:
+    return select(Edition.id).where(Edition.state == State.SCHEDULED, Edition.due_at <= at)
+
+
+_SENDING = select(Edition.id).where(Edition.state == State.SENDING)
+
+
+def _is_wanted(at: datetime) -> bool:
+    return any(db.session.scalar(query.limit(1)) is not None for query in (_due(at), _SENDING))
+
+
+def _soonest(at: datetime) -> datetime | None:
+    later = select(func.min(Edition.due_at)).where(Edition.state == State.SCHEDULED, Edition.due_at > at)
+    return db.session.scalar(later)
+
+
 def _step(_hand: Hand) -> bool:
     at = now()
-    due = select(Edition.id).where(Edition.state == State.SCHEDULED, Edition.due_at <= at)
-    sending = select(Edition.id).where(Edition.state == State.SENDING)
-    starts, going = db.session.scalars(due).all(), db.session.scalars(sending).all()
+    starts, going = db.session.scalars(_due(at)).all(), db.session.scalars(_SENDING).all()
     for edition_id in starts:
         _start(edition_id)
     for edition_id in going:
@@ -55,6 +70,8 @@ JOBS = (
         label="Sending newsletter editions",
         step=_step,
         every=EVERY,
+        soonest=_soonest,
+        is_wanted=_is_wanted,
         within=timedelta(minutes=5),
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 from portal import jobs
 from portal.clock import now
@@ -69,6 +70,7 @@ JOBS = (
             name=f"mail.{lane}",
             label=LABELS[lane],
             step=_of(lane),
+            soonest=partial(lanes.soonest, lane),
             within=lanes.WITHIN,
             recover=lanes.free_leases if lane is Lane.NOW else None,
         )

@@ -51,6 +51,12 @@ def next_in(lane: Lane, at: datetime, limit: int) -> Sequence[Any]:
     return db.session.execute(query.where(*_may_go(lane, at)).order_by(*_ORDER).limit(limit)).all()
 
 
+def soonest(lane: Lane, at: datetime) -> datetime | None:
+    """When the next that is not due yet falls due; None when none waits."""
+    waits = (Delivery.state == State.QUEUED, Delivery.lane == lane, Delivery.due_at > at)
+    return db.session.scalar(select(func.min(Delivery.due_at)).where(*waits))
+
+
 def take(lane: Lane, ids: Collection[int], *, worker: str, at: datetime) -> list[int]:
     """Lease those of `ids` that are still free; returns which."""
     free = select(Delivery.id).where(Delivery.id.in_(ids), *_may_go(lane, at))

@@ -42,5 +42,5 @@ JOBS = (
     Job(name="newsletter.end-pauses", label="Ending pauses", step=_end_pauses, every=HOUSEKEEPING),
     Job(name="newsletter.remind", label="Reminders to confirm", step=_remind, every=HOUSEKEEPING),
     Job(name="newsletter.leave", label="Links to stop the newsletter", step=_leave),
-    Job(name="newsletter.answer", label="Answering sign-ups", step=_answer),
+    Job(name="newsletter.answer", label="Answering sign-ups", step=_answer, soonest=service.soonest),
 )

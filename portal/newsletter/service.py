@@ -158,6 +158,12 @@ def end_pauses(*, at: datetime, limit: int = BATCH) -> bool:
     return len(found) == limit
 
 
+def soonest(at: datetime) -> datetime | None:
+    """When the next sign-up that is not due yet falls due; None when none waits."""
+    waits = (Signup.answered_at.is_(None), Signup.due_at > at)
+    return db.session.scalar(select(func.min(Signup.due_at)).where(*waits))
+
+
 def _next_due(at: datetime) -> Signup | None:
     """The next sign-up to answer, and all that wait of the same address locked with it, so that two workers
     cannot both find an address under its limit; all lock in the order of ids, so that none waits in a ring."""
