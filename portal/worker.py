@@ -1,7 +1,8 @@
 """The worker: runs every job of the register, each in a thread of its own, so that none waits for another.
 
 While nobody saves anything and nothing falls due, no job looks: one look at the whole database (`Changes`), five
-times a second, wakes them all.
+times a second, wakes them all. It has a thread of its own: a database that hangs keeps nobody from seeing that a step
+does.
 
 Any number may run; leases keep them apart. The first on a machine also holds a lock that the kernel lets go when it
 dies, however it dies: whoever gets it next knows that a lease of this machine has no owner, and frees it at once.
@@ -69,19 +70,15 @@ class Worker:
         """
         log.info("worker started", extra={"worker": self.name})
         self._free_dead_leases()
-        changes = Changes(db.engine)
-        changes.look()
+        threading.Thread(target=self._listen, args=(Changes(db.engine),), daemon=True).start()
         threads = {job.name: threading.Thread(target=self._work, args=(job,), daemon=True) for job in JOBS}
         for thread in threads.values():
             thread.start()
         hung: list[str] = []
         while not hung and not self._stop.wait(WATCH_SECONDS):
             hung = self._hung()
-            if changes.look():
-                self._wake()
         self._stop.set()
         self._wake()
-        changes.close()
         end = time.monotonic() + GRACE_SECONDS
         for name, thread in threads.items():
             if name not in hung:
@@ -156,6 +153,13 @@ class Worker:
             self._news.wait_for(
                 lambda: self._saved != saved or self._stop.is_set(), max(0.0, min(rest, LONGEST_SECONDS))
             )
+
+    def _listen(self, changes: Changes) -> None:
+        """Wake all when something was saved; where the database cannot say, at every look."""
+        while not self._stop.wait(WATCH_SECONDS):
+            if changes.look():
+                self._wake()
+        changes.close()
 
     def _wake(self) -> None:
         """Something may have been saved."""
