@@ -9,16 +9,15 @@ from pathlib import Path
 import pytest
 
 from tests import turns
-from tests.turns import TURNS, Long, Turn
+from tests.turns import TURNS, Long, Took, Turn
 
 TOOK = {
-    "desk/test_a.py::test_short": [0.01, 0.02, 0.01],
-    "desk/test_a.py::test_long": [0.3],
-    # the first of a process makes what the others find there
-    "desk/test_a.py::test_begins": [3.0, 0.01, 0.01],
-    "desk/test_a.py::test_many": [0.03] * 100,
-    "npi/test_b.py::test_long": [0.5],
-    "npi/test_b.py::test_longer": [0.9],
+    "desk/test_a.py::test_short": Took(0.01, 3),
+    "desk/test_a.py::test_long": Took(0.3, 1),
+    "desk/test_a.py::test_many": Took(0.03, 100),
+    "npi/test_b.py::test_long": Took(0.5, 1),
+    "npi/test_b.py::test_longer": Took(0.9, 1),
+    "ops/test_c.py::test_alone": Took(9.0, 1),
 }
 LONG = {"desk/test_a.py::test_long": Long(0.3, 3), "desk/test_a.py::test_many": Long(3, 5)}
 
@@ -28,7 +27,12 @@ def test_what_takes_long_is_listed_and_the_quickest_of_each_file_is_not() -> Non
         "desk/test_a.py::test_long",
         "desk/test_a.py::test_many",
         "npi/test_b.py::test_longer",
+        "ops/test_c.py::test_alone",
     }
+
+
+def test_the_first_of_a_process_makes_what_the_others_find_there() -> None:
+    assert turns.middle([(3.0, 5), (0.01, 4), (0.02, 5)]) == Took(0.02, 5)
 
 
 def test_what_was_not_measured_keeps_its_line_and_what_was_its_turn() -> None:
@@ -46,7 +50,7 @@ def test_what_was_not_measured_keeps_its_line_and_what_was_its_turn() -> None:
 
 
 def test_turns_weigh_about_the_same() -> None:
-    took = {f"desk/test_a.py::test_{n}": [n / 10] for n in range(1, 60)}
+    took = {f"desk/test_a.py::test_{n}": Took(n / 10, 1) for n in range(1, 60)}
 
     weights: Counter[int] = Counter()
     for long in turns.chosen(took, {}).values():

@@ -1,10 +1,11 @@
 """Which tests take long, by measure; `make test-fast` leaves them out, and `make check` runs them by turn.
 
 `tests/long.txt` has a line for each test function that takes long: the seconds of all its cases, its turn, its name.
-`pytest --measure tests` writes it anew. What is measured is processor time, of the test and of the processes that it
-waited for (on a machine that others use the clock tells nothing); of tests that other processes work for, the clock.
-The quickest test of each file is never in the list, however long it takes, so that no room is left out, and a test
-that was not measured yet runs always.
+`pytest --measure tests` writes it anew, from a few cases of each function. What is measured is processor time, of the
+test and of the processes that it waited for (on a machine that others use the clock tells nothing); of tests that
+other processes work for, the clock.
+The quickest test of each file is not in the list unless it takes more than SMOKE, so that no room is left out, and a
+test that was not measured yet runs always.
 
 With `--turn` a run leaves to other commits those of the list whose turn it is not. The turn goes with the number of
 commits, so that TURNS of them in a row have run every test; cases of one function come at different turns. What
@@ -19,7 +20,8 @@ import shutil
 import subprocess
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,11 +29,14 @@ import pytest
 
 TURNS = 8
 LIMIT, LIMIT_OF_ALL = 0.06, 0.25  # seconds of one case, and of all cases of a function, on a quiet machine
+SMOKE = 1  # seconds that the quickest test of a file may take, and stay
+MEASURED = 3  # cases of a function
 FILE = Path(__file__).with_name("long.txt")
 BY_THE_CLOCK = {"browser", "kill", "recipe", "postgres"}  # others work for these
 _MARK = "seconds"
 _BEGAN = pytest.StashKey[tuple[float, float]]()
 _left: set[str] = set()
+_cases: Counter[str] = Counter()  # of each function, where it is measured
 
 
 class Long(NamedTuple):
@@ -39,6 +44,13 @@ class Long(NamedTuple):
 
     seconds: float  # all its cases
     turn: int
+
+
+class Took(NamedTuple):
+    """What was measured of a test function."""
+
+    seconds: float  # one case
+    cases: int
 
 
 class Turn(NamedTuple):
@@ -124,10 +136,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if function(item.nodeid) in long:
             item.add_marker(pytest.mark.long)
     left = [item for item in items if not is_due(item.nodeid, run, long)]
+    if config.getoption("--measure"):
+        left = list(beyond(items))
     if left:
         _left.update(item.nodeid for item in left)
         items[:] = [item for item in items if item.nodeid not in _left]
         config.hook.pytest_deselected(items=left)
+
+
+def beyond(items: Iterable[pytest.Item]) -> Iterator[pytest.Item]:
+    """The cases that need not be measured: a few of a function tell what all take."""
+    for item in items:
+        name = function(item.nodeid)
+        _cases[name] += 1
+        if _cases[name] > MEASURED:
+            yield item
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -156,7 +179,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if call.when == "teardown" and item.config.getoption("--measure"):
         worked, passed = sum(os.times()[:4]) - item.stash[_BEGAN][0], time.monotonic() - item.stash[_BEGAN][1]
         by_clock = not BY_THE_CLOCK.isdisjoint(mark.name for mark in item.iter_markers())
-        answer.get_result().user_properties.append((_MARK, max(worked, passed) if by_clock else worked))  # type: ignore[attr-defined]
+        took = max(worked, passed) if by_clock else worked
+        properties = answer.get_result().user_properties  # type: ignore[attr-defined]
+        properties.append((_MARK, (took, _cases[function(item.nodeid)])))
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
@@ -168,35 +193,37 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
             f"turn {number} of {TURNS}: {len(_left):,} long tests come with the next commits; all: make test-all"
         )
     if config.getoption("--measure"):
-        took: dict[str, list[float]] = {}
+        told: dict[str, list[tuple[float, int]]] = {}
         for report in terminalreporter.getreports("passed"):
             for mark, value in report.user_properties:
                 if mark == _MARK:
-                    took.setdefault(function(report.nodeid), []).append(value)
-        write(chosen(took, known()))
+                    told.setdefault(function(report.nodeid), []).append(value)
+        write(chosen({name: middle(values) for name, values in told.items()}, known()))
 
 
-def chosen(took: Mapping[str, list[float]], before: Mapping[str, Long]) -> dict[str, Long]:
-    """What takes long, each with a turn: those that were in the list keep theirs, others fill the lightest.
+def middle(told: Collection[tuple[float, int]]) -> Took:
+    """What a function takes: by the median, since the first test of a process makes what all others find there."""
+    seconds = sorted(seconds for seconds, _cases in told)
+    return Took(seconds[len(seconds) // 2], max(cases for _seconds, cases in told))
 
-    By the median of the cases, since the first test of a process makes what all others find there.
-    """
-    middle = {name: sorted(values)[len(values) // 2] for name, values in took.items()}
+
+def chosen(took: Mapping[str, Took], before: Mapping[str, Long]) -> dict[str, Long]:
+    """What takes long, each with a turn: what was in the list keeps its own, what is new fills the lightest."""
+    all_cases = {name: one.seconds * one.cases for name, one in took.items()}
+    files = {name.partition("::")[0] for name in took}
     quickest = {
-        min((n for n in middle if n.startswith(f"{file}::")), key=lambda name: middle[name] * len(took[name]))
-        for file in {name.partition("::")[0] for name in middle}
+        min((n for n in took if n.startswith(f"{file}::")), key=all_cases.__getitem__) for file in files
     }
-    found = {name: long for name, long in before.items() if name not in middle}
-    weights = [0.0] * TURNS
-    for long in found.values():
-        weights[long.turn] += long.seconds
-    all_cases = {name: value * len(took[name]) for name, value in middle.items() if name not in quickest}
-    for name in sorted(all_cases, key=lambda name: (name not in before, -all_cases[name], name)):
-        if middle[name] > LIMIT or all_cases[name] > LIMIT_OF_ALL:
-            turn = before[name].turn if name in before else weights.index(min(weights))
-            found[name] = Long(all_cases[name], turn)
-            for each in range(TURNS) if len(took[name]) >= TURNS else (turn,):
-                weights[each] += all_cases[name] / (TURNS if len(took[name]) >= TURNS else 1)
+    found = {name: long for name, long in before.items() if name not in took}
+    weights = [sum(long.seconds for long in found.values() if long.turn == turn) for turn in range(TURNS)]
+    stay = {name for name in quickest if all_cases[name] <= SMOKE}
+    for name in sorted(took, key=lambda name: (name not in before, -all_cases[name], name)):
+        if name in stay or (took[name].seconds <= LIMIT and all_cases[name] <= LIMIT_OF_ALL):
+            continue
+        turn = before[name].turn if name in before else weights.index(min(weights))
+        found[name] = Long(all_cases[name], turn)
+        for case in range(took[name].cases):  # they are spread, by their names
+            weights[(turn + case) % TURNS] += took[name].seconds
     return found
 
 
