@@ -76,6 +76,16 @@ def test_each_case_comes_once_in_as_many_commits_as_there_are_turns(nodeid: str)
     ]
 
 
+def test_what_is_marked_comes_once_in_so_many_commits_and_at_its_own_turn_too() -> None:
+    for case in range(40):
+        nodeid = f"tests/journeys/test_a.py::test_scene[{case}]"
+        came = [number for number in range(TURNS) if turns.is_due(nodeid, Turn(number), {}, every=4)]
+
+        assert len(came) == TURNS // 4
+        assert turns.comes(nodeid) in came
+        assert turns.is_due(nodeid, None, {}, every=4)
+
+
 def test_cases_of_one_function_come_at_different_turns() -> None:
     came = Counter(turns.comes(f"tests/desk/test_a.py::test_many[{n}]", 5) for n in range(800))
 

@@ -8,9 +8,10 @@ The quickest test of each file is not in the list unless it takes more than SMOK
 test that was not measured yet runs always.
 
 With `--turn` a run leaves to other commits those of the list whose turn it is not. The turn goes with the number of
-commits, so that TURNS of them in a row have run every test; cases of one function come at different turns. What
-stands in a file that the last commit or the working tree changed runs whole. Without git nothing is left out; in a
-clone without its history the commit's own name chooses.
+commits, so that TURNS of them in a row have run every test; cases of one function come at different turns. What is
+marked comes oftener: `every(4)`, the scenes, at which a browser looks in their turn, and which are read between. What
+stands in a file that the last commit or the working tree changed runs whole, but for the scenes. Without git nothing
+is left out; in a clone without its history the commit's own name chooses.
 """
 
 from __future__ import annotations
@@ -121,9 +122,11 @@ def comes(nodeid: str, turn: int = 0) -> int:
     return (turn + zlib.crc32(case.encode())) % TURNS if case else turn
 
 
-def is_due(nodeid: str, run: Turn | None, long: Mapping[str, Long]) -> bool:
-    """Whether this run does it."""
+def is_due(nodeid: str, run: Turn | None, long: Mapping[str, Long], every: int = 1) -> bool:
+    """Whether this run does it; `every` is of what its mark says comes once in so many commits."""
     name = function(nodeid)
+    if run is not None and every > 1:
+        return (comes(nodeid) - run.number) % every == 0
     if run is None or name not in long or name.partition("::")[0] in run.touched:
         return True
     return comes(nodeid, long[name].turn) == run.number
@@ -135,13 +138,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if function(item.nodeid) in long:
             item.add_marker(pytest.mark.long)
-    left = [item for item in items if not is_due(item.nodeid, run, long)]
+    left = [item for item in items if not is_due(item.nodeid, run, long, every(item))]
     if config.getoption("--measure"):
         left = list(beyond(items))
     if left:
         _left.update(item.nodeid for item in left)
         items[:] = [item for item in items if item.nodeid not in _left]
         config.hook.pytest_deselected(items=left)
+
+
+def every(item: pytest.Item) -> int:
+    """In how many commits it comes once, by its mark."""
+    mark = item.get_closest_marker("every")
+    return mark.args[0] if mark else 1
 
 
 def beyond(items: Iterable[pytest.Item]) -> Iterator[pytest.Item]:

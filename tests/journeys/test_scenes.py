@@ -46,7 +46,8 @@ WIDTHS, LIGHTS = (1280, 320), ("light", "dark")
 # the next.
 LOOKS = tuple(product(WIDTHS, LIGHTS))
 # With a browser a scene takes ten times the processor. In `make check` it looks at those whose turn it is
-# (tests/turns.py), the others are read as they were sent.
+# (tests/turns.py); of the others it reads as many as they were sent.
+READ_AND_LOOKED_AT = pytest.mark.every(4)
 LEAST, LEAST_PUBLIC = 24, 44  # CSS pixels (WCAG 2.2, 2.5.8; ours for public controls)
 
 pytestmark = pytest.mark.browser
@@ -116,6 +117,7 @@ def is_looked_at(request: pytest.FixtureRequest) -> bool:
     return is_full() or run is None or turns.comes(request.node.nodeid) == run.number
 
 
+@READ_AND_LOOKED_AT
 @pytest.mark.parametrize("scene", each(SCENES))
 def test_each_scene_is_as_it_should_be(
     scene: Scene,
