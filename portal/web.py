@@ -22,7 +22,7 @@ from markupsafe import Markup
 from werkzeug.local import LocalProxy
 from wtforms import Form
 
-from portal import addresses, blank, catalogues, guard, hours
+from portal import addresses, blank, catalogues, controls, guard, hours
 from portal.blank import HOLES, Holes
 from portal.clock import now
 from portal.compiled import Compiled
@@ -143,6 +143,7 @@ def set_up(app: Flask) -> None:
     # A manager may change the facts of the pharmacy while templates and their macros stay loaded.
     org = LocalProxy(lambda: app.extensions["settings"].ORG)
     env.globals.update(addresses=addresses, reply_to=config.REPLY_TO, org=org, now=now, form=None, alert=None)
+    env.globals.update(draw_field=controls.field, control=controls.control)
     env.filters.update(when=when, by=by, day=day, isodate=lambda value: value.isoformat())
     app.context_processor(
         lambda: {"lang": str(get_locale() or "en"), "url_path": request.path if request else addresses.HOME}
@@ -181,7 +182,8 @@ def when(at: datetime) -> Markup:
     org = settings().ORG
     local = at.astimezone(org.timezone)
     is_now = local.year == now().astimezone(org.timezone).year
-    return _when(local, org.zone_name(at), is_now, str(get_locale()))
+    locale = get_locale()
+    return _when(local, org.zone_name(at), is_now, locale.language if locale else addresses.USUAL)
 
 
 @lru_cache(maxsize=2048)  # a page of the queue says 25 of them, and the next one the same

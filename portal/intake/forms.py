@@ -15,8 +15,8 @@ from wtforms import BooleanField, Field, SelectField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
 from wtforms.fields.core import UnboundField
 from wtforms.validators import DataRequired, ValidationError
-from wtforms.widgets import html_params
 
+from portal import controls
 from portal.forms import TOKENS, BaseForm, ChoiceField, ChoicesField, EmailField, LongTextField, TextField
 from portal.intake.catalogue import CATALOGUE
 from portal.intake.fields import CheckField, MayBeEmpty, OneOf, PhoneField, RequiredIf, is_phone
@@ -73,11 +73,8 @@ class IntakeForm(BaseForm):
 
     def carried(self, **more: str) -> Markup:
         """Every answer as hidden fields, to stand on the page between writing and sending."""
-        pairs = [*self._pairs(), *more.items()]
-        return Markup("\n").join(
-            Markup(f"<input {html_params(type='hidden', name=name, value=value)}>")  # noqa: S704 - html_params escapes
-            for name, value in pairs
-        )
+        pairs = (*self._pairs(), *more.items())
+        return Markup("\n".join(controls.hidden(*pair) for pair in pairs))  # noqa: S704 - escaped there
 
     def _pairs(self) -> Iterable[tuple[str, str]]:
         for field in self.answers():
