@@ -81,7 +81,8 @@ def _plain(said: str) -> Markup:
 
 
 def _current(found: dict[str, NullTranslations]) -> NullTranslations:
-    return found[str(get_locale() or addresses.USUAL)]
+    locale = get_locale()
+    return found[locale.language if locale else addresses.USUAL]
 
 
 class _Domain(flask_babel.Domain):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import func, or_, select
 
@@ -33,6 +34,12 @@ def who(at: datetime) -> dict[int, date]:
     """Everybody who is out of office, and until when."""
     found = select(Habit.user_id, Habit.away_until).where(Habit.away_until >= today(at))
     return {user_id: last for user_id, last in db.session.execute(found) if last is not None}
+
+
+def everybody() -> Sequence[Any]:
+    """All with an account, by name, the disabled last, each with how they work (None: as at first)."""
+    query = select(User, Habit).outerjoin(Habit, Habit.user_id == User.id)
+    return db.session.execute(query.order_by(User.active.desc(), func.lower(User.name), User.id)).all()
 
 
 def is_here(user: User, at: datetime) -> bool:

@@ -15,11 +15,6 @@ from portal.intake.models import Request
 MOST = 100  # counted no further
 
 
-def newest() -> int:
-    """The number of the latest request of all."""
-    return db.session.scalar(select(func.max(Request.id))) or 0
-
-
 def count(filters: Filters, seen: int, *, by: Any, at: datetime) -> int:
     """How many that came after that one the list has now; no more than MOST."""
     wanted = search.conditions(filters, by.id, at, finding.reads(by))

@@ -5,14 +5,16 @@ No free text of a consultation stands in the list: not everybody who sees the li
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
-from functools import lru_cache
+from datetime import datetime
+from functools import lru_cache, partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Date, Select, and_, bindparam, case, false, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, and_, bindparam, case, false, func, select, tuple_
+from sqlalchemy.orm import load_only
 
-from portal.db import UTCDateTime, db
+from portal.db import db
 from portal.desk import finding, narrowing, pieces
 from portal.desk.cursor import Cursor
 from portal.desk.filters import (
@@ -20,20 +22,34 @@ from portal.desk.filters import (
     AWAY_WORD,
     CALL_WORD,
     LATE_WORD,
-    OPEN_WORD,
-    REAL_WORD,
     REFUSED_WORD,
     SHORT,
     SNOOZED_WORD,
     TODAY_WORD,
     Filters,
 )
-from portal.intake.models import DUE, OPEN, ContactMethod, Request, Status
+from portal.desk.shown import (
+    AT,
+    Moment,
+    away,
+    is_awake,
+    is_to_call_after_answer,
+    shown,
+    today_of,
+    tomorrow_of,
+)
+from portal.intake.models import OPEN, Request, Status
 from portal.mail import lanes
-from portal.people.models import Habit, User
-from portal.settings import settings
+from portal.people.models import User
 
 LIMIT = 25
+# What a line of the list shows; the rest of a request is not read for it.
+SHOWN = (
+    *("reference", "version", "kind", "status", "owner_id", "received_at", "answer_by", "snoozed_until"),
+    *("name", "credential", "practice", "npi", "verdict", "topics", "items", "question", "note"),
+    *("patient_data", "signals", "possible_duplicate_of", "more_time_at", "call_at", "heard_at"),
+    "contact_method",
+)
 COUNTED_TO = 200  # the exact number of a longer list helps nobody, and costs a walk over all of it
 
 
@@ -58,6 +74,7 @@ class Listing:
     )  # of the whole list, counted no further than COUNTED_TO; None where that would take long
     over: int  # how many of them are open no more
     counts: Counts
+    newest: int  # the number of the latest request of all
 
 
 @dataclass(frozen=True)
@@ -79,36 +96,46 @@ class Counts:
     refused: int
 
 
-@dataclass(frozen=True)
-class Moment:
-    """When it is asked, and the pharmacy's day at that moment; or the places of these in a statement."""
-
-    now: Any
-    tomorrow: Any
-    today: Any
-
-
 def listing(
-    filters: Filters, *, by: Any, at: datetime, after: str | None = None, limit: int = LIMIT
+    filters: Filters,
+    *,
+    by: Any,
+    at: datetime,
+    after: str | None = None,
+    limit: int = LIMIT,
+    counted: str = "",
 ) -> Listing:
-    """One page of the list; `by` (an account) is who "me" is. A cursor that is none gives the first page."""
-    newest_first = filters.is_newest_first
-    key = Request.received_at if newest_first else Request.answer_by
+    """One page of the list; `by` (an account) is who "me" is. A cursor that is none gives the first page.
+
+    `counted` is which of Counts these very rows are, where one is.
+    """
+    told = _told(by.id, at)
+    counts, newest = _counts(told)
     cursor = Cursor.parse(after)
     backwards = cursor is not None and cursor.backwards
+    newest_first = filters.is_newest_first
+    key = Request.received_at if newest_first else Request.answer_by
     place, downwards = tuple_(key, Request.id), newest_first != backwards
     order = [key.desc(), Request.id.desc()] if downwards else [key, Request.id]
-    wanted, is_wide = _conditions(filters, by.id, at, finding.reads(by))
-    query: Any = select(Request, User.name).outerjoin(User, User.id == Request.owner_id).where(*wanted)
+    if filters.q:
+        wanted, is_wide = _conditions(
+            filters, by.id, Moment(at, told["tomorrow"], told["today"]), finding.reads(by)
+        )
+        query = select(Request, User.name).outerjoin(User, User.id == Request.owner_id).where(*wanted)
+    else:
+        query, is_wide = _list(filters), False
     among = [] if is_wide else _among_many(filters, by.id, at)
     is_wide = among is not None
-    total, over = (None, 0) if is_wide else _totals(query, filters)
+    if counted and not is_wide:
+        total, over = min(getattr(counts, counted), COUNTED_TO), 0
+    else:
+        total, over = (None, 0) if is_wide else _totals(query, told, filters)
     edge = None
     if cursor is not None:
         query = query.where(place < cursor.bound if downwards else place > cursor.bound)
     if among is not None and (edge := pieces.edge(key, order, cursor, downwards, among)) is not None:
         query = query.where(place >= edge.bound if downwards else place <= edge.bound)
-    found = db.session.execute(query.order_by(*order).limit(limit + 1)).all()
+    found = db.session.execute(query.order_by(*order).limit(limit + 1), told).all()
     more, found = len(found) > limit, found[:limit]
     ends = [Cursor.of(row[0], key) for row in (*found[:1], *found[-1:])]
     onward = ends[-1] if more else edge
@@ -121,7 +148,8 @@ def listing(
         previous=replace(back, backwards=True).text() if back else None,
         total=total,
         over=over,
-        counts=_counts(by.id, at),
+        counts=counts,
+        newest=newest,
     )
 
 
@@ -136,15 +164,19 @@ def is_empty() -> bool:
     return db.session.scalar(select(Request.id).limit(1)) is None
 
 
-def _totals(query: Any, filters: Filters) -> tuple[int, int]:
+def _totals(query: Any, told: Mapping[str, Any], filters: Filters) -> tuple[int, int]:
     """How many there are, and of them open no more, each counted to COUNTED_TO."""
-    over = _total(query.where(Request.status.not_in(OPEN))) if filters.shows == ALL_WORD else 0
-    return over if over == COUNTED_TO else _total(query), over
+    over = _total(query.where(Request.status.not_in(OPEN)), told) if filters.shows == ALL_WORD else 0
+    return over if over == COUNTED_TO else _total(query, told), over
 
 
-def _total(query: Any) -> int:
-    found = query.with_only_columns(Request.id).limit(COUNTED_TO).subquery()
-    return db.session.scalar(select(func.count()).select_from(found)) or 0
+def _total(query: Any, told: Mapping[str, Any]) -> int:
+    return db.session.scalar(select(_some(query.with_only_columns(Request.id))), told) or 0
+
+
+def _some(rows: Any) -> Any:
+    """How many these are, counted to COUNTED_TO, as a column."""
+    return select(func.count()).select_from(rows.limit(COUNTED_TO).subquery()).scalar_subquery()
 
 
 def _among_many(filters: Filters, me: int, at: datetime) -> list[ColumnElement[bool]] | None:
@@ -160,11 +192,19 @@ def conditions(
     filters: Filters, me: int, at: datetime, may: finding.Reads = finding.NOTHING
 ) -> list[ColumnElement[bool]]:
     """What the rows of the list have to meet; a search looks into the texts that one may read."""
-    return _conditions(filters, me, at, may)[0]
+    return _conditions(filters, me, Moment(at, tomorrow_of(at), today_of(at)), may)[0]
+
+
+@lru_cache(maxsize=64)  # to write it down takes longer than to ask it
+def _list(filters: Filters) -> Any:
+    """The rows of a list that is no search, with places for who asks and when."""
+    wanted, _ = _conditions(filters, bindparam("me"), AT, finding.NOTHING)
+    query = select(Request, User.name).outerjoin(User, User.id == Request.owner_id).where(*wanted)
+    return query.options(load_only(*map(partial(getattr, Request), SHOWN)))
 
 
 def _conditions(
-    filters: Filters, me: int, at: datetime, may: finding.Reads
+    filters: Filters, me: Any, moment: Moment, may: finding.Reads
 ) -> tuple[list[ColumnElement[bool]], bool]:
     """The same; and whether its words are all in so many requests that they are to be looked at in pieces.
 
@@ -183,8 +223,7 @@ def _conditions(
         lead = "owner" if filters.owner not in ("", AWAY_WORD) else "verdict" if filters.verdict else "status"
     status = Request.status if lead == "status" else Request.status.concat("")
     owner = Request.owner_id if lead == "owner" else Request.owner_id + 0
-    moment = Moment(at, _tomorrow(at), _today(at))
-    found = _shown(filters.shows, moment, status) + narrowing.conditions(filters, at)
+    found = shown(filters.shows, moment, status) + narrowing.conditions(filters, moment.at)
     if filters.kind:
         found.append(Request.kind.concat("") == filters.kind)
     if filters.verdict:
@@ -199,70 +238,16 @@ def _conditions(
     return found, is_wide
 
 
-def _is_of(whose: str, owner: Any, me: int, at: Moment) -> ColumnElement[bool]:
+def _is_of(whose: str, owner: Any, me: Any, at: Moment) -> ColumnElement[bool]:
     """What one word of the list's owner asks for."""
     if whose == AWAY_WORD:
-        found = owner.in_(_away(at))
+        found = owner.in_(away(at))
     elif whose == "none":
         found = owner.is_(None)
     else:
         found = owner == (me if whose == "me" else int(whose))
     is_theirs: ColumnElement[bool] = found
     return is_theirs
-
-
-def _shown(word: str, at: Moment, status: Any) -> list[ColumnElement[bool]]:
-    """What one word of the list's status asks for."""
-    due, awake = status.in_(DUE), _is_awake(at)
-    named: dict[str, list[ColumnElement[bool]]] = {
-        OPEN_WORD: [status.in_(OPEN), awake],
-        LATE_WORD: [due, Request.answer_by < at.now],  # snoozed or not: the promise does not rest
-        TODAY_WORD: [due, Request.answer_by >= at.now, Request.answer_by < at.tomorrow, awake],
-        CALL_WORD: [_is_to_call(at, status)],
-        SNOOZED_WORD: [status.in_(OPEN), Request.snoozed_until > at.now],
-        REFUSED_WORD: [_is_refused()],
-        REAL_WORD: [status != Status.SPAM],
-        ALL_WORD: [],
-    }
-    return named.get(word, [status == word, *([awake] if word in OPEN else [])])
-
-
-def _is_to_call(at: Moment, status: Any) -> ColumnElement[bool]:
-    """Whether a call is wanted and no time was set for it; or whether that time has come, snoozed or not.
-
-    The call that was agreed after an answer is looked up by its time: of what is answered there may be very much.
-    """
-    wants = and_(status.in_(DUE), Request.contact_method == ContactMethod.PHONE, Request.call_at.is_(None))
-    is_time = and_(status.in_(OPEN), Request.call_at <= at.now)
-    return or_(and_(wants, _is_awake(at)), is_time, _is_to_call_after_answer(at.now))
-
-
-def _is_to_call_after_answer(at: Any) -> ColumnElement[bool]:
-    return and_(Request.status.concat("") == Status.ANSWERED, Request.call_at <= at)
-
-
-def _is_awake(at: Moment) -> ColumnElement[bool]:
-    """Whether it is not set aside, whether or not the job that says so has come by."""
-    return or_(Request.snoozed_until.is_(None), Request.snoozed_until <= at.now)
-
-
-def _away(at: Moment) -> Select[int]:
-    """Who is out of office."""
-    return select(Habit.user_id).where(Habit.away_until >= at.today)
-
-
-def _today(at: datetime) -> date:
-    return at.astimezone(settings().ORG.timezone).date()
-
-
-def _tomorrow(at: datetime) -> datetime:
-    """The end of the pharmacy's day."""
-    zone = settings().ORG.timezone
-    return datetime.combine(at.astimezone(zone).date() + timedelta(days=1), time(), tzinfo=zone)
-
-
-def _is_refused() -> ColumnElement[bool]:
-    return Request.reference.in_(lanes.refused_of("request"))
 
 
 def _has_reference(typed: str) -> ColumnElement[bool]:
@@ -272,32 +257,36 @@ def _has_reference(typed: str) -> ColumnElement[bool]:
 
 
 @lru_cache  # to write it down takes longer than to ask it
-def _of_open() -> Any:
+def _of_all() -> Any:
+    """All numbers, in one look at what is open, and to COUNTED_TO of each that only grows; a Counts, more calls, and
+    the latest request's number."""
+
     def how_many(*conditions: ColumnElement[bool]) -> ColumnElement[int]:
         return func.coalesce(func.sum(case((and_(*conditions), 1), else_=0)), 0)
 
-    status = Request.status
-    at = Moment(
-        bindparam("at", type_=UTCDateTime),
-        bindparam("tomorrow", type_=UTCDateTime),
-        bindparam("today", type_=Date),
-    )
-    awake = _is_awake(at)
+    status, at = Request.status, AT
+    awake = is_awake(at)
     return select(
         how_many(awake),
         how_many(status == Status.NEW, Request.owner_id.is_(None), awake),
         how_many(Request.owner_id == bindparam("me"), awake),
-        *(how_many(*_shown(word, at, status)) for word in (LATE_WORD, TODAY_WORD, CALL_WORD)),
+        *(how_many(*shown(word, at, status)) for word in (LATE_WORD, TODAY_WORD, CALL_WORD)),
         how_many(status == Status.WAITING, awake),
-        how_many(*_shown(SNOOZED_WORD, at, status)),
-        how_many(awake, Request.owner_id.in_(_away(at))),
+        how_many(*shown(SNOOZED_WORD, at, status)),
+        how_many(awake, Request.owner_id.in_(away(at))),
+        *(_some(select(Request.id).where(status == one)) for one in ("spam", "answered", "closed")),
+        _some(lanes.refused_of("request").distinct()),
+        _some(select(Request.id).where(is_to_call_after_answer(at.at))),
+        select(func.coalesce(func.max(Request.id), 0)).scalar_subquery(),
     ).where(status.in_(OPEN))
 
 
-def _counts(me: int, at: datetime) -> Counts:
-    """All numbers: in one look at what is open, and to COUNTED_TO of each that only grows."""
-    told = {"me": me, "at": at, "today": _today(at), "tomorrow": _tomorrow(at)}
-    row = db.session.execute(_of_open(), told).one()
-    over = [_total(select(Request).where(Request.status == one)) for one in ("spam", "answered", "closed")]
-    counts = Counts(*map(int, (*row, *over, lanes.count_refused("request", COUNTED_TO))))
-    return replace(counts, call=counts.call + _total(select(Request).where(_is_to_call_after_answer(at))))
+def _counts(told: Mapping[str, Any]) -> tuple[Counts, int]:
+    *row, more_calls, newest = map(int, db.session.execute(_of_all(), told).one())
+    counts = Counts(*row)
+    return replace(counts, call=counts.call + more_calls), newest
+
+
+def _told(me: int, at: datetime) -> dict[str, Any]:
+    """What stands in the places of a statement."""
+    return {"me": me, "at": at, "tomorrow": tomorrow_of(at), "today": today_of(at)}

@@ -23,6 +23,7 @@ from portal.intake.models import (
     CONTACT_WINDOW_LABELS,
     DELIVERY_LABELS,
     KIND_LABELS,
+    STATUS_LABELS,
     TOPIC_LABELS,
     ContactMethod,
     ContactWindow,
@@ -204,7 +205,7 @@ def of(request: Request) -> Kind:
 
 def is_known(request: Request) -> bool:
     """Whether this version knows its kind and its status."""
-    return KINDS.get(request.kind) is not None and request.status in set(Status)
+    return KINDS.get(request.kind) is not None and request.status in STATUS_LABELS
 
 
 def strangers(limit: int) -> Sequence[str]:

@@ -256,14 +256,14 @@ def _read_anonymous(value: str) -> Session:
 
 def _load(value: str) -> Session:
     at, row = now(), StaffSession
-    query = select(row.id, row.user_id, row.data, row.created_at, row.seen_at, row.expires_at).where(
+    query = select(row.id, row.user_id, row.data, row.created_at, row.seen_at, row.expires_at, User).where(
         row.digest == tokens.digest(value), row.expires_at > at, row.seen_at > at - IDLE
     )
-    found = db.session.execute(query).one_or_none()
+    found = db.session.execute(query.outerjoin(User, User.id == row.user_id)).one_or_none()
     if found is None:
         return Session()
     session = Session(found.data, found)
-    owner = db.session.get(User, found.user_id or session.get("user", 0))
+    owner = found.User if found.user_id else db.session.get(User, session.get("user", 0))
     if owner is not None and owner.active and owner.session_key == session.get("key"):
         session.owner = owner
     return session

@@ -50,9 +50,10 @@ class BulkForm(BaseForm):
     )
     until = DayField("Comes back on")
 
-    def __init__(self, **more: Any) -> None:
+    def __init__(self, people: Mapping[str, str] | None = None, **more: Any) -> None:
         super().__init__(prefix="bulk", **more)
-        self.to.choices = choices({"": "Select a person"} | people_here())
+        here = people_here() if people is None else people
+        self.to.choices = choices({"": "Select a person", **here})
         self.rows = tuple(dict.fromkeys(request.form.getlist("chosen")))[:LIMIT]
 
     @property

@@ -6,7 +6,7 @@ turns the one into the other. Each carries the version of the request that its w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from flask_wtf import FlaskForm
@@ -30,6 +30,7 @@ from portal.forms import BaseForm, ChoiceField, ClockField, DayField, EmailField
 from portal.intake import checks
 from portal.intake.models import KIND_LABELS, CloseReason, Request, Status
 from portal.npi.verdicts import WORDS, phone_in_words
+from portal.people.models import User
 
 NOTE_MAX = 4_000
 ANSWER_MAX = 8_000
@@ -216,9 +217,10 @@ class SnoozeForm(DeskForm):
     until = DayField("Comes back on", [DataRequired(GIVE_DAY)], render_kw=WORK)
 
 
-def people_here() -> dict[str, str]:
-    """Everybody to whom work can be given, with their role."""
-    return {str(user.id): f"{user.name} ({user.role_label})" for user in away.colleagues(now())}
+def people_here(people: Iterable[User] | None = None) -> dict[str, str]:
+    """Everybody to whom work can be given, with their role; `people` where they are known already."""
+    here = away.colleagues(now()) if people is None else people
+    return {str(user.id): f"{user.name} ({user.role_label})" for user in here}
 
 
 class AddressForm(DeskForm):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from textwrap import shorten
+from datetime import date, datetime, timedelta
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -23,6 +23,7 @@ from portal.intake.models import DUE, ContactMethod, Request, Status
 from portal.intake.models import Kind as KindWord
 from portal.staff import provider
 
+MORE = "\N{NO-BREAK SPACE}…"
 SNIPPET = 60  # characters of a question in the list, whole words
 
 
@@ -61,7 +62,7 @@ def line(
         owner_away=absent.get(row.request.owner_id or 0),
         snoozed_until=row.request.snoozed_until if row.request.is_snoozed(now()) else None,
         is_late=row.is_late,
-        late_by=f"by {format_timedelta(now() - row.request.answer_by, locale='en')}" if row.is_late else "",
+        late_by=_late_by(row.request.answer_by) if row.is_late else "",
         subject=_subject(row.request, by, begins=excerpt is None),
         excerpt=excerpt,
         flags=flags(row.request),
@@ -70,6 +71,25 @@ def line(
         verdict=provider.tag(row.request.verdict) if row.request.npi else None,
         remark=provider.remark(row.request.verdict),
     )
+
+
+def _late_by(promised: datetime) -> str:
+    minutes = int((now() - promised).total_seconds() // 60)
+    return f"by {_in_words(minutes) if minutes else 'less than a minute'}"
+
+
+@lru_cache(maxsize=1024)
+def _in_words(minutes: int) -> str:
+    return str(format_timedelta(timedelta(minutes=minutes), locale="en"))
+
+
+def _beginning(typed: str) -> str:
+    """The first words of a text, as many as have room (`textwrap.shorten`, which looks through all of it)."""
+    words = " ".join(typed[: 8 * SNIPPET].split())
+    if len(words) <= SNIPPET:
+        return words
+    room = SNIPPET - len(MORE)
+    return f"{words[: room + 1].rpartition(' ')[0] or words[:room]}{MORE}"
 
 
 def _subject(asked: Request, by: Staff, *, begins: bool) -> str:
@@ -90,7 +110,7 @@ def _subject(asked: Request, by: Staff, *, begins: bool) -> str:
     parts = words[:1] or [kind.label]
     if begins and kind.typed and finding.may_read(by, asked) and not asked.patient_data:
         typed = getattr(asked, kind.typed[0])
-        parts.append(shorten(typed, SNIPPET, placeholder="\N{NO-BREAK SPACE}…", break_on_hyphens=False))
+        parts.append(_beginning(typed))
     return " · ".join(parts)
 
 

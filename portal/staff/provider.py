@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import select
@@ -31,6 +32,7 @@ TONES = {
 NOT_YET = ("Not checked yet", "")
 
 
+@lru_cache(maxsize=64)
 def tag(word: str) -> tuple[str, str]:
     """A verdict's words and the tone of their box."""
     known = next((verdict for verdict in Verdict if verdict == word), None)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import redirect, request, url_for
+from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from markupsafe import Markup
 
 from portal import addresses, web
 from portal.clock import now
 from portal.db import transaction
-from portal.desk import away, drafts, excerpts, narrowing, news, perform, pieces, saved
+from portal.desk import away, drafts, excerpts, narrowing, perform, pieces, saved
 from portal.desk import search as queue
 from portal.desk.cursor import is_id
 from portal.desk.filters import SHORT, SORT_ANSWER_BY, Filters
@@ -24,7 +26,7 @@ from portal.people.models import User
 from portal.people.rights import Right
 from portal.signin.gate import current, guarded, keeps_text
 from portal.staff.bulk_forms import BulkForm, Outcome, ViewForm
-from portal.staff.forms import VERDICT_CHOICES, FilterForm, HandOverForm, choices
+from portal.staff.forms import VERDICT_CHOICES, FilterForm, HandOverForm, choices, people_here
 from portal.staff.lines import line
 from portal.staff.tabs import SORT_CHOICES, STATUS_CHOICES, VIEWS, View, view_of
 from portal.staff.ways import list_address, way_to
@@ -80,26 +82,36 @@ def the_list(
 ) -> dict[str, Any]:
     """All that the page of a list shows; `outcomes` is what became of those that were chosen in it."""
     by, at = current(), now()
-    found = queue.listing(filters, by=by, at=at, after=after)
     view = view_of(filters)
+    counted = view.count if view and view.is_counted_so else ""
+    found = queue.listing(filters, by=by, at=at, after=after, counted=counted)
+    everybody, today = away.everybody(), away.today(at)
+    people = [user for user, _ in everybody]
+    habits = {user.id: habit for user, habit in everybody if habit}
+    absent = {
+        key: one.away_until for key, one in habits.items() if one.away_until and one.away_until >= today
+    }
+    owners = _owner_choices(people, by, filters.owner)
     own = {one: saved.filters_of(one) for one in saved.mine(by.id)}
     mine = next((one for one, kept in own.items() if kept.args() == filters.args()), None)
     writing = drafts.writers([row.request.id for row in found.rows], but=by.id, at=at)
-    absent = away.who(at)
     why = excerpts.of([row.request for row in found.rows], filters.q, by)
     lines = [
         line(row, by, writing.get(row.request.id, ()), absent, why.get(row.request.id)) for row in found.rows
     ]
     may_claim = any(each.may_claim for each in lines)
     asked: dict[str, Any] = filters.args()
+    bulk_panel = None
     if bulk is None:
+        colleagues = people_here(one for one in people if one.active and one.id not in absent)
         here = filters.args() | ({"after": after} if after else {})
-        bulk = BulkForm(formdata=None, data={"view": urlencode(here)})
+        bulk = BulkForm(colleagues, formdata=None, data={"view": urlencode(here)})
+        bulk_panel = _draw_bulk(tuple(colleagues.items()))
     if naming is None and not view and not mine and filters.args():
         naming = ViewForm(formdata=None, data={"view": urlencode(filters.args())})
     return {
         "way": way_to(filters, after),
-        "has_keys": away.habit_of(by.id).has_keys,
+        "has_keys": by.id in habits and habits[by.id].has_keys,
         "heading": view.heading if view else mine.name if mine else "Requests",
         "own_views": [
             {"href": list_address(kept.args()), "text": one.name, "current": one is mine}
@@ -108,12 +120,11 @@ def the_list(
         "my_view": mine,
         "naming": naming,
         "view": view,
-        "news": url_for("news.since", **asked, seen=news.newest()),
+        "news": url_for("news.since", **asked, seen=found.newest),
         "tabs": [_tab(each, each is view, found.counts) for each in VIEWS],
         "filters": filters,
-        "filter_form": _filter_form(filters, by),
-        "narrowed": [(name, getattr(filters, name)) for name in narrowing.RULES if getattr(filters, name)],
-        "active": [] if view else _active(filters, by),
+        "filter_panel": _filter_panel(filters, owners),
+        "active": [] if view else _active(filters, owners),
         "found": found,
         "lines": lines,
         "caption": _caption(found, filters),
@@ -128,6 +139,7 @@ def the_list(
         "open_now": found.counts.open,
         "hand_over": _hand_over_form(by) if filters.owner == "me" and found.counts.mine else None,
         "bulk": bulk,
+        "bulk_panel": bulk_panel,
         "outcomes": outcomes,
     }
 
@@ -173,15 +185,22 @@ def _tab(view: View, is_current: bool, counts: queue.Counts) -> dict[str, Any]:
     }
 
 
-def _owner_choices(by: User, chosen: str) -> dict[str, str]:
+def _owner_choices(people: Iterable[User], by: User, chosen: str) -> dict[str, str]:
     """Nobody, me, and everybody else who works here; who left is still named while chosen."""
-    names = {str(user.id): user.name for user in accounts.people() if user.active or str(user.id) == chosen}
+    names = {str(user.id): user.name for user in people if user.active or str(user.id) == chosen}
     names.pop(str(by.id), None)
     return {"": "Anyone", "none": "Nobody", "me": "Me", "away": "Whoever is out of office"} | names
 
 
-def _filter_form(filters: Filters, by: User) -> FilterForm:
-    """The filters as chosen; the default of each is the empty value, which leaves it out of the address."""
+def _filter_panel(filters: Filters, owners: Mapping[str, str]) -> Markup:
+    """The form of the filters, drawn once for all lists with the same; what somebody searches for is not kept."""
+    draw = _draw_filters.__wrapped__ if filters.q else _draw_filters
+    return draw(filters, tuple(owners.items()))
+
+
+@lru_cache(maxsize=64)
+def _draw_filters(filters: Filters, owners: tuple[tuple[str, str], ...]) -> Markup:
+    """The default of each filter is the empty value, which leaves it out of the address."""
     form = FilterForm(
         data={
             "q": filters.q,
@@ -193,23 +212,35 @@ def _filter_form(filters: Filters, by: User) -> FilterForm:
         }
     )
     form.status.choices = choices(STATUS_CHOICES)
-    form.owner.choices = choices(_owner_choices(by, filters.owner))
+    form.owner.choices = choices(dict(owners))
     form.sort.choices = choices({_blank(word, SORT_ANSWER_BY): label for word, label in SORT_CHOICES.items()})
-    return form
+    narrowed = [(name, getattr(filters, name)) for name in narrowing.RULES if getattr(filters, name)]
+    return Markup(  # noqa: S704 - our own template
+        render_template(
+            "staff/_filters.html", filter_form=form, narrowed=narrowed, is_set=bool(filters.args())
+        )
+    )
+
+
+@lru_cache(maxsize=8)
+def _draw_bulk(people: tuple[tuple[str, str], ...]) -> Markup:
+    """What each act with the ticked ones asks, as long as nothing is entered: without its tokens, nobody's own."""
+    form = BulkForm(dict(people), formdata=None)
+    return Markup(render_template("staff/_bulk.html", bulk=form))  # noqa: S704 - our own template
 
 
 def _blank(word: str, default: str) -> str:
     return "" if word == default else word
 
 
-def _active(filters: Filters, by: User) -> list[tuple[str, str]]:
+def _active(filters: Filters, owners: Mapping[str, str]) -> list[tuple[str, str]]:
     """What narrows the list: the words, and the address without it."""
     args = filters.args()
     words = {
         "status": f"Status: {STATUS_CHOICES[filters.status]}",
         "kind": f"Kind: {KIND_LABELS[Kind(filters.kind)] if filters.kind else 'All'}",
         "verdict": f"Registry: {VERDICT_CHOICES[filters.verdict]}",
-        "owner": f"Owner: {_owner_choices(by, filters.owner).get(filters.owner, 'Nobody we know')}",
+        "owner": f"Owner: {owners.get(filters.owner, 'Nobody we know')}",
         "q": f"Search: {filters.q}",
     } | narrowing.told(filters)
     return [

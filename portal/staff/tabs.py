@@ -30,6 +30,11 @@ class View:
     count: str  # which of queue.Counts
     when_empty: str
 
+    @property
+    def is_counted_so(self) -> bool:
+        """Whether that number is of these very rows; calls and refused mails are counted otherwise."""
+        return self.count not in ("call", "refused")
+
 
 VIEWS = (
     View(

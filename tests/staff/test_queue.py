@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
+from bench.growth import watched
 from portal.desk import pieces
 from portal.intake import terms
 from tests.conftest import Clock
@@ -358,3 +359,28 @@ def test_a_nul_in_a_question_makes_no_error(path: str, ask: Ask, signed_in: Sign
     )
     for name in (*names, "person", "about", "before", "until", "seen", "weeks", "to", "view"):
         assert manager.get(f"/staff/{path}?{name}=a%00b").status_code < 500, name
+
+
+def test_the_list_asks_as_much_for_many_rows_as_for_one(
+    staff_app: Flask, ask: Ask, ask_often: AskOften, signed_in: SignedIn
+) -> None:
+    grace = signed_in("pharmacist")
+    ask(contact_method="phone")
+    grace.open("/staff/requests")
+    with watched(staff_app) as one:
+        grace.open("/staff/requests")
+    ask_often(24)
+    grace.open("/staff/requests")  # which notes that she is there
+
+    with watched(staff_app) as many:
+        assert len(listed(grace.open("/staff/requests"))) == 25
+
+    assert len(many.statements) == len(one.statements) <= 8
+
+
+def test_each_sees_the_others_among_the_owners_though_the_form_is_kept(signed_in: SignedIn) -> None:
+    grace, tom = signed_in("pharmacist"), signed_in("manager", "Tom Oneill")
+    for _ in range(2):
+        for who, other in ((grace, tom), (tom, grace)):
+            options = [words(option) for option in who.open("/staff/requests").soup.select("#owner option")]
+            assert other.name in options and who.name not in options
