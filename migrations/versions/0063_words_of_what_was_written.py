@@ -53,8 +53,9 @@ def upgrade() -> None:
         for name, columns in SAID.items():
             among = sa.select(said[name]).where(said[name].c.request_id.in_(kinds))
             texts += [(row.request_id, getattr(row, one)) for row in bind.execute(among) for one in columns]
+        texts = [(number, text) for number, text in texts if text not in (None, "[erased]")]
         words = dict.fromkeys(
-            (number, word) for number, text in texts for word in islice(words_of(text or ""), MOST)
+            (number, word) for number, text in texts for word in islice(words_of(text), MOST)
         )
         rows = [{"request_id": number, "term": word, "kind": kinds[number]} for number, word in sorted(words)]
         if rows:

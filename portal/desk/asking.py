@@ -14,7 +14,7 @@ from sqlalchemy import select
 from portal.db import db
 from portal.desk import telling
 from portal.desk.acts import NOBODY, SELECT_REASON, Act, Given, Staff
-from portal.desk.endings import go_on, is_recent
+from portal.desk.endings import go_on, is_recent, over_for_joined
 from portal.desk.models import Addition, AdditionKind
 from portal.intake import submissions, words
 from portal.intake.models import CLOSE_REASON_LABELS, OPEN, CloseReason, Request, Status
@@ -54,6 +54,8 @@ def keep(kind: AdditionKind, request: Request, at: datetime, given: Given) -> No
 def _hear(kind: AdditionKind, request: Request, at: datetime, given: Given) -> None:
     """What was written is work, and whoever has it is told."""
     keep(kind, request, at, given)
+    if request.heard_at is None:
+        over_for_joined(request, Request.heard_at)
     request.heard_at = at
     if kind == AdditionKind.AGAIN or not given.get("by_mail"):
         request.snoozed_until = None  # a note of thanks by mail wakes nothing

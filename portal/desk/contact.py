@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import update
-
 from portal import tokens
 from portal.db import db
 from portal.desk import calling
@@ -21,16 +19,16 @@ from portal.desk.acts import (
     answered,
     written,
 )
-from portal.desk.endings import go_on
+from portal.desk.endings import go_on, over_for_joined
 from portal.desk.holes import no_holes
-from portal.desk.letters import latest, letter_of, send_words
+from portal.desk.letters import joined_to, latest, letter_of, send_words
 from portal.desk.models import (
     CALL_OUTCOME_LABELS,
     CallOutcome,
     Contact,
     ContactKind,
 )
-from portal.errors import Conflict
+from portal.errors import Conflict, Refused
 from portal.intake import terms, words
 from portal.intake.models import OPEN, Delivery, Kind, MessageKind, Request, Status
 from portal.mail import promise as mail
@@ -38,6 +36,7 @@ from portal.mail import promise as mail
 NO_ANSWER_BY_CALL = "A call answers them when you spoke, or left the answer as a message"
 SELECT_OUTCOME = "Select what came of the call"
 GIVE_ADDRESS = "Enter the address to send it to"
+SELECT_WHOSE = "Select whose answer it is"
 NOTHING_TO_RESEND = "No answer was written here by mail."
 WRITE_FAX = "Write what you faxed"
 WAIT_REASON_LABELS = {
@@ -86,8 +85,7 @@ def _called_and_answered(request: Request, by: Staff, at: datetime, given: Given
 def _agree(request: Request, again: datetime | None) -> None:
     """What was agreed last holds, also for those that are joined to it."""
     request.call_at = again
-    joined = update(Request).where(Request.duplicate_of == request.id, Request.call_at.is_not(None))
-    db.session.execute(joined.values(call_at=None))
+    over_for_joined(request, Request.call_at)
 
 
 def _faxed(request: Request, by: Staff, at: datetime, given: Given) -> None:
@@ -103,23 +101,39 @@ def _asked(request: Request, by: Staff, at: datetime, given: Given) -> None:
     send_words("desk/question", request, message, at)
 
 
-def _has_answer(request: Request, _at: datetime, _given: Given) -> None:
+def _has_answer(request: Request, _at: datetime, given: Given) -> None:
+    _whose(request, given)
     if latest(request) is None:
         raise Conflict(NOTHING_TO_RESEND)
+
+
+def _whose(request: Request, given: Given) -> Request:
+    """For whom it is sent again: whoever asked this one, or one that is joined to it; raises Refused."""
+    whole = [request, *joined_to(request)]
+    named = given.get("whose") or ("" if len(whole) > 1 else request.reference)
+    found = next((one for one in whole if one.reference == named), None)
+    if found is None:
+        raise Refused(SELECT_WHOSE, field="whose")
+    return found
+
+
+def _went_to(request: Request, given: Given) -> bool:
+    return _whose(request, given).reply_email.casefold() == str(given["address"]).casefold()
 
 
 def _resend(request: Request, _by: Staff, at: datetime, given: Given) -> None:
     """The latest words once more; what was given up on the way is not tried there any more.
 
     Another address is where whoever asked is reached from then on: what follows goes there, and is heard from there.
+    Of those that are joined to it, each has their own.
     """
     if message := latest(request):
-        mail.withdraw_dead(request.subject, at=at)
-        address = str(given["address"])
-        if address.casefold() != request.reply_email.casefold():
-            request.answer_email = address
-            terms.index_anew(request)
-        facts = {"answer": message.id}
+        asked, address = _whose(request, given), str(given["address"])
+        mail.withdraw_dead(request.subject, to=asked.reply_email, at=at)
+        if address.casefold() != asked.reply_email.casefold():
+            asked.answer_email = address
+            terms.index_anew(asked)
+        facts = {"answer": message.id} | ({"asked": asked.id} if asked is not request else {})
         mail.promise(letter_of(request, message), to=address, facts=facts, cause=request.subject, at=at)
 
 
@@ -258,7 +272,7 @@ RESEND = Act(
     asks="address",
     missing=GIVE_ADDRESS,
     limit=_has_answer,
-    holds=lambda request, given: request.reply_email.casefold() == str(given["address"]).casefold(),
+    holds=_went_to,
     then=_resend,
 )
 CONTACT_ACTS = (CALL, CALL_ANSWERED, FAX_ANSWERED, POSTED, ASK, WAIT, RESUME, RESEND)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
+from sqlalchemy.orm import InstrumentedAttribute
 
 from portal import hours
 from portal.clock import now
@@ -55,8 +56,15 @@ def is_recent(request: Request) -> bool:
 
 def go_on(request: Request, _by: Any, at: datetime, _given: Mapping[str, Any]) -> None:
     """What was left of the promise when the clock stopped is left of it now; a broken one stays broken."""
-    since = request.waiting_since
-    if since is not None and request.answer_by > since:
-        left = hours.worked(since, request.answer_by, settings().ORG)
-        request.answer_by = hours.after(at, left, settings().ORG)
+    since, org = request.waiting_since, settings().ORG
+    for name in ("answer_by", "own_answer_by"):
+        promised = getattr(request, name)
+        if since is not None and promised is not None and promised > since:
+            setattr(request, name, hours.after(at, hours.worked(since, promised, org), org))
     request.waiting_since = None
+
+
+def over_for_joined(request: Request, what: InstrumentedAttribute[datetime | None]) -> None:
+    """What was heard from, or agreed with, those that are joined to it is over: something later takes its place."""
+    joined = update(Request).where(Request.duplicate_of == request.id, what.is_not(None))
+    db.session.execute(joined.values({what: None}))

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from portal.db import db
 from portal.desk import calling
 from portal.desk.acts import EVERYBODY, SENIOR, Act, Given, Staff, take
-from portal.desk.endings import go_on
+from portal.desk.endings import go_on, over_for_joined
 from portal.desk.letters import latest, letter_of
 from portal.errors import Conflict, Refused
 from portal.intake import submissions
@@ -56,9 +56,16 @@ def _hold(*both: Request) -> None:
 def _join(request: Request, _by: Staff, at: datetime, given: Given) -> None:
     """What was written already goes to this one too, where it went to another address; not while it can be undone."""
     target = target_of(given)
+    for what in (Request.heard_at, Request.call_at):
+        if getattr(request, what.key) and getattr(target, what.key) is None:
+            over_for_joined(target, what)
     request.duplicate_of = target.id
-    if None is request.answered_at is request.waiting_since and target.status in DUE:
-        target.answer_by = min(target.answer_by, request.answer_by)  # the sooner promise is kept for both
+    if target.possible_duplicate_of == request.id:
+        target.possible_duplicate_of = None
+    is_owed = None is request.answered_at is request.waiting_since
+    if is_owed and target.status in DUE and request.answer_by < target.answer_by:
+        target.own_answer_by = target.own_answer_by or target.answer_by
+        target.answer_by = request.answer_by  # the sooner promise is kept for both
     if request.heard_at and target.status != Status.CLOSED:
         target.heard_at = max(target.heard_at or request.heard_at, request.heard_at)
     if request.call_at and target.status != Status.CLOSED:  # it keeps its own, for parting
@@ -85,10 +92,14 @@ def _said(target: Request) -> tuple[str, Message | None]:
 
 
 def _part(request: Request, by: Staff, at: datetime, given: Given) -> None:
-    """Each has its own again, the agreed call and *They wrote more*, unless both were called or answered."""
+    """Each has its own again: promise, agreed call and *They wrote more*, unless both were called or answered."""
     go_on(request, by, at, given)
     target = db.session.get(Request, request.duplicate_of) if request.duplicate_of else None
     request.duplicate_of, own = None, request.call_at
+    if target is not None:
+        _promise_back(target)
+        if request.possible_duplicate_of == target.id:
+            request.possible_duplicate_of = None  # somebody looked, and it is none
     if target is None or target.heard_at is None:
         request.heard_at = None
     if target is None or target.call_at is None:
@@ -99,6 +110,18 @@ def _part(request: Request, by: Staff, at: datetime, given: Given) -> None:
         )
         left = (calling.owed(target, at), db.session.scalar(others))
         target.call_at = min((moment for moment in left if moment), default=None)
+
+
+def _promise_back(target: Request) -> None:
+    """Its own promise, or the soonest of those that are joined to it still; never sooner than it became since."""
+    if target.own_answer_by is None:
+        return
+    owed = (Request.answered_at.is_(None), Request.waiting_since.is_(None))
+    joined = select(func.min(Request.answer_by)).where(Request.duplicate_of == target.id, *owed)
+    left = db.session.scalar(joined)
+    target.answer_by = max(target.answer_by, min(left or target.own_answer_by, target.own_answer_by))
+    if target.answer_by >= target.own_answer_by:
+        target.own_answer_by = None
 
 
 def _is_joined(request: Request, given: Given) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ from portal.db import db
 from portal.desk import reply_address
 from portal.intake import receipts
 from portal.intake.models import TOPIC_LABELS, Kind, Message, MessageKind, Request, Status
+from portal.intake.submissions import is_of_the_same
 from portal.mail import promise as mail
 from portal.mail.letters import Letter
 from portal.settings import settings
@@ -84,6 +85,19 @@ def latest(request: Request) -> Message | None:
     return db.session.scalar(mine.order_by(Message.id.desc()).limit(1))
 
 
+def joined_to(request: Request) -> Sequence[Request]:
+    """The requests that are joined to this one, and answered with it."""
+    joined = select(Request).where(Request.duplicate_of == request.id, Request.status == Status.DUPLICATE)
+    return db.session.scalars(joined.order_by(Request.id)).all()
+
+
+def untold(request: Request) -> Sequence[Request]:
+    """Those of them whom its answer told nothing: it went by phone, fax or post, to whoever asked this one."""
+    words = latest(request)
+    is_told = request.answered_at is None or (words is not None and words.written_at >= request.answered_at)
+    return [] if is_told else [one for one in joined_to(request) if not is_of_the_same(one, request)]
+
+
 def letter_of(request: Request, words: Message) -> str:
     """By which letter its latest words to whoever asked went: the answer, or a question back."""
     asked = audit.latest(request.subject, "request.asked_back", 1)
@@ -94,11 +108,10 @@ def letter_of(request: Request, words: Message) -> str:
 def send_words(letter: str, request: Request, message: Message, at: datetime) -> None:
     """Promise what was written to whoever asked, and to those whose requests were joined to this one."""
     wait = at + timedelta(seconds=settings().UNDO_SECONDS)
-    joined = select(Request).where(Request.duplicate_of == request.id, Request.status == Status.DUPLICATE)
     told = {request.reply_email.casefold()}
     same: dict[str, Any] = {"cause": request.subject, "at": at, "not_before": wait}
     mail.promise(letter, to=request.reply_email, facts={"answer": message.id}, **same)
-    for other in db.session.scalars(joined.order_by(Request.id)):
+    for other in joined_to(request):
         if other.reply_email.casefold() not in told:
             told.add(other.reply_email.casefold())
             facts = {"answer": message.id, "asked": other.id}

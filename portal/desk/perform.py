@@ -192,12 +192,6 @@ def thread(request: Request) -> list[Message | Contact | Addition]:
     return sorted(found, key=lambda one: one.written_at)
 
 
-def duplicates(request: Request) -> Sequence[Request]:
-    """The requests that are joined to this one."""
-    joined = select(Request).where(Request.duplicate_of == request.id, Request.status == Status.DUPLICATE)
-    return db.session.scalars(joined.order_by(Request.id)).all()
-
-
 def _tell_the_desk(back: Sequence[Request], user: User, at: datetime) -> None:
     roles = frozenset[str]().union(*(kinds.of(request).answered_by for request in back))
     named = [request.reference for request in back]

@@ -208,6 +208,9 @@ class Request(Base):
     version: Mapped[int] = mapped_column(default=1)  # every write of staff raises it
     received_at: Mapped[datetime] = mapped_column(UTCDateTime)
     answer_by: Mapped[datetime] = mapped_column(UTCDateTime)  # the promise; also the queue's order
+    own_answer_by: Mapped[datetime | None] = mapped_column(
+        UTCDateTime
+    )  # while one joined to it makes it sooner
     first_answer_by: Mapped[datetime | None] = mapped_column(UTCDateTime)  # of what was asked again
     changed_at: Mapped[datetime] = mapped_column(UTCDateTime)
     answered_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # the latest time

@@ -160,7 +160,7 @@ def promise_anew(request: Request, *, org: Organisation, at: datetime) -> None:
     if request.first_answered_at is not None:
         request.first_answer_by = request.first_answer_by or request.answer_by
     request.answer_by = promise(of(request), org=org, at=at)
-    request.more_time_at = request.waiting_since = None
+    request.more_time_at = request.waiting_since = request.own_answer_by = None
 
 
 def _insert(row: dict[str, Any]) -> int | None:

@@ -49,6 +49,9 @@ def fold(text: str) -> str:
     return letters.casefold().translate(_PLAIN)
 
 
+GONE = "[erased]"  # stands for a name or a text that is kept no longer, and is no word
+
+
 def words_of(text: str) -> list[str]:
     """The folded words of a text, each also as it is written together: `O'Brien` is `obrien` and `o`, `brien`."""
     found: list[str] = []

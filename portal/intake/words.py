@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.db import Base, db, insert_missing
 from portal.intake.models import Request
-from portal.intake.terms import TERM_MAX, beginning, words_of
+from portal.intake.terms import GONE, TERM_MAX, beginning, words_of
 
 MOST = 500  # different words of one text, the first ones: no text makes others wait long for the lock
 
@@ -37,7 +37,7 @@ class RequestWord(Base):
 
 def index(request_id: int, kind: str, *texts: str) -> None:
     """Keep the words of these texts beside those that are there, in the caller's transaction."""
-    found = dict.fromkeys(word for text in texts for word in islice(words_of(text), MOST))
+    found = dict.fromkeys(word for text in texts if text != GONE for word in islice(words_of(text), MOST))
     if found:
         rows = [{"request_id": request_id, "term": word, "kind": kind} for word in sorted(found)]
         db.session.execute(insert_missing(cast(Table, RequestWord.__table__)), rows)

@@ -123,9 +123,10 @@ def take_back(cause: str, since: datetime, messages: Collection[str], *, at: dat
     return bool(_forget(*mine))
 
 
-def withdraw_dead(cause: str, *, at: datetime) -> int:
-    """Give nobody a chance to revive what this promised and was given up: it goes another way. Returns how many."""
-    return _move(cause, (State.DEAD,), at=at, state=State.WITHDRAWN, over_at=at)
+def withdraw_dead(cause: str, *, to: str, at: datetime) -> int:
+    """What this promised them and was given up goes another way: nobody may revive it. Returns how many it were."""
+    to_them = Delivery.recipient_key == _key(to)
+    return _move(cause, (State.DEAD,), to_them, at=at, state=State.WITHDRAWN, over_at=at)
 
 
 def hold(cause: str, *, at: datetime) -> int:
@@ -305,9 +306,9 @@ def _key(recipient: str) -> str:
     return recipient.casefold()
 
 
-def _move(cause: str, states: Sequence[State], *, at: datetime, **values: object) -> int:
+def _move(cause: str, states: Sequence[State], *more: Any, at: datetime, **values: object) -> int:
     db.session.flush()
-    which = update(Delivery).where(Delivery.cause == cause, Delivery.state.in_(states), is_free(at))
+    which = update(Delivery).where(Delivery.cause == cause, Delivery.state.in_(states), is_free(at), *more)
     return cast("CursorResult[Any]", db.session.execute(which.values(**values))).rowcount
 
 

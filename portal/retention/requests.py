@@ -11,12 +11,12 @@ from portal.db import db
 from portal.desk.models import Addition, CardNote, Contact, Draft, Redaction
 from portal.intake.checks import NpiCheck
 from portal.intake.models import OPEN, Message, Request, RequestTerm
+from portal.intake.terms import GONE
 from portal.intake.words import RequestWord
 from portal.mail import promise as mail
 from portal.npi.verdicts import Verdict
 
 KEPT = timedelta(days=730)  # after closing
-GONE = "[erased]"
 BATCH = 200
 
 

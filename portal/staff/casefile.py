@@ -13,7 +13,7 @@ from portal.db import db, transaction
 from portal.desk import asking, away, drafts, finding, perform, prescribers
 from portal.desk.acts import ANSWER, Act
 from portal.desk.identity import ON_NPI
-from portal.desk.letters import signature
+from portal.desk.letters import joined_to, signature, untold
 from portal.desk.table import ALL_ACTS, ROOM_ACTS
 from portal.intake import kinds
 from portal.intake.models import Request, Status
@@ -74,9 +74,8 @@ class CaseFile:
         self.drafts = drafts.of(asked, by.id)
         for word, form in self.forms.items():
             form.version.of = asked
-            if (
-                word in self.drafts and "text" in form and not form["text"].raw_data
-            ):  # what was just typed is newer
+            # What was just typed is newer.
+            if word in self.drafts and "text" in form and not form["text"].raw_data:
                 form["text"].data = self.drafts[word].text
 
     def record_opening(self, typed: Mapping[str, str] | None = None) -> None:
@@ -206,7 +205,12 @@ class CaseFile:
     @property
     def joined(self) -> Sequence[Request]:
         """The requests that are joined to this one as its duplicates."""
-        return perform.duplicates(self.request)
+        return joined_to(self.request)
+
+    @property
+    def untold(self) -> Sequence[Request]:
+        """Those of them whom the answer, by phone, fax or post, told nothing."""
+        return untold(self.request)
 
     @property
     def joined_to(self) -> Request | None:

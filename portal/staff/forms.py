@@ -17,9 +17,9 @@ from wtforms.widgets import HiddenInput
 
 from portal.clock import now
 from portal.db import db
-from portal.desk import away, replies
+from portal.desk import away, letters, replies
 from portal.desk.acts import CLOSE, SELECT_REASON, WRITE_ANSWER, WRITE_NOTE, Act
-from portal.desk.contact import GIVE_ADDRESS, SELECT_OUTCOME, WRITE_FAX
+from portal.desk.contact import GIVE_ADDRESS, SELECT_OUTCOME, SELECT_WHOSE, WRITE_FAX
 from portal.desk.endings import close_reasons
 from portal.desk.identity import WRITE_CALL, WRITE_LICENSE
 from portal.desk.joining import GIVE_REFERENCE
@@ -226,7 +226,14 @@ def people_here(people: Iterable[User] | None = None) -> dict[str, str]:
 class AddressForm(DeskForm):
     """Where to send an answer again."""
 
+    whose = SelectField("For whom", validate_choice=False, render_kw=WORK)
     address = EmailField("Address", [DataRequired(GIVE_ADDRESS)], description=LATER_TOO, render_kw=UNFILLED)
+
+    def __init__(self, asked: Request, **more: Any) -> None:
+        joined = letters.joined_to(asked)  # then no address stands there before somebody said for whom
+        super().__init__(**more, data={} if joined else {"address": asked.reply_email})
+        named = {one.reference: f"{one.reference}, {one.reply_email}" for one in (asked, *joined)}
+        self.whose.choices = choices({"": SELECT_WHOSE} | named if joined else {})
 
 
 FORMS: Mapping[str, type[DeskForm]] = {
@@ -251,7 +258,7 @@ def form_of(act: Act, request: Request) -> ActForm | DeskForm:
         other = db.session.get(Request, request.possible_duplicate_of)
         return TargetForm(prefix=act.box, data={"target": other.reference if other else ""})
     if act.box == "resend":
-        return AddressForm(prefix=act.box, data={"address": request.reply_email})
+        return AddressForm(request, prefix=act.box)
     if act.measures:
         return RedactForm(act)
     if form := FORMS.get(act.box):
@@ -276,19 +283,23 @@ class HandOverForm(BaseForm):
     to = SelectField("To", validate_choice=False)
 
 
+SELECT_REPLY = "Select a stored reply or a link"
 LINK = "link-"  # before the word of what is a link rather than a stored reply
 
 
 class InsertForm(DeskForm):
     """Which stored reply, or link to a page of ours, to put into the answer."""
 
-    reply = SelectField("Stored reply or link", validate_choice=False, render_kw=WORK)
+    reply = SelectField(
+        "Stored reply or link", [DataRequired(SELECT_REPLY)], validate_choice=False, render_kw=WORK
+    )
 
     def __init__(self, **more: Any) -> None:
         super().__init__(**more)
         on = now().date()
         self.reply.choices = choices(
-            {
+            {"": SELECT_REPLY}
+            | {
                 reply.id: reply.title + (" (to be read again first)" if replies.is_overdue(reply, on) else "")
                 for reply in replies.stored()
             }

@@ -540,7 +540,11 @@ def test_every_act_keeps_to_the_table_of_moves(
     app: Flask, reference: str, act: Act, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        joining, "target_of", lambda _given: SimpleNamespace(id=999, status=Status.ANSWERED, answered_at=None)
+        joining,
+        "target_of",
+        lambda _given: SimpleNamespace(
+            id=999, status=Status.ANSWERED, answered_at=None, possible_duplicate_of=None
+        ),
     )
     monkeypatch.setattr(contact, "latest", lambda _request: SimpleNamespace(id=1))
     if act is undoing.UNDO:

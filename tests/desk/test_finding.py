@@ -233,6 +233,7 @@ def test_what_was_taken_out_or_erased_is_found_no_more(app: Flask, grace: User) 
     with app.app_context(), transaction():
         mine = select(Request.id).where(Request.reference == erased)
         requests.blank([db.session.scalars(mine).one()])  # by age, by erasure, of spam: one way
+        finding.index_anew(perform.get(erased))
     assert found(app, grace, q=WORD) == found(app, grace, q="venlafaxine") == []
     assert found(app, grace, q="sertraline") == [taken]
     with app.app_context():

@@ -13,10 +13,11 @@ from sqlalchemy import select, update
 
 from portal.clock import now
 from portal.db import db, transaction
-from portal.desk import acts, contact, joining, perform
-from portal.errors import Conflict, PortalError
+from portal.desk import acts, asking, contact, joining, letters, perform
+from portal.desk.actors import ASKER
+from portal.errors import Conflict, PortalError, Refused
 from portal.intake.models import Request, Status
-from portal.mail.models import Body, Delivery
+from portal.mail.models import Body, Delivery, State
 from portal.people.models import User
 from tests.conftest import Clock
 from tests.desk.test_acts import do
@@ -72,7 +73,7 @@ def test_a_question_that_was_answered_by_phone_goes_to_nobody_as_our_answer(
     clock.tick(minutes=5)
 
     join(app, other, kept, grace)
-    act(app, contact.RESEND, kept, grace, address="a@clinic.example")
+    act(app, contact.RESEND, kept, grace, address="a@clinic.example", whose=kept)
 
     assert told(app) == []
     assert [to for to, _cause in mails(app, "desk/question")] == ["a@clinic.example"] * 2
@@ -201,3 +202,137 @@ def test_the_sooner_promise_is_kept_for_both(app: Flask, grace: User, three: lis
 
     with app.app_context():
         assert perform.get(three[1]).answer_by == soon
+
+
+def test_parted_each_has_its_own_promise_again(
+    app: Flask, grace: User, three: list[str], clock: Clock
+) -> None:
+    kept, soon, sooner = three
+    theirs = the_request(app, kept).answer_by
+    put(app, soon, answer_by=theirs - timedelta(hours=2))
+    put(app, sooner, answer_by=theirs - timedelta(hours=3))
+    join(app, soon, kept, grace)
+    join(app, sooner, kept, grace)
+
+    act(app, joining.PART, sooner, grace)
+    assert the_request(app, kept).answer_by == theirs - timedelta(hours=2)
+
+    act(app, joining.PART, soon, grace)
+    assert the_request(app, kept).answer_by == theirs
+    assert the_request(app, soon).answer_by == theirs - timedelta(hours=2)
+
+
+def test_a_promise_that_rested_meanwhile_is_given_back_as_long_as_it_was(
+    app: Flask, grace: User, three: list[str], clock: Clock
+) -> None:
+    kept, soon, _third = three
+    theirs = the_request(app, kept).answer_by
+    put(app, soon, answer_by=theirs - timedelta(hours=1))
+    join(app, soon, kept, grace)
+    act(app, acts.CLAIM, kept, grace)
+    act(app, contact.WAIT, kept, grace, reason="they_send")
+    clock.tick(minutes=30)
+    rested = act(app, contact.RESUME, kept, grace).answer_by
+
+    act(app, joining.PART, soon, grace)
+
+    assert rested > theirs - timedelta(hours=1)
+    assert the_request(app, kept).answer_by - rested == timedelta(hours=1)
+
+
+def test_a_new_promise_is_not_changed_by_parting(app: Flask, grace: User, three: list[str]) -> None:
+    kept, soon, _third = three
+    put(app, soon, answer_by=the_request(app, kept).answer_by - timedelta(hours=1))
+    join(app, soon, kept, grace)
+    act(app, acts.CLAIM, kept, grace)
+    act(app, acts.ANSWER, kept, grace, text="Yes.", form_token="a", close=False)
+    anew = act(app, acts.REOPEN, kept, grace, reason="by_mistake").answer_by
+
+    act(app, joining.PART, soon, grace)
+
+    assert the_request(app, kept).answer_by == anew
+
+
+@pytest.mark.parametrize("later", ["they write", "another is joined"])
+def test_what_was_answered_is_work_no_more_when_it_is_parted(
+    app: Flask, grace: User, three: list[str], clock: Clock, later: str
+) -> None:
+    kept, other, third = three
+    act(app, asking.ADD, other, ASKER, text="One thing more.", form_token="m-1")
+    join(app, other, kept, grace)
+    act(app, acts.CLAIM, kept, grace)
+    act(app, acts.ANSWER, kept, grace, text="Yes.", form_token="a", close=False)
+    clock.tick(hours=1)
+    if later == "they write":
+        act(app, asking.ASK_AGAIN, kept, ASKER, text="And now?", form_token="m-2")
+    else:
+        act(app, asking.ADD, third, ASKER, text="And I?", form_token="m-2")
+        join(app, third, kept, grace)
+
+    assert act(app, joining.PART, other, grace).heard_at is None
+    assert the_request(app, kept).heard_at == now()
+
+
+def test_a_call_that_was_agreed_before_it_was_closed_is_owed_to_nobody(
+    app: Flask, grace: User, three: list[str], clock: Clock
+) -> None:
+    kept, other, third = three
+    put(app, other, call_at=now() + timedelta(days=1))
+    put(app, third, call_at=now() + timedelta(days=2))
+    join(app, other, kept, grace)
+    act(app, acts.CLAIM, kept, grace)
+    act(app, acts.CLOSE, kept, grace, reason="no_reply")
+    act(app, acts.REOPEN, kept, grace, reason="by_mistake")
+    join(app, third, kept, grace)
+
+    assert act(app, joining.PART, other, grace).call_at is None
+    assert the_request(app, kept).call_at == the_request(app, third).call_at
+
+
+def test_sent_again_it_goes_where_it_was_meant_and_changes_nobody_elses_address(
+    app: Flask, grace: User, three: list[str]
+) -> None:
+    kept, other, _third = three
+    join(app, other, kept, grace)
+    act(app, acts.CLAIM, kept, grace)
+    act(app, acts.ANSWER, kept, grace, text="Yes.", form_token="a", close=False)
+    with app.app_context(), transaction():
+        db.session.execute(update(Delivery).values(state=State.DEAD))
+
+    with pytest.raises(Refused):
+        act(app, contact.RESEND, kept, grace, address="new@clinic.example")
+    with pytest.raises(Refused):
+        act(app, contact.RESEND, kept, grace, address="new@clinic.example", whose=three[2])
+    act(app, contact.RESEND, kept, grace, address="new@clinic.example", whose=other)
+
+    assert [the_request(app, one).reply_email for one in (kept, other)] == [
+        "a@clinic.example",
+        "new@clinic.example",
+    ]
+    assert told(app)[-1] == "new@clinic.example"
+    with app.app_context():
+        dead = select(Delivery.recipient).join(Body).where(Delivery.state == State.DEAD)
+        left = list(db.session.scalars(dead.where(Body.message == "intake/answer")))
+    assert left == ["a@clinic.example"], "the other one's is work still"
+
+
+@pytest.mark.parametrize("by", ["call", "fax"])
+def test_who_was_answered_by_voice_or_fax_was_told_alone(
+    app: Flask, grace: User, three: list[str], clock: Clock, by: str
+) -> None:
+    kept, other, _third = three
+    join(app, other, kept, grace)
+    given = {"text": "Told them.", "number": "", "form_token": "c"}
+    if by == "call":
+        act(app, contact.CALL_ANSWERED, kept, grace, reason="reached", **given)
+    else:
+        act(app, contact.FAX_ANSWERED, kept, grace, **given)
+    with app.app_context():
+        assert [one.reference for one in letters.untold(perform.get(kept))] == [other]
+    clock.tick(minutes=1)
+
+    act(app, acts.ANSWER, kept, grace, text="Yes.", form_token="a", close=False)
+
+    with app.app_context():
+        assert letters.untold(perform.get(kept)) == []
+    assert sorted(told(app)) == ["a@clinic.example", "b@clinic.example"]

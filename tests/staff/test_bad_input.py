@@ -24,6 +24,7 @@ from tests.staff.conftest import Colleague
 from tests.staff.test_roles import whole
 
 Ask = Callable[..., str]
+Stored = Callable[[str], Request]
 SignedIn = Callable[..., Colleague]
 TYPED = "Words that took long to write."
 WRITES = {"note", "answer", "ask", "call", "call-answered", "fax-answered", "call-back", "license"}
@@ -219,3 +220,25 @@ def test_a_note_begun_between_two_presses_is_kept(
     assert send(grace, reference, act, sent | {"note-text": TYPED}).status_code == 303
 
     grace.open(f"/staff/requests/{reference}").sees(TYPED)
+
+
+@pytest.mark.parametrize("wrong", ["itself", "a circle", "a duplicate", "spam"])
+def test_a_merge_that_cannot_be_is_a_conflict(
+    app: Flask, ask: Ask, signed_in: SignedIn, stored: Stored, wrong: str
+) -> None:
+    grace = signed_in("pharmacist")
+    one, two, three = ask(), ask("resource"), ask("resource")
+    target = {"itself": one, "a circle": two, "a duplicate": two, "spam": two}[wrong]
+    values = {
+        "a circle": {"status": "duplicate", "duplicate_of": stored(one).id},
+        "a duplicate": {"status": "duplicate", "duplicate_of": stored(three).id},
+        "spam": {"status": "spam"},
+    }.get(wrong)
+    if values:
+        with app.app_context(), transaction():
+            db.session.execute(update(Request).where(Request.reference == two).values(**values))
+    page = grace.open(f"/staff/requests/{one}").fill("Reference of the other request", target)
+
+    page.press("Join as a duplicate", status=409)
+
+    assert (stored(one).status, stored(one).duplicate_of, stored(one).version) == ("new", None, 1)

@@ -69,7 +69,17 @@ def test_a_hole_that_would_stay_empty_is_refused_and_the_words_stay(ask: Ask, si
     assert words(failed.soup.find(id="answer-text")) == "Mine."
 
 
-@pytest.mark.parametrize("chosen", ["", "999", "x", "-1"])
+def test_no_reply_is_selected_at_first(ask: Ask, signed_in: SignedIn) -> None:
+    pharmacist = signed_in("pharmacist")
+    write(pharmacist, "Hours", "Hello.")
+
+    page = claimed(pharmacist, ask()).fill("Answer", "Mine.").press("Insert it below", status=422)
+
+    page.sees("Select a stored reply or a link")
+    assert words(page.soup.find(id="answer-text")) == "Mine."
+
+
+@pytest.mark.parametrize("chosen", ["999", "x", "-1"])
 def test_a_reply_that_is_none_is_not_there(ask: Ask, signed_in: SignedIn, chosen: str) -> None:
     pharmacist = signed_in("pharmacist")
     write(pharmacist, "Hours", "Hello.")
@@ -114,7 +124,7 @@ def test_a_clinical_reply_is_a_pharmacists_and_is_read_again_each_year(
     pharmacist = signed_in("pharmacist", "Tom Oneill")
     pharmacist.open("/staff/replies").sees("Read it again")
     options = claimed(pharmacist, ask()).soup.select("#insert-reply option")
-    assert words(options[0]) == "Start (to be read again first)"
+    assert words(options[1]) == "Start (to be read again first)"
     pharmacist.open("/staff/replies").follow("Start").press("Save the reply", status=303).lacks(
         "Read it again"
     )
