@@ -16,7 +16,7 @@ from portal.desk.planning import ASSIGN, SNOOZE
 from portal.desk.saved import GIVE_NAME
 from portal.desk.search import LIMIT
 from portal.forms import BaseForm, DayField, TextField
-from portal.intake.models import CLOSE_REASON_LABELS, SPAM_REASON_LABELS
+from portal.intake.models import CLOSE_REASON_LABELS, SPAM_REASON_LABELS, Request
 from portal.staff.forms import choices, people_here
 
 CHOOSE = "Choose at least one request"
@@ -31,6 +31,11 @@ class Outcome:
     is_done: bool
     words: str
     is_repeat: bool = False  # a button that was pressed twice did it before
+
+
+def mark_of(asked: Request) -> str:
+    """What a tick in the list says: which request, and which version of it was seen."""
+    return f"{asked.reference}:{asked.version}"
 
 
 class BulkForm(BaseForm):

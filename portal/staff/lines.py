@@ -140,6 +140,6 @@ def flags(asked: Request) -> tuple[str, ...]:
         found.append("Possible spam")
     if asked.patient_data:
         found.append("Patient data")
-    if asked.possible_duplicate_of:
+    if asked.possible_duplicate_of and asked.is_open:
         found.append("Possible duplicate")
     return tuple(found)

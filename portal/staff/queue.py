@@ -25,7 +25,7 @@ from portal.people import accounts
 from portal.people.models import User
 from portal.people.rights import Right
 from portal.signin.gate import current, guarded, keeps_text
-from portal.staff.bulk_forms import BulkForm, Outcome, ViewForm
+from portal.staff.bulk_forms import BulkForm, Outcome, ViewForm, mark_of
 from portal.staff.forms import VERDICT_CHOICES, FilterForm, HandOverForm, choices, people_here
 from portal.staff.lines import line
 from portal.staff.tabs import SORT_CHOICES, STATUS_CHOICES, VIEWS, View, view_of
@@ -101,12 +101,14 @@ def the_list(
     ]
     may_claim = any(each.may_claim for each in lines)
     asked: dict[str, Any] = filters.args()
+    here = filters.args() | ({"after": after} if after else {})
     bulk_panel = None
     if bulk is None:
         colleagues = people_here(one for one in people if one.active and one.id not in absent)
-        here = filters.args() | ({"after": after} if after else {})
         bulk = BulkForm(colleagues, formdata=None, data={"view": urlencode(here)})
         bulk_panel = _draw_bulk(tuple(colleagues.items()))
+        if request.args.get("tick") == "all":
+            bulk.rows = tuple(mark_of(each.request) for each in lines)
     if naming is None and not view and not mine and filters.args():
         naming = ViewForm(formdata=None, data={"view": urlencode(filters.args())})
     return {
@@ -140,6 +142,9 @@ def the_list(
         "hand_over": _hand_over_form(by) if filters.owner == "me" and found.counts.mine else None,
         "bulk": bulk,
         "bulk_panel": bulk_panel,
+        "mark_of": mark_of,
+        "this_list": list_address(here),
+        "tick_all": list_address(here, tick="all"),
         "outcomes": outcomes,
     }
 

@@ -246,7 +246,8 @@ def test_the_keys_of_the_desk_act_once_they_are_on(stage: Callable[..., Stage]) 
     with page.expect_navigation():
         page.keyboard.press("c")
     assert f"{first} is yours now." in page.locator(".notice.ok").inner_text()
-    page.locator(".queue tbody th a", has_text=second).focus()
+    page.keyboard.press("j")
+    assert page.evaluate("document.activeElement.textContent") == second, "it goes on where one was"
     with page.expect_navigation():
         page.keyboard.press("o")
     page.keyboard.press("n")

@@ -253,3 +253,20 @@ def test_the_desk_says_it_of_itself_only(signed_in: SignedIn) -> None:
     page.fill("Last day out of office", "2025-01-20").press("Save", status=422).sees("Enter the last day")
     page.fill("Last day out of office", "soon").press("Save", status=422).sees("Enter a day that is one")
     page.fill("Last day out of office", "").press("Save", status=422)
+
+
+def test_all_of_a_page_are_ticked_by_a_link_without_a_script(
+    ask: Ask, signed_in: SignedIn, stored: Stored
+) -> None:
+    wanted = [ask(), ask()]
+    other = ask("resource")
+    page = signed_in("desk").open("/staff/requests?kind=consultation")
+    assert not page.soup.select("input[name=chosen][checked]")
+
+    page = page.follow("Tick all 2 of this page")
+
+    assert len(page.soup.select("input[name=chosen][checked]")) == 2
+    page = tick(page, *wanted).set(**{"bulk-until": "2026-01-20"}).press("Snooze them").sees("2 done.")
+    assert [stored(one).snoozed_until is None for one in (*wanted, other)] == [False, False, True]
+    page = signed_in("desk").open("/staff/requests?kind=consultation&status=all&tick=all").follow("Tick none")
+    assert not page.soup.select("input[name=chosen][checked]")

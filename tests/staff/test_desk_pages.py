@@ -127,8 +127,9 @@ def test_two_requests_are_joined_and_parted(ask: Ask, signed_in: SignedIn, store
 
     page = page.press("Join as a duplicate", status=303)
     page.sees("The two requests are joined.", f"Joined to {first}")
+    page.visitor.open("/staff/requests?status=all").lacks("Possible duplicate")
     page.follow(first).sees("Joined to this one, and answered with it")
-    page.press("Not a duplicate", status=303).sees("apart again")
+    page.press("Not a duplicate", status=303).sees("apart again").lacks("Possible duplicate")
 
     assert stored(second).status == Status.IN_PROGRESS
 
