@@ -32,7 +32,7 @@ RUNS = 3
 CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
 # What the sitemap does not list: what was searched for, and behind the gate.
 UNLISTED = ("/search?q=opioids", "/es/buscar?q=cirugia")
-GATED = ("/prescribers", "/prescribers/evidence", "/prescribers/prescription")
+GATED = ("/prescribers", "/prescribers/evidence", "/prescribers/prescription", "/prescribers/dosing")
 
 
 def install() -> None:
