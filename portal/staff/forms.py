@@ -283,22 +283,20 @@ class HandOverForm(BaseForm):
     to = SelectField("To", validate_choice=False)
 
 
-SELECT_REPLY = "Select a stored reply or a link"
+PICK = "Select a stored reply or a link"
 LINK = "link-"  # before the word of what is a link rather than a stored reply
 
 
 class InsertForm(DeskForm):
     """Which stored reply, or link to a page of ours, to put into the answer."""
 
-    reply = SelectField(
-        "Stored reply or link", [DataRequired(SELECT_REPLY)], validate_choice=False, render_kw=WORK
-    )
+    reply = SelectField("Stored reply or link", [DataRequired(PICK)], validate_choice=False, render_kw=WORK)
 
     def __init__(self, **more: Any) -> None:
         super().__init__(**more)
         on = now().date()
         self.reply.choices = choices(
-            {"": SELECT_REPLY}
+            {"": PICK}
             | {
                 reply.id: reply.title + (" (to be read again first)" if replies.is_overdue(reply, on) else "")
                 for reply in replies.stored()

@@ -9,21 +9,15 @@
     var row = document.activeElement && document.activeElement.closest(".queue tbody tr");
     return row ? links.indexOf(row.querySelector("th a")) : -1;
   };
-  // Where one claimed in the list, which came again after it: the row is there still, or another stands in its place.
-  var left = null;
-  try {
-    if (/[?&]claimed=/.test(location.search)) left = JSON.parse(sessionStorage.getItem("row"));
-    sessionStorage.removeItem("row");
-  } catch (error) { left = null; }
+  // One goes on from the row that was claimed just now, where it is there still.
+  var claimed = decodeURIComponent((/[?&]claimed=([^&]*)/.exec(location.search) || ["", ""])[1]);
   var from = function (step) {
-    if (!left) return step > 0 ? -1 : links.length;
-    var is_there = links[left.at] && links[left.at].textContent === left.row;
-    return is_there || step < 0 ? left.at : left.at - 1;
+    var at = links.map(function (link) { return link.textContent; }).indexOf(claimed);
+    return at < 0 && step < 0 ? links.length : at;
   };
   var go = function (step) {
     var at = here();
     var next = links[(at < 0 ? from(step) : at) + step];
-    left = null;
     if (next) { next.focus(); next.scrollIntoView({ block: "nearest" }); }
   };
   var press = function (button) { if (button) button.click(); };
@@ -38,7 +32,6 @@
     o: function () { press(links[here()]); },
     c: function () {
       var link = links[here()];
-      try { if (link) sessionStorage.setItem("row", JSON.stringify({ at: here(), row: link.textContent })); } catch (error) { /* it begins at the top then */ }
       press(link ? link.closest("tr").querySelector("form.action button") : document.querySelector("button[formaction$='/claim']"));
     },
     n: function () { write("note"); },

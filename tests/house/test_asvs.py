@@ -29,6 +29,8 @@ MARKUP = {
     "staff/drawing.py",
     "intake/forms.py",
     "catalogues.py",
+    "controls.py",
+    "staff/queue.py",
 }
 SAFE = {"resource/plan.html", "resource/article.html"}  # parts that a template made of escaped parts
 # Patterns that are put together when they are used, of words that are escaped or our own.
