@@ -64,6 +64,12 @@ def given(references: Sequence[str], to: User, *, at: datetime) -> None:
     of_many(references, to.subject, at, User.id == to.id, is_given=True)
 
 
+def was_given(references: Sequence[str], to: User) -> bool:
+    """Whether a mail that gives somebody just these was promised."""
+    named, mails = list(references[:NAMED_AT_MOST]), lanes.fates(to.subject, [BACK])
+    return any(one.facts["is_given"] and one.facts["references"] == named for one in mails if one.facts)
+
+
 def _to_all(
     letter: str, kind: str | None, facts: Mapping[str, object], cause: str, at: datetime, *who: Any
 ) -> None:

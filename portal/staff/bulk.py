@@ -76,14 +76,20 @@ def _do(act: Act, reference: str, version: int, value: object, by: User) -> Outc
 
 
 def _tell(act: Act, outcomes: list[Outcome], value: object, by: User) -> str:
-    """One mail of all that somebody was given; a sentence where it could not be kept, for they have them already."""
-    given = [outcome.reference for outcome in outcomes if outcome.is_done and not outcome.is_repeat]
+    """One mail of all that somebody was given; a sentence where it could not be kept, for they have them already.
+
+    A second press tries again what the first could not.
+    """
+    done = [outcome for outcome in outcomes if outcome.is_done]
+    new = [outcome.reference for outcome in done if not outcome.is_repeat]
+    given = new or [outcome.reference for outcome in done]
     if act is planning.ASSIGN and given:
         to = accounts.get(int(str(value)))
         if to.id != by.id:
             try:
                 with transaction():
-                    telling.given(given, to, at=now())
+                    if new or not telling.was_given(given, to):
+                        telling.given(given, to, at=now())
             except Unavailable:
                 return UNTOLD.format(name=to.name)
     return ""

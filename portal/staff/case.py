@@ -18,9 +18,10 @@ from portal import addresses, tokens, web
 from portal.clock import now
 from portal.db import db, transaction
 from portal.desk import drafts, perform, replies
-from portal.desk.acts import ACTS
+from portal.desk.acts import ACTS, Act
 from portal.desk.cursor import is_id
 from portal.desk.redaction import REDACT, TAKEN_OUT_MEANWHILE, is_older, mails_of
+from portal.desk.undoing import BOX, UNDO
 from portal.errors import Conflict, Forbidden, Refused
 from portal.intake.models import Request
 from portal.mail import promise as mail
@@ -149,8 +150,7 @@ def do(reference: str, act: str) -> ResponseReturnValue:
             form[refusal.field].errors = [refusal.message]
         except (Conflict, Forbidden):
             if perform.was_last(chosen, case.request, by=case.by, **_given(form)):
-                with transaction():  # what was typed between the two
-                    drafts.keep(case.request, case.by.id, _typed(), at=now())
+                _keep_between(case, chosen)
                 return _after(case, act, form)
             case.seen_at = _seen_at(case)
             case.record_opening(_typed())
@@ -163,6 +163,13 @@ def do(reference: str, act: str) -> ResponseReturnValue:
             return _after(case, act, form)
     case.record_opening(_typed() if "csrf_token" not in form.errors else None)
     return web.private(web.page(PAGE, form=form, case=case, done=""))
+
+
+def _keep_between(case: CaseFile, chosen: Act) -> None:
+    """What was typed between two presses; where words came back into a box, that page does not hold them."""
+    typed = {box: words for box, words in _typed().items() if not (chosen is UNDO and box == BOX)}
+    with transaction():
+        drafts.keep(case.request, case.by.id, typed, at=now())
 
 
 def _after(case: CaseFile, act: str, form: ActForm | DeskForm) -> ResponseReturnValue:

@@ -125,11 +125,12 @@ def test_what_was_assigned_is_shown_though_nobody_could_be_told(
         raise Unavailable("Nothing was saved.")
 
     monkeypatch.setattr(telling, "given", fail)
-    page = tick(grace.open("/staff/requests"), reference)
-    page = page.set(**{"bulk-to": str(ben.user_id)}).press("Assign them", status=200)
+    ticked = tick(grace.open("/staff/requests"), reference).set(**{"bulk-to": str(ben.user_id)})
+    for _press in range(2):
+        page = ticked.press("Assign them", status=200)
 
-    assert outcomes(page) == {reference: "Assigned"}
-    page.sees("The mail that tells Ben Osei could not be kept. Tell them yourself.")
+        assert outcomes(page) == {reference: "Assigned"}
+        page.sees("The mail that tells Ben Osei could not be kept. Tell them yourself.")
     assert stored(reference).owner_id == ben.user_id
 
 

@@ -255,3 +255,18 @@ def test_what_went_is_not_taken_back(
     page.press("Undo: do not send it", status=409)
 
     assert stored(reference).status == Status.ANSWERED
+
+
+def test_undo_pressed_twice_takes_back_once_and_says_so(
+    ask: Ask, signed_in: SignedIn, stored: Stored, change_settings: Callable[..., None]
+) -> None:
+    change_settings(UNDO_SECONDS=30)
+    reference = ask()
+    page = claimed(signed_in("pharmacist"), reference).fill("Answer", "Go slowly.")
+    page = page.press("Send answer to ana@clinic.example", status=303)
+
+    for _press in range(2):
+        again = page.press("Undo: do not send it", status=303).sees("Nothing was sent.")
+
+    assert words(again.soup.find(id="answer-text")) == "Go slowly."
+    assert (stored(reference).status, stored(reference).answered_at) == (Status.IN_PROGRESS, None)
