@@ -12,7 +12,7 @@ from email.message import Message
 import pytest
 
 from portal import front, serve
-from tests.live import Browserless, Live, tokens_in
+from tests.live import Browserless, Live, tokens_in, until
 
 pytestmark = pytest.mark.slow
 
@@ -71,6 +71,10 @@ def test_more_unfinished_forms_than_one_address_may_have_are_refused_at_once(liv
     assert headers["Retry-After"]
     for sending in slow:
         sending.close()
+    reader = Browserless(live.port, "127.0.0.1")
+    until(
+        lambda: reader.ask("POST", "/newsletter", {"email": "a"}).status == 400
+    )  # their places are free again
 
 
 @pytest.mark.parametrize("start", ["", "GET / HTTP/1.1\r\nHost: "], ids=["silent", "half a head"])
