@@ -3,18 +3,46 @@
 import json
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from portal.library.references import Reference
 
 _VOLUME = re.compile(r"(?P<volume>[^()]*)(?:\((?P<issue>[^()]*)\))?")
-_PERSON = re.compile(r"(?P<family>[^\W\d].*) (?P<initials>[A-Z]{1,4})")
+# As PubMed writes people: "Guy GP Jr", "Roe A 3rd".
+_PERSON = re.compile(r"(?P<family>[^\W\d].*) (?P<initials>[A-Z]{1,4})(?: (?P<suffix>Jr|Sr|2nd|3rd|4th))?")
 _TEX = {char: f"\\{char}" for char in "{}&%$#_"} | {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
 }
 _ESCAPE = str.maketrans(_TEX)
+
+
+class _Author(NamedTuple):
+    """A person, or by the family name alone a body."""
+
+    family: str
+    initials: str = ""
+    suffix: str = ""
+
+    def last_first(self) -> str:
+        """As RIS has it. A comma closes a body's name too: readers part its last word as a family's where none is."""
+        given = ". ".join(self.initials) + "." if self.initials else ""
+        return ", ".join(part for part in (self.family, given, self.suffix) if part) + ("" if given else ",")
+
+    def tex(self) -> str:
+        """As BibTeX has it: "Guy, Jr, G P", and a body in braces, which keep it whole."""
+        if not self.initials:
+            return f"{{{self.family.translate(_ESCAPE)}}}"
+        parts = (self.family, self.suffix, " ".join(self.initials))
+        return ", ".join(part.translate(_ESCAPE) for part in parts if part)
+
+    def csl(self) -> dict[str, str]:
+        """As CSL has it."""
+        if not self.initials:
+            return {"literal": self.family}
+        found = {"family": self.family, "given": ". ".join(self.initials) + ".", "suffix": self.suffix}
+        return {name: value for name, value in found.items() if value}
 
 
 def ris(works: Iterable[Reference]) -> str:
@@ -26,10 +54,7 @@ def ris(works: Iterable[Reference]) -> str:
         fields = [
             ("TY", "JOUR" if _is_article(work) else "GEN"),
             ("ID", work.id),
-            *(
-                ("AU", f"{family}, {'. '.join(given)}." if given else family)
-                for family, given in _authors(work)
-            ),
+            *(("AU", author.last_first()) for author in _authors(work)),
             ("TI", work.title),
             ("JO" if _is_article(work) else "PB", work.known("journal")),
             ("PY", work.known("year")),
@@ -51,12 +76,12 @@ def bibtex(works: Iterable[Reference]) -> str:
     """BibTeX, in UTF-8 (biber, or a BibTeX of today)."""
     entries = []
     for work in works:
-        names = (
-            f"{family}, {' '.join(given)}" if given else f"{{{family}}}" for family, given in _authors(work)
-        )
+        names = [author.tex() for author in _authors(work)]
+        if work.known("authors").endswith(", et al"):
+            names.append("others")
         volume, issue = _volume(work)
         fields = {
-            "author": " and ".join(name.translate(_ESCAPE) if "," in name else name for name in names),
+            "author": " and ".join(names),
             "title": f"{{{work.title.translate(_ESCAPE)}}}",
             "journal" if _is_article(work) else "howpublished": work.known("journal").translate(_ESCAPE),
             "year": work.known("year"),
@@ -84,10 +109,7 @@ def _item(work: Reference) -> dict[str, Any]:
         "id": work.id,
         "type": "article-journal" if _is_article(work) else "document",
         "title": work.title,
-        "author": [
-            {"family": family, "given": ". ".join(given) + "."} if given else {"literal": family}
-            for family, given in _authors(work)
-        ],
+        "author": [author.csl() for author in _authors(work)],
         "container-title" if _is_article(work) else "publisher": work.known("journal"),
         "issued": {"date-parts": [[int(year)]]} if year else None,
         "volume": volume,
@@ -114,11 +136,8 @@ def _volume(work: Reference) -> tuple[str, str]:
     return (found["volume"], found["issue"] or "") if found else (work.known("volume"), "")
 
 
-def _authors(work: Reference) -> list[tuple[str, str]]:
-    """Family name and initials; a body that is no person has none."""
+def _authors(work: Reference) -> list[_Author]:
+    """Those who are named; a body that is no person has no initials."""
     names = [name for name in work.known("authors").split(", ") if name and name != "et al"]
-    found = []
-    for name in names:
-        person = _PERSON.fullmatch(name)
-        found.append((person["family"], person["initials"]) if person else (name, ""))
-    return found
+    people = [(name, _PERSON.fullmatch(name)) for name in names]
+    return [_Author(**person.groupdict("")) if person else _Author(name) for name, person in people]

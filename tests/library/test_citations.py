@@ -32,13 +32,13 @@ WORK = Reference(
 def test_each_format_says_what_is_known_and_nothing_else() -> None:
     assert citations.ris([WORK]).split("\r\n") == [
         *("TY  - JOUR", "ID  - known2020", "AU  - Younger, J.", "AU  - O'Kelly, B."),
-        *("AU  - U.S. Food and Drug Administration", "TI  - Pain & {gain}: 100% of_it", "JO  - J Known"),
+        *("AU  - U.S. Food and Drug Administration,", "TI  - Pain & {gain}: 100% of_it", "JO  - J Known"),
         *("PY  - 2020", "SP  - 12", "EP  - 19", "DO  - 10.1000/x_1", "UR  - https://doi.org/10.1000/x_1"),
         *("ER  - ", ""),
     ]
     assert citations.bibtex([WORK]).splitlines()[:4] == [
         "@article{known2020,",
-        "  author = {Younger, J and O'Kelly, B and {U.S. Food and Drug Administration}},",
+        "  author = {Younger, J and O'Kelly, B and {U.S. Food and Drug Administration} and others},",
         r"  title = {{Pain \& \{gain\}: 100\% of\_it}},",
         "  journal = {J Known},",
     ]
@@ -53,6 +53,21 @@ def test_a_work_without_a_journal_is_a_document_and_initials_are_apart() -> None
     assert "TY  - GEN\r\nID  - known2020\r\nAU  - Raknes, G. B.\r\n" in citations.ris([bare])
     assert citations.bibtex([bare]).startswith("@misc{known2020,\n  author = {Raknes, G B},")
     assert json.loads(citations.csl([bare]))[0]["type"] == "document"
+
+
+def test_what_stands_behind_a_name_is_no_part_of_it_and_a_body_stays_whole() -> None:
+    several = replace(WORK, authors="Guy GP Jr, de Paula TM, Roe A 3rd, D'Souza RS, Center for Pain")
+    lines = citations.ris([several]).split("\r\n")
+    assert [line[6:] for line in lines if line.startswith("AU")] == [
+        *("Guy, G. P., Jr", "de Paula, T. M.", "Roe, A., 3rd", "D'Souza, R. S.", "Center for Pain,")
+    ]
+    assert (
+        "author = {Guy, Jr, G P and de Paula, T M and Roe, 3rd, A and D'Souza, R S and {Center for Pain}}"
+        in citations.bibtex([several])
+    )
+    people = json.loads(citations.csl([several]))[0]["author"]
+    assert people[0] == {"family": "Guy", "given": "G. P.", "suffix": "Jr"}
+    assert people[2]["suffix"] == "3rd" and people[4] == {"literal": "Center for Pain"}
 
 
 @pytest.mark.parametrize(
