@@ -186,6 +186,20 @@ class Firefox(Remote):
         self._click("summary", words)
         return self
 
+    @contextmanager
+    def hidden(self) -> Iterator[None]:
+        """Behind another tab, as long as the block lasts."""
+        other = self._ask("browsingContext.create", type="tab", background=False)["context"]
+        assert self._call("() => document.visibilityState") == "hidden"
+        yield
+        self._ask("browsingContext.close", context=other)
+        self._ask("browsingContext.activate", context=self._context)
+
+    def happens(self, kind: str) -> Firefox:
+        """An event of the page, as if the browser told of it now."""
+        self._function(f"() => document.dispatchEvent(new Event('{kind}'))")
+        return self
+
     def waits_for(self, words: str) -> Firefox:
         """Until a script has put these on the page."""
         end = time.monotonic() + ANSWERS_WITHIN

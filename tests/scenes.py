@@ -1209,6 +1209,7 @@ scene("staff components with faults", "gallery.components", status=422)(
 # Addresses that show no page of their own, and why.
 NO_PAGE = {
     "news.since": "a number, for the list's script",
+    "editions.far": "a part of the edition's page, for its script",
     "reports.as_csv": "a file",
     "asker.back": "redirects to what may be read",
     "resource.gate": "a post that redirects",

@@ -103,12 +103,21 @@ def _write(edition: Edition | None) -> ResponseReturnValue:
 @bp.get("/staff/editions/<int:edition_id>")
 def show(edition_id: int) -> ResponseReturnValue:
     """One edition: what is wrong with it, who gets it, how far it is; with `scored`, whether it looks like spam."""
-    if "watch" in request.args:
-        sessions.leave_alone()  # a page that asks by itself keeps no session alive
     edition, verdict = service.get(edition_id), None
     if (language := request.args.get("scored")) in edition.languages:
         verdict = service.as_spam(edition, Language(language), to=current().email, at=now())
     return _page(edition, ScheduleForm(formdata=None), scored=language, verdict=verdict)
+
+
+@bp.get("/staff/editions/<int:edition_id>/far")
+def far(edition_id: int) -> ResponseReturnValue:
+    """The figures of its page alone, which it asks for again while it is sent; 304 while they are the same. A page that
+    asks by itself keeps no session alive."""
+    sessions.leave_alone()
+    edition = service.get(edition_id)
+    response = web.private(web.page("staff/_far.html", edition=edition, **_far(edition)))
+    response.add_etag()
+    return response.make_conditional(request)
 
 
 @bp.get("/staff/editions/<int:edition_id>/preview/<language>")
@@ -248,7 +257,6 @@ def _page(edition: Edition, form: ScheduleForm, **more: Any) -> Response:
 def _about(edition: Edition) -> dict[str, Any]:
     is_open = edition.state in (State.DRAFT, State.SCHEDULED, State.HELD)
     audience = service.audience(edition) if is_open else None
-    found = progress(edition) if edition.began_at else None
     return {
         "edition": edition,
         "name": NAMES[edition.state],
@@ -280,11 +288,16 @@ def _about(edition: Edition) -> dict[str, Any]:
             (reason, count, STATE_OF.get(reason))
             for reason, count in sorted((audience.left_out if audience else edition.left_out).items())
         ],
-        "progress": found,
         "can_be_scored": spam.is_here(),
         "verdict": None,
-        **(_pace(edition, found) if found else {"rate": "", "limit": ""}),
+        **_far(edition),
     }
+
+
+def _far(edition: Edition) -> dict[str, Any]:
+    """How far it is, once it has begun, and how fast it goes."""
+    found = progress(edition) if edition.began_at else None
+    return {"progress": found, **(_pace(edition, found) if found else {"rate": "", "limit": ""})}
 
 
 def _pace(edition: Edition, found: Progress) -> dict[str, str]:

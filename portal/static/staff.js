@@ -33,12 +33,19 @@
     });
   }
 
-  /* A list says how many more there are by now, in words and in the title; its rows stay where they are. It asks while somebody looks. */
+  /* What a page asks for again by itself, it asks while somebody looks. */
+  var whileSeen = function (seconds, ask) {
+    var look = function () { if (!document.hidden) ask(); };
+    setInterval(look, seconds * 1000);
+    document.addEventListener("visibilitychange", look);
+  };
+
+  /* A list says how many more there are by now, in words and in the title; its rows stay where they are. */
   var news = document.querySelector("[data-news]");
   if (news && window.fetch) {
     var line = news.firstElementChild, title = document.title, tag = "", over = false;
-    var ask = function () {
-      if (document.hidden || over) return;
+    whileSeen(20, function () {
+      if (over) return;
       fetch(news.dataset.news, { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store", redirect: "manual" }).then(function (answer) {
         over = answer.type === "opaqueredirect";
         if (answer.status !== 200) return;
@@ -49,27 +56,27 @@
           document.title = said.new ? "(" + said.new + " new) " + title : title;
         });
       }, function () { return null; });
-    };
-    setInterval(ask, 20000);
-    document.addEventListener("visibilitychange", ask);
+    });
   }
 
-  /* How far an edition is, asked for again while somebody looks. What is over, or paused, is a page of its own. */
+  /* How far an edition is: the figures alone, drawn when they are others. What is over, or paused, is a page of its own. */
   var far = document.querySelector("[data-far]");
   if (far && window.XMLHttpRequest) {
-    setInterval(function () {
-      if (document.hidden) return;
+    var mark = "";
+    whileSeen(5, function () {
       var asked = new XMLHttpRequest();
       asked.open("GET", far.dataset.far);
       asked.responseType = "document";
+      if (mark) asked.setRequestHeader("If-None-Match", mark);
       asked.onload = function () {
-        if (asked.status >= 500) return;
+        if (asked.status === 304 || asked.status >= 500) return;
+        mark = asked.getResponseHeader("ETag") || "";
         var found = asked.response && asked.response.querySelector("[data-far]");
         if (!found) { location.reload(); return; }
         far.replaceWith(found);
         far = found;
       };
       asked.send();
-    }, 5000);
+    });
   }
 })();

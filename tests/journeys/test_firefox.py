@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Callable
 
 import pytest
+from flask import request, request_started
 
 from tests.figures import is_full
 from tests.firefox import Firefox
-from tests.scenes import link_in
-from tests.stage import PASSWORD, READING, Theatre
+from tests.scenes import link_in, sent_edition
+from tests.stage import PASSWORD, READING, Stage, Theatre
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 QUESTION = "Which interval do you advise between tramadol and a first dose?"
@@ -28,6 +31,35 @@ def test_a_prescriber_asks(fox: Firefox, house: Theatre) -> None:
     found = re.search(r"LDN-[0-9A-Z]{4}-[0-9A-Z]{4}", fox.text)
     assert found, fox.text[:500]
     assert [mail["To"] for mail in house.mails()].count("ana@clinic.example") == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "asks"), [("/staff/requests", "/news"), ("/staff/editions/1", "/far")], ids=["list", "edition"]
+)
+def test_what_a_page_asks_by_itself_it_asks_while_somebody_looks(
+    fox: Firefox, stage: Callable[..., Stage], path: str, asks: str
+) -> None:
+    """Behind another tab a list asks for no news and an edition for no figures; seen again, at once."""
+    house, asked = stage().house, []
+    sent_edition(stage())
+
+    def note(_app: object, **_more: object) -> None:
+        if request.path.endswith(asks):
+            asked.append(request.path)
+
+    with request_started.connected_to(note, house.staff):
+        fox.forget().set_cookie(*house.session_of("Grace")).open(path)
+        with fox.hidden():
+            asked.clear()
+            for _ in range(3):
+                fox.happens("visibilitychange")
+            time.sleep(6)  # the figures are due every 5 s
+            assert asked == []
+        end = time.monotonic() + 10
+        while not asked and time.monotonic() < end:
+            time.sleep(0.1)
+
+    assert set(asked) == {f"{path}{asks}"}
 
 
 @WHOLE

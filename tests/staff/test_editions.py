@@ -135,12 +135,42 @@ def test_an_edition_cancelled_in_the_middle_says_how_many_got_it(
         step()
         hand_over(Sink(), Lane.BULK, wait=lambda _seconds: True)
     page = grace.open("/staff/editions/1")
-    assert page.soup.select_one("[data-far]")["data-far"] == "/staff/editions/1?watch=1"
+    assert page.soup.select_one("[data-far]")["data-far"] == "/staff/editions/1/far"
 
     page = page.press("Send no more of it", status=303)
 
     page.sees("1 sent, 0 doubtful, 0 refused, 2 not sent.")
     assert page.soup.select_one("[data-far]") is None
+
+
+def test_a_page_of_what_is_sent_asks_for_its_figures_alone_and_keeps_nobody_signed_in(
+    app: Flask, signed_in: SignedIn, clock: Clock
+) -> None:
+    for n in range(3):
+        make_subscriber(app, address=f"reader{n}@mail.example")
+    grace = signed_in("manager")
+    write(grace).press("Send me a test", status=303)
+    assert grace.get("/staff/editions/1/far").text.strip() == ""  # nothing began
+    grace.open("/staff/editions/1").press("Send to 3 people", status=303)
+    clock.tick(minutes=10)
+    with app.app_context():
+        step()
+    address = "/staff/editions/1/far"
+
+    first = grace.get(address)
+    figures = first.text
+    assert "Waiting" in figures and "What arrives" not in figures and len(figures) < 2_000
+    etag = first.headers["ETag"]
+    same = grace.get(address, headers={"If-None-Match": etag})
+    assert (same.status_code, same.data) == (304, b"")
+    with app.app_context():
+        hand_over(Sink(), Lane.BULK, wait=lambda _seconds: True)
+    other = grace.get(address, headers={"If-None-Match": etag})
+    assert other.status_code == 200 and other.text != figures
+    for _ in range(8):
+        clock.tick(minutes=4)
+        grace.get(address)
+    assert grace.get(address).status_code == 302
 
 
 def test_a_pharmacist_writes_and_does_not_send(app: Flask, signed_in: SignedIn) -> None:
