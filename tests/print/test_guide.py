@@ -87,6 +87,17 @@ def small(folder: Path) -> Callable[..., Library]:
     return load
 
 
+@pytest.fixture
+def let_press(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[str, date], Printed]], None]:
+    """Has something else press from now on, once what other tests have begun is done: that keeps what comes of it."""
+
+    def let(by: Callable[[str, date], Printed]) -> None:
+        guide._ONE_AT_A_TIME.submit(int).result(60)
+        monkeypatch.setattr(guide, "press", by)
+
+    return let
+
+
 def read(*pages_of_it: PageObject) -> str:
     """The text of pages, white space folded."""
     text = "\n".join(one.extract_text() for one in pages_of_it)
@@ -405,12 +416,12 @@ def test_what_a_power_cut_left_of_a_guide_is_made_anew(
 
 
 def test_a_guide_that_was_made_before_is_not_made_again(
-    small: Callable[..., Library], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small: Callable[..., Library], tmp_path: Path, let_press: Callable[..., None]
 ) -> None:
     library = small()
     first = Guide(tmp_path / "cache", ORG, BASE_URL).printed(library, wait=30)
 
-    monkeypatch.setattr(guide, "press", lambda source, on: pytest.fail("it was pressed again"))
+    let_press(lambda source, on: pytest.fail("it was pressed again"))
     again = Guide(tmp_path / "cache", ORG, BASE_URL)
 
     assert again.printed(library, wait=30) == first is not None
@@ -420,6 +431,7 @@ def test_a_guide_that_cannot_be_made_is_tried_again_later(
     small: Callable[..., Library],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    let_press: Callable[..., None],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     library, tries = small(), []
@@ -430,7 +442,7 @@ def test_a_guide_that_cannot_be_made_is_tried_again_later(
             raise guide.GuideError("page.md: no")
         return Printed(b"%PDF", 1, on)
 
-    monkeypatch.setattr(guide, "press", press)
+    let_press(press)
     made = Guide(tmp_path / "cache", ORG, BASE_URL)
 
     with caplog.at_level(logging.ERROR):
@@ -543,7 +555,7 @@ def test_without_a_guide_the_page_promises_none_and_its_address_says_when_to_com
 
 
 def test_the_doctor_makes_the_guide_or_says_why_it_cannot(
-    app: Flask, printed: Printed, monkeypatch: pytest.MonkeyPatch
+    app: Flask, printed: Printed, let_press: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with app.app_context():
         assert (checks.guide().ok, checks.guide().detail) == (True, printed.facts)
@@ -551,7 +563,7 @@ def test_the_doctor_makes_the_guide_or_says_why_it_cannot(
         def fail(source: str, on: date) -> Printed:
             raise guide.GuideError("page.md, line 4 of the text: no")
 
-        monkeypatch.setattr(guide, "press", fail)
+        let_press(fail)
         monkeypatch.setitem(app.extensions, "guide", Guide(Path("/nowhere"), ORG, BASE_URL))
         found = checks.guide()
 
