@@ -159,12 +159,41 @@ class Page:
         return form, found[0]
 
 
+class _Kept(Tag):
+    """An element of a page that other tests read too: who changes it must have made a `copy` first."""
+
+    def _is_mine(self) -> None:
+        assert not vars([self, *self.parents][-1]).get("is_kept"), (
+            "others read this page: change a copy of it"
+        )
+
+    def extract(self, _self_index: int | None = None) -> Any:
+        """Refused; `decompose`, `replace_with`, `unwrap` and `wrap` come here."""
+        self._is_mine()
+        return super().extract(_self_index)
+
+    def insert(self, position: int, *new_children: Any) -> Any:
+        """Refused; `append`, `extend` and `insert_before` come here."""
+        self._is_mine()
+        return super().insert(position, *new_children)
+
+    def clear(self, decompose: bool = False) -> None:
+        """Refused; to give it a `string` comes here."""
+        self._is_mine()
+        super().clear(decompose)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._is_mine()
+        super().__setitem__(key, value)
+
+
 @lru_cache(maxsize=64)
 def read(body: str, status: int | None) -> BeautifulSoup:
-    """Parse, and check what is a page (it has a status); the same bytes once. Nobody may change what they get."""
-    soup = BeautifulSoup(body, "html.parser")
+    """Parse, and check what is a page (it has a status); the same bytes once. Nobody can change what they get."""
+    soup = BeautifulSoup(body, "html.parser", element_classes={Tag: _Kept})
     if status is not None:
         check_page(soup, status)
+    soup.is_kept = True
     return soup
 
 
