@@ -8,9 +8,9 @@ clock ("answer by …") is true for the minute in which it was rendered, and so 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import AnyStr, Self
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from portal import tokens
@@ -68,25 +68,21 @@ class Blank:
 
     gated = False
 
-    def __init__(self, headers: Headers, parts: tuple[bytes, bytes, bytes], holes: Holes) -> None:
+    def __init__(self, headers: Headers, parts: Sequence[bytes], holes: Holes) -> None:
         self._headers, self._parts = headers, parts
         self._config, self._purpose = holes.config, holes.purpose
-        self._minute = _minute()
+        self._minute = minute()
 
     @classmethod
     def cut(cls, headers: Iterable[tuple[str, str]], body: bytes, holes: Holes) -> Self | None:
         """The page around its two tokens, or None when they do not stand in it once each, in the usual order."""
-        mine = holes.form_token.encode(), holes.csrf_token.encode()
-        if [body.count(token) for token in mine] != [1, 1] or body.index(mine[0]) > body.index(mine[1]):
-            return None
-        first, _, rest = body.partition(mine[0])
-        second, _, third = rest.partition(mine[1])
+        parts = cut(body, (holes.form_token.encode(), holes.csrf_token.encode()))
         kept = [pair for pair in headers if pair[0].lower() not in ("content-length", "set-cookie")]
-        return cls(kept, (first, second, third), holes)
+        return cls(kept, parts, holes) if parts else None
 
     def answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes] | None:
         """200 with tokens of this visitor's own, or None when the minute is over."""
-        if _minute() != self._minute:
+        if minute() != self._minute:
             return None
         headers = list(self._headers)
         cookie = cookie_of(environ.get("HTTP_COOKIE", ""), self._config.form_cookie)
@@ -101,5 +97,19 @@ class Blank:
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
 
-def _minute() -> int:
+def cut(page: AnyStr, marks: Sequence[AnyStr]) -> list[AnyStr] | None:
+    """What stands around these marks; None when they do not stand there once each, in this order."""
+    parts: list[AnyStr] = []
+    rest = page
+    for mark in marks:
+        part, found, rest = rest.partition(mark)
+        if not found or page.count(mark) != 1:
+            return None
+        parts.append(part)
+    parts.append(rest)
+    return parts
+
+
+def minute() -> int:
+    """The minute of the clock: so long a kept page says the truth."""
     return int(now().timestamp() // 60)

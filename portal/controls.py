@@ -1,12 +1,15 @@
-"""A field of a form as HTML: label, hint, error and control, drawn in Python.
+"""A form's fields, its summary of errors and its answers as HTML, drawn in Python.
 
-What the widgets of WTForms say, quicker: a form page that is shown again with its errors is mostly this. One that is
-not known here draws itself. `templates/components/field.html` says what each word means.
+What the widgets of WTForms and macros of Jinja say, quicker: a form page that is shown again with its errors is
+mostly this. A control that is not known here draws itself. `templates/components/` says what each word means.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from flask_babel import gettext as _
@@ -32,6 +35,42 @@ SEVERAL = frozenset((widgets.ListWidget, widgets.TableWidget))
 # Never printed: the server's message explains, the browser's does not, and a silently cut paste loses words.
 UNSAID = {"required": False, "maxlength": False, "minlength": False, "pattern": False}
 SHORT = frozenset(("tel", "date", "time"))  # kinds of control that take few characters
+Draw = Callable[[Any, str], str]  # of a form, and of what is given besides
+
+
+class Mold:
+    """Stands for a form while its page is rendered for everybody: what would be drawn of it leaves a mark there.
+
+    A mark is 128 random bits of this one rendering. The page learns nothing else of any form.
+    """
+
+    is_stale = False
+
+    def __init__(self, empty: Any, *, is_failed: bool) -> None:
+        self._empty, self.errors = empty, {"": ""} if is_failed else {}
+        self.holes: dict[str, Draw] = {}  # by mark
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._empty)
+
+    def __getattr__(self, name: str) -> Place:
+        if name not in self._empty:
+            raise AttributeError(name)
+        return Place(self, self._empty[name])
+
+    def hole(self, draw: Draw) -> Markup:
+        """The mark of a new hole."""
+        mark = secrets.token_urlsafe(16)
+        self.holes[mark] = draw
+        return Markup(mark)  # noqa: S704 - letters and digits
+
+
+@dataclass(frozen=True)
+class Place:
+    """Stands for a field there; `empty` is that field without an answer."""
+
+    mold: Mold
+    empty: Any
 
 
 def field(
@@ -45,6 +84,9 @@ def field(
     inline: bool = False,
 ) -> Markup:
     """One field, whole."""
+    if type(f) is Place:
+        told = {"label": label, "hint": hint, "optional": optional, "width": width, "rows": rows}
+        return f.mold.hole(_Again(f.empty, **told, hints=hints, inline=inline))
     widget, kw, name = type(f.widget), f.render_kw or {}, str(escape(f.id))
     kind = getattr(f.widget, "input_type", "")
     words = escape(f.label.text if label is None else label)
@@ -68,9 +110,9 @@ def field(
     failed = f'<p class="error" id="{name}-e">{_("Error:")} {escape(f.errors[0])}</p>\n' if f.errors else ""
     css = "field bad" if f.errors else "field"
     if widget in SEVERAL:
-        told = f' aria-describedby="{described}"' if described else ""
+        more = f' aria-describedby="{described}"' if described else ""
         said = (
-            f'<fieldset class="{css}"{told}>\n<legend>{words}{mark}</legend>\n{helped}{failed}\n'
+            f'<fieldset class="{css}"{more}>\n<legend>{words}{mark}</legend>\n{helped}{failed}\n'
             f'<div class="options{" row" if inline else ""}">{_options(f, hints or {})}</div>\n</fieldset>'
         )
     elif kind == "checkbox":
@@ -125,6 +167,110 @@ def control(f: Any, **attrs: Any) -> Markup:
 def hidden(name: str, value: str) -> str:
     """A value that a page keeps for its form."""
     return f'<input name="{escape(name)}" type="hidden" value="{escape(value)}">'
+
+
+def tokens(form: Any) -> Markup:
+    """What every form keeps without showing it, and the trap where a person never meets it."""
+    if type(form) is Mold:
+        return form.hole(lambda one, _given: tokens(one))
+    trap = getattr(form, "honeypot", None)
+    said: list[str] = [
+        control(f, id=False, required=False)
+        for f in form
+        if getattr(f.widget, "input_type", "") == "hidden"
+        and f is not trap
+        and (f.name != "without_cookie" or f.data)
+    ]
+    if trap is not None and form.has_trap:
+        empty = {"id": False, "tabindex": "-1", "autocomplete": "off", "required": False, "maxlength": False}
+        shown = f"{_('Leave this empty')} {control(trap, **empty)}"
+        said.append(f'<div class="trap" aria-hidden="true"><label>{shown}</label></div>')
+    return Markup("\n".join(said))  # noqa: S704 - each escaped
+
+
+def errors(form: Any, id: str = "errors", focus: bool = True) -> Markup:  # noqa: A002 - as of the element
+    """The summary of a form's errors; nothing where there are none."""
+    if type(form) is Mold:
+        return form.hole(lambda one, _given: errors(one, id, focus))
+    lines = [f"<li>{escape(message)}</li>" for message in form.form_errors]
+    for f in form:
+        if f.errors:
+            to = f"{f.id}-0" if type(f.widget) in SEVERAL else f.id
+            words, is_seen = escape(f.errors[0]), getattr(f.widget, "input_type", "") != "hidden"
+            lines.append(f'<li><a href="#{escape(to)}">{words}</a></li>' if is_seen else f"<li>{words}</li>")
+    if not lines:
+        return Markup("")
+    name, focused, listed = escape(id), " autofocus" if focus else "", "\n".join(lines)
+    return Markup(  # noqa: S704 - each part is escaped above
+        f'<div class="errors" id="{name}" role="group" tabindex="-1"{focused} aria-labelledby="{name}-title">\n'
+        f'<h2 id="{name}-title">{_("There is a problem")}</h2>\n<ul>\n{listed}\n</ul>\n</div>'
+    )
+
+
+def answers(rows: Iterable[Mapping[str, Any]], form: str | None = None) -> Markup:
+    """Names and values."""
+    nothing, change, said = f'<span class="muted">{_("Not provided")}</span>', _("Change"), []
+    for row in rows:
+        before, after = _around(row["key"], row.get("change"), form, change)
+        value = row["value"]
+        said.append(f"{before}{nothing if value is None or value == '' else escape(value)}{after}")
+    return Markup(f'<dl class="summary">{"".join(said)}\n</dl>')  # noqa: S704 - each part is escaped
+
+
+@lru_cache(maxsize=256, typed=True)  # what is Markup is another word than the same as text
+def _around(key: Any, leads: str | None, form: str | None, change: str) -> tuple[str, str]:
+    """What stands before and after a value: our own words, the same for many."""
+    key, to, more = escape(key), escape(leads or ""), ""
+    led = f'{change}<span class="vh"> {key.lower()}</span>'
+    if leads and form:
+        button = (
+            f'<button class="button-link" type="submit" form="{escape(form)}" name="change" value="{to}">'
+        )
+        more = f'\n<dd class="change">{button}{led}</button></dd>'
+    elif leads:
+        more = f'\n<dd class="change"><a href="{to}">{led}</a></dd>'
+    return f"\n<div>\n<dt>{key}</dt>\n<dd>", f"</dd>{more}\n</div>"
+
+
+class _Again:
+    """One field of a page that many see: around its value, or as the same choice was drawn before.
+
+    What is kept was drawn of the empty field, or of a choice on our own list; one with an error is drawn anew.
+    """
+
+    MOST = 64  # choices
+
+    def __init__(self, empty: Any, **said: Any) -> None:
+        self._name, self._said, self._drawn = empty.short_name, said, dict[Any, str]()
+        listed = getattr(empty, "choices", None)
+        self._listed = None if listed is None else frozenset(choice.value for choice in listed)
+        self._around: tuple[str, str] | None = None
+        if listed is None and getattr(empty.widget, "input_type", "") != "checkbox":
+            mark = secrets.token_urlsafe(16)
+            empty.data = mark
+            before, found, after = str(field(empty, **said)).partition(mark)
+            self._around = (before, after) if found and mark not in after else None
+            empty.data = None
+
+    def __call__(self, form: Any, _given: str) -> str:
+        """The field of this form."""
+        f = form[self._name]
+        if f.errors:
+            return field(f, **self._said)
+        if self._around is not None:
+            return f"{self._around[0]}{escape(f._value())}{self._around[1]}"
+        choice = tuple(f.data) if isinstance(f.data, list) else f.data
+        drawn = self._drawn.get(choice)
+        if drawn is None:
+            drawn = field(f, **self._said)
+            if len(self._drawn) < self.MOST and self._is_ours(choice):
+                self._drawn[choice] = drawn
+        return drawn
+
+    def _is_ours(self, choice: Any) -> bool:
+        if self._listed is None:
+            return isinstance(choice, bool)
+        return choice is None or self._listed.issuperset(choice if isinstance(choice, tuple) else (choice,))
 
 
 def _attributes(said: Mapping[str, Any]) -> str:

@@ -92,6 +92,21 @@ class BaseForm(FlaskForm):
     class Meta(FlaskForm.Meta):
         """Which face a form stands on decides what its token is bound to."""
 
+        def bind_field(self, form: Any, unbound_field: Any, options: dict[str, Any]) -> Any:
+            """A copy of the field as it was bound first: to bind one takes longer than to read and judge it.
+
+            The first belongs to no form, and nothing changes what a field says of itself in place.
+            """
+            if "csrf_impl" in unbound_field.kwargs:
+                return super().bind_field(form, unbound_field, options)
+            bound = vars(unbound_field).setdefault("bound", {})
+            first = bound.get(options["prefix"])
+            if first is None:
+                first = bound[options["prefix"]] = unbound_field.bind(form=None, _meta=self, **options)
+            field = object.__new__(type(first))
+            vars(field).update(vars(first), meta=self)
+            return field
+
         def build_csrf(self, form: Any) -> CSRF:
             """The public face's own token, or Flask-WTF's."""
             if "csrf" not in current_app.extensions:

@@ -111,9 +111,10 @@ class Organisation:
         """In how many business days a request of that kind is answered."""
         return dict(self.answer_days).get(kind, usual)
 
-    def zone_name(self, at: datetime) -> str:
-        """What people call the pharmacy's time zone at that moment: "Pacific", else the abbreviation."""
-        return _ZONE_NAMES.get(self.timezone.key) or at.astimezone(self.timezone).strftime("%Z")
+
+def zone_name(zone: ZoneInfo, at: datetime) -> str:
+    """What people call a time zone at that moment: "Pacific", else the abbreviation."""
+    return _ZONE_NAMES.get(zone.key) or at.astimezone(zone).strftime("%Z")
 
 
 def parse_hours(text: str) -> OpeningHours:

@@ -159,6 +159,7 @@ class ReadyPages:
         self._gate = gate
         self._stamp, self._refresh = stamp, refresh
         self._pages: dict[str, Ready | Blank] = dict(self._assets)
+        self.frames: dict[tuple[str, ...], Any] = {}  # around pages that Flask answers (`web.framed`)
         self._seen = seen  # of what the first pages are made; any other stamp has all made anew
         self._next_look = 0.0
         self._lock = threading.Lock()
@@ -173,9 +174,7 @@ class ReadyPages:
         path = environ.get("PATH_INFO", "")
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD") or environ.get("QUERY_STRING"):
             return self._app(environ, start_response)
-        if addresses.is_staff(
-            path
-        ):  # none is kept, and to open a request is audited (decision 0010): a HEAD opens none
+        if addresses.is_staff(path):  # none is kept, and to open one is audited (0010): a HEAD opens none
             return self._app(environ, start_response)
         return self._ask(environ, start_response, path)
 
@@ -209,7 +208,7 @@ class ReadyPages:
     def drop(self) -> None:
         """Forget every page that this process keeps (tests); what all must see is part of the stamp."""
         with self._lock:
-            self._pages = dict(self._assets)
+            self._pages, self.frames = dict(self._assets), {}
 
     def _is_ours(self, environ: WSGIEnvironment) -> bool:
         """Whether the Host header names us, with whatever port; Flask refuses what does not."""
@@ -272,7 +271,7 @@ class ReadyPages:
             except Exception:
                 log.exception("the changed content has faults; the old one is still served")
                 return
-            self._pages = dict(self._assets)
+            self._pages, self.frames = dict(self._assets), {}
 
 
 def _nothing_of(chunks: Iterable[bytes]) -> Iterable[bytes]:

@@ -9,13 +9,16 @@ from __future__ import annotations
 import itertools
 import logging
 import secrets
+from collections.abc import Callable, Mapping, MutableMapping
 from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from flask import Flask, Response, current_app, g, make_response, render_template, request
+from flask.templating import Environment
 from flask_babel import format_date, format_datetime, get_locale
 from jinja2 import StrictUndefined
 from markupsafe import Markup
@@ -26,6 +29,9 @@ from portal import addresses, blank, catalogues, controls, guard, hours
 from portal.blank import HOLES, Holes
 from portal.clock import now
 from portal.compiled import Compiled
+from portal.controls import Mold
+from portal.frames import Frame
+from portal.organisation import zone_name
 from portal.settings import Settings, settings
 from portal.throttle import Throttle, block_of
 
@@ -60,6 +66,30 @@ def page(template: str, *, form: Form | None = None, status: int | None = None, 
     if form is not None:
         private(response)
     return response
+
+
+def framed(
+    template: str,
+    form: Form,
+    shared: Callable[[Mold], Mapping[str, Any]],
+    *,
+    status: int,
+    given: str = "",
+    is_failed: bool = False,
+) -> Response:
+    """The page of a form that came in well or badly typed, around what `shared` says to everybody who sent one there.
+
+    `shared` gets what stands for the form, and is asked once a minute; `given` is what is drawn besides.
+    """
+    frames: dict[tuple[str, ...], Frame] = current_app.extensions["ready"].frames
+    place = template, request.path, _language()
+    frame = frames.get(place)
+    if frame is None or request.query_string or not frame.holds():
+        mold = Mold(type(form)(formdata=None), is_failed=is_failed)
+        frame = Frame(render_template(template, **{"form": mold, **shared(mold)}), mold.holes)
+        if not request.query_string:  # which the page repeats
+            frames[place] = frame
+    return private(make_response(frame.around(form, given), status))
 
 
 def private(response: Response) -> Response:
@@ -120,6 +150,15 @@ def throttle(name: str, key: str | None = None) -> None:
     counters.hit(name, block_of(request.remote_addr or "") if key is None else key)
 
 
+class Templates(Environment):
+    """Flask's, whose templates share one dictionary of globals."""
+
+    def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
+        """None of a template's own: each import in a page asks whether there are, which took a chained map longer
+        than the macros that were imported."""
+        return super().make_globals(d) if d else self.globals
+
+
 def set_up(app: Flask) -> None:
     """Give an app the edge: settings, templates, languages, headers, limits and error pages."""
     config: Settings = app.extensions["settings"]
@@ -130,6 +169,7 @@ def set_up(app: Flask) -> None:
         WTF_CSRF_SSL_STRICT=False,  # our own check of Origin below is stricter, and kinder to no-referrer pages
         BABEL_DEFAULT_TIMEZONE=str(config.ORG.timezone),
     )
+    app.jinja_environment = Templates
     app.extensions.setdefault("throttle", Throttle(config.REDIS_URL))
     app.extensions["security_headers"] = list(security_headers(config).items())
     found = catalogues.load(config.INSTANCE_DIR / "cache")
@@ -143,7 +183,8 @@ def set_up(app: Flask) -> None:
     # A manager may change the facts of the pharmacy while templates and their macros stay loaded.
     org = LocalProxy(lambda: app.extensions["settings"].ORG)
     env.globals.update(addresses=addresses, reply_to=config.REPLY_TO, org=org, now=now, form=None, alert=None)
-    env.globals.update(draw_field=controls.field, control=controls.control)
+    env.globals.update(draw_field=controls.field, draw_tokens=controls.tokens)
+    env.globals.update(draw_errors=controls.errors, draw_answers=controls.answers)
     env.filters.update(when=when, by=by, day=day, isodate=lambda value: value.isoformat())
     app.context_processor(
         lambda: {"lang": str(get_locale() or "en"), "url_path": request.path if request else addresses.HOME}
@@ -179,21 +220,20 @@ def when(at: datetime) -> Markup:
 
     No line ends between `6:00` and `pm`.
     """
-    org = settings().ORG
-    local = at.astimezone(org.timezone)
-    is_now = local.year == now().astimezone(org.timezone).year
-    locale = get_locale()
-    return _when(local, org.zone_name(at), is_now, locale.language if locale else addresses.USUAL)
+    zone, locale = settings().ORG.timezone, get_locale()
+    return _when(at, zone, now().astimezone(zone).year, locale.language if locale else addresses.USUAL)
 
 
 @lru_cache(maxsize=2048)  # a page of the queue says 25 of them, and the next one the same
-def _when(at: datetime, zone: str, is_now: bool, language: str) -> Markup:
+def _when(at: datetime, zone: ZoneInfo, this_year: int, language: str) -> Markup:
+    name, at = zone_name(zone, at), at.astimezone(zone)
+    is_now = at.year == this_year
     if language == "es":
         words = format_datetime(at, f"EEE d 'de' MMM{'' if is_now else ' y'}, h:mm\u00a0a")
     else:
         words = format_datetime(at, f"EEE MMM d{'' if is_now else ', y'}, h:mm\u00a0a")
         words = words.replace("AM", "am").replace("PM", "pm")
-    return Markup('<time datetime="{}">{} {}</time>').format(at.isoformat(timespec="minutes"), words, zone)
+    return Markup('<time datetime="{}">{} {}</time>').format(at.isoformat(timespec="minutes"), words, name)
 
 
 def by(at: datetime) -> Markup:

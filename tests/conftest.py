@@ -129,6 +129,7 @@ def app(the_app: Flask, clock: Clock, instance: Path) -> Iterator[Flask]:
     pages = the_app.extensions["ready"]._pages
     for path in [path for path, page in pages.items() if isinstance(page, Blank)]:
         del pages[path]  # it promises what the last test's people keep
+    the_app.extensions["ready"].frames.clear()  # the same
     shutil.rmtree(instance / "mail", ignore_errors=True)
     (instance / "audit.head").unlink(missing_ok=True)
     yield the_app

@@ -6,7 +6,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from portal.organisation import OpeningHours, Organisation, parse_holidays, parse_hours, parse_timezone
+from portal.organisation import (
+    OpeningHours,
+    Organisation,
+    parse_holidays,
+    parse_hours,
+    parse_timezone,
+    zone_name,
+)
 
 NINE_TO_SIX = (time(9), time(18))
 
@@ -123,8 +130,8 @@ def test_the_zone_has_the_name_people_use() -> None:
     summer, winter = datetime(2026, 7, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
     denver = Organisation(name="Test Pharmacy", timezone=ZoneInfo("America/Denver"))
 
-    assert _pharmacy().zone_name(summer) == _pharmacy().zone_name(winter) == "Pacific"
-    assert (denver.zone_name(summer), denver.zone_name(winter)) == ("MDT", "MST")
+    assert zone_name(_pharmacy().timezone, summer) == zone_name(_pharmacy().timezone, winter) == "Pacific"
+    assert (zone_name(denver.timezone, summer), zone_name(denver.timezone, winter)) == ("MDT", "MST")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import func, or_, select
@@ -38,8 +39,13 @@ def who(at: datetime) -> dict[int, date]:
 
 def everybody() -> Sequence[Any]:
     """All with an account, by name, the disabled last, each with how they work (None: as at first)."""
+    return db.session.execute(_everybody()).all()
+
+
+@lru_cache  # to write it down takes longer than to ask it
+def _everybody() -> Any:
     query = select(User, Habit).outerjoin(Habit, Habit.user_id == User.id)
-    return db.session.execute(query.order_by(User.active.desc(), func.lower(User.name), User.id)).all()
+    return query.order_by(User.active.desc(), func.lower(User.name), User.id)
 
 
 def is_here(user: User, at: datetime) -> bool:

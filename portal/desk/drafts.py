@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, select, update
 
 from portal import text
 from portal.db import db
@@ -50,12 +52,19 @@ def drop(request: Request, user_id: int, box: str) -> None:
 
 def writers(requests: Collection[int], *, but: int, at: datetime) -> dict[int, Sequence[str]]:
     """Who else writes about these requests at the moment: names, by request."""
-    query = select(Draft.request_id, User.name).join(User, User.id == Draft.user_id).distinct()
-    recent = query.where(Draft.request_id.in_(requests), Draft.user_id != but, Draft.saved_at > at - WRITING)
     found: dict[int, list[str]] = {}
-    for request_id, name in db.session.execute(recent.order_by(User.name)):
+    told = {"requests": list(requests), "but": but, "since": at - WRITING}
+    for request_id, name in db.session.execute(_writers(), told):
         found.setdefault(request_id, []).append(name)
     return dict(found)
+
+
+@lru_cache  # to write it down takes longer than to ask it
+def _writers() -> Any:
+    query = select(Draft.request_id, User.name).join(User, User.id == Draft.user_id).distinct()
+    among = Draft.request_id.in_(bindparam("requests", expanding=True))
+    recent = among, Draft.user_id != bindparam("but"), Draft.saved_at > bindparam("since")
+    return query.where(*recent).order_by(User.name)
 
 
 def _place(request: Request, user_id: int, box: str) -> tuple[ColumnElement[bool], ...]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import bindparam, delete, func, select
 
 from portal.db import db
 from portal.desk.filters import Filters
@@ -22,8 +24,13 @@ NOTHING_CHOSEN = "Choose filters first: this is the list of all that is open"
 
 def mine(user_id: int) -> Sequence[SavedView]:
     """Somebody's views, by name."""
-    query = select(SavedView).where(SavedView.user_id == user_id)
-    return db.session.scalars(query.order_by(func.lower(SavedView.name), SavedView.id)).all()
+    return db.session.scalars(_mine(), {"user": user_id}).all()
+
+
+@lru_cache  # to write it down takes longer than to ask it
+def _mine() -> Any:
+    query = select(SavedView).where(SavedView.user_id == bindparam("user"))
+    return query.order_by(func.lower(SavedView.name), SavedView.id)
 
 
 def filters_of(view: SavedView) -> Filters:

@@ -47,6 +47,7 @@ _SIMILAR = (
     .limit(1)
     .scalar_subquery()
 )
+_MADE_WITH = select(_REQUESTS.c.id).where(_REQUESTS.c.form_token == bindparam("form_token"))
 _LINK = re.compile(r"https?://|www\.", re.IGNORECASE)
 
 
@@ -116,7 +117,10 @@ def find(form_token: str) -> Request | None:
     """The request that was made with this form token, if any."""
     if not _is_token(form_token):
         return None
-    return db.session.scalar(select(Request).where(Request.form_token == form_token))
+    made = db.session.execute(
+        _MADE_WITH, {"form_token": form_token}
+    ).scalar()  # most are new: no entity is asked for
+    return None if made is None else db.session.get(Request, made)
 
 
 def get(receipt_token: str, *, at: datetime) -> Request:

@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, Response, redirect, request, url_for
+from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from markupsafe import Markup
 
-from portal import addresses, domains, text, web
+from portal import addresses, controls, domains, text, web
 from portal.clock import now
+from portal.controls import Mold
 from portal.db import transaction
 from portal.errors import Conflict, PortalError
 from portal.forms import EmailField
@@ -56,50 +58,41 @@ for _kind in ROOM_KINDS:
 def _ask(kind: Kind) -> ResponseReturnValue:
     """One algorithm for every kind: write, check the answers, send."""
     form, page = kind.form(), f"intake/{kind.page}.html"
-    context: dict[str, Any] = {
-        "promised": None,
-        "first_receipt": None,
-        "send": kind.send,
-        "hints": kind.hints,
-    }
-    web.keep(page, form, **context)  # before anything is read, so that nothing typed hangs on that
+    context: dict[str, Any] = {"first_receipt": None, "send": kind.send, "hints": kind.hints}
+    # Before anything is read, so that nothing typed hangs on that
+    web.keep(page, form, promised=None, **context)
+
+    def shared(_mold: Any = None) -> dict[str, Any]:
+        return {**context, "promised": _promise(kind)}
+
     if not form.is_submitted():
-        context["promised"] = _promise(kind)
-        return web.empty_form(page, form, form.holes, **context)
+        return web.empty_form(page, form, form.holes, **shared())
     is_good = form.validate()
     # Most forms are sent once; only the last step finds out by itself, from the row that is in its way.
     # Whom a trap made doubtful sees the check page, which has none, and presses there.
     is_last = (
         is_good and request.form.get(CONFIRMED) == "1" and CHANGE not in request.form and not form.is_trapped
     )
-    if not is_last:  # that one shows no page
-        context["promised"] = _promise(kind)
-        web.keep(page, form, **context)
-        if (answer := _sent_before(form, page, context)) is not None:
-            return answer
+    if not is_last and (answer := _sent_before(form, page, shared)) is not None:
+        return answer
     if not is_good or CHANGE in request.form:
-        _put_focus(form)
-        return web.page(page, form=form, **context)
+        return _show_again(form, page, shared)
     signs = {name: patient_data.find(form[name].data or "") for name in kind.typed}
     found = list(dict.fromkeys(sign for those in signs.values() for sign in those))
     if found and not _has_seen():
         return _interrupt(form, next(name for name in signs if signs[name]), found)
     if not is_last:
-        form.has_trap = False
-        more = {CONFIRMED: "1"} | ({SEEN: "yes"} if found else {})
-        rows, slips = _rows(form, kind), _slips(form)
-        return web.page("intake/check.html", form=form, more=more, rows=rows, slips=slips, **context)
+        return _check(form, kind, shared, {CONFIRMED: "1"} | ({SEEN: "yes"} if found else {}))
     try:
         with transaction():
             sent = submissions.submit(kind, form.values(), **_circumstances(form, found), at=now())
             if sent.is_new:  # of many equal posts only the first counts
                 web.throttle("request")
     except PortalError as error:
-        context["promised"] = _promise(kind)
-        web.keep(page, form, **context)
+        web.keep(page, form, **shared())
         if not isinstance(error, Conflict):
             raise
-        return _sent_before(form, page, context) or web.page(page, form=form, **context)
+        return _sent_before(form, page, shared) or web.page(page, form=form, **shared())
     return redirect(url_for(".receipt", token=sent.receipt), 303)
 
 
@@ -153,7 +146,30 @@ def _circumstances(form: IntakeForm, found: Sequence[patient_data.Sign]) -> dict
     }
 
 
-def _sent_before(form: IntakeForm, page: str, context: dict[str, Any]) -> ResponseReturnValue | None:
+def _show_again(form: IntakeForm, page: str, shared: Callable[..., dict[str, Any]]) -> Response:
+    """The form with what was typed."""
+    if form.errors and not form.is_stale:
+        return web.framed(page, form, shared, status=422, is_failed=True)
+    _put_focus(form)
+    return web.page(page, form=form, **shared())
+
+
+def _check(
+    form: IntakeForm, kind: Kind, shared: Callable[[], dict[str, Any]], carried: dict[str, str]
+) -> Response:
+    """The answers as they will be sent."""
+    form.has_trap = False
+    given = form.carried(**carried) + _draw_slips(form) + controls.answers(_rows(form, kind), form="send")
+
+    def around(mold: Mold) -> dict[str, Any]:
+        return {**shared(), "answers": mold.hole(lambda _form, given: given)}
+
+    return web.framed("intake/check.html", form, around, status=200, given=given)
+
+
+def _sent_before(
+    form: IntakeForm, page: str, shared: Callable[[], dict[str, Any]]
+) -> ResponseReturnValue | None:
     """The answer to a form that was sent already: its receipt, or, with other words in it, a way to send those too.
 
     Neither needs fresh tokens, for nothing is stored; whoever holds the form token sent the form.
@@ -168,7 +184,7 @@ def _sent_before(form: IntakeForm, page: str, context: dict[str, Any]) -> Respon
         return redirect(url_for(".receipt", token=token), 303)
     form.renew()
     path = receipts.path_of(token)
-    return web.page(page, form=form, status=409, **{**context, "first_receipt": path})
+    return web.page(page, form=form, status=409, **{**shared(), "first_receipt": path})
 
 
 def _interrupt(form: IntakeForm, field: str, found: Sequence[patient_data.Sign]) -> Response:
@@ -177,13 +193,14 @@ def _interrupt(form: IntakeForm, field: str, found: Sequence[patient_data.Sign])
     return web.page("intake/patient_data.html", form=form, status=422, found=words, field=field)
 
 
-def _slips(form: IntakeForm) -> list[dict[str, str]]:
+def _draw_slips(form: IntakeForm) -> Markup:
     """Addresses that look mistyped, each with what was probably meant and the name of its field."""
-    return [
+    slips = [
         {"typed": field.data, "meant": meant, "change": field.short_name}
         for field in form.answers()
         if isinstance(field, EmailField) and field.data and (meant := domains.suggestion(field.data))
     ]
+    return Markup(render_template("intake/_slips.html", slips=slips) if slips else "")  # noqa: S704 - our own template
 
 
 def _has_seen() -> bool:

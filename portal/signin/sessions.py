@@ -16,13 +16,14 @@ from __future__ import annotations
 import logging
 import secrets
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, cast
 
 from flask import Flask, Request, Response, request
 from flask import session as flask_session
 from flask.sessions import SessionInterface, SessionMixin
 from itsdangerous import BadData, URLSafeTimedSerializer
-from sqlalchemy import CursorResult, Row, delete, insert, select, update
+from sqlalchemy import CursorResult, Row, bindparam, delete, insert, select, update
 from sqlalchemy.exc import DBAPIError
 from werkzeug import Response as AnyResponse
 
@@ -255,11 +256,8 @@ def _read_anonymous(value: str) -> Session:
 
 
 def _load(value: str) -> Session:
-    at, row = now(), StaffSession
-    query = select(row.id, row.user_id, row.data, row.created_at, row.seen_at, row.expires_at, User).where(
-        row.digest == tokens.digest(value), row.expires_at > at, row.seen_at > at - IDLE
-    )
-    found = db.session.execute(query.outerjoin(User, User.id == row.user_id)).one_or_none()
+    told = {"digest": tokens.digest(value), "at": now(), "since": now() - IDLE}
+    found = db.session.execute(_lasting(), told).one_or_none()
     if found is None:
         return Session()
     session = Session(found.data, found)
@@ -267,6 +265,15 @@ def _load(value: str) -> Session:
     if owner is not None and owner.active and owner.session_key == session.get("key"):
         session.owner = owner
     return session
+
+
+@lru_cache  # to write it down takes longer than to ask it
+def _lasting() -> Any:
+    row = StaffSession
+    query = select(row.id, row.user_id, row.data, row.created_at, row.seen_at, row.expires_at, User)
+    is_this = row.digest == bindparam("digest")
+    lasts = row.expires_at > bindparam("at"), row.seen_at > bindparam("since")
+    return query.outerjoin(User, User.id == row.user_id).where(is_this, *lasts)
 
 
 def _touch(row: Row[Any]) -> None:

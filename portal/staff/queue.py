@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -25,6 +25,7 @@ from portal.people import accounts
 from portal.people.models import User
 from portal.people.rights import Right
 from portal.signin.gate import current, guarded, keeps_text
+from portal.staff import rows
 from portal.staff.bulk_forms import BulkForm, Outcome, ViewForm, mark_of
 from portal.staff.forms import VERDICT_CHOICES, FilterForm, HandOverForm, choices, people_here
 from portal.staff.lines import line
@@ -131,7 +132,6 @@ def the_list(
         "lines": lines,
         "caption": _caption(found, filters),
         "columns": _columns(filters, may_claim),
-        "may_claim": may_claim,
         "previous": _page(filters, found.previous),
         "next": _page(filters, found.next),
         "shown": _showing(len(lines), found.total or 0),
@@ -142,7 +142,13 @@ def the_list(
         "hand_over": _hand_over_form(by) if filters.owner == "me" and found.counts.mine else None,
         "bulk": bulk,
         "bulk_panel": bulk_panel,
-        "mark_of": mark_of,
+        "draw_rows": partial(
+            rows.draw,
+            way=way_to(filters, after),
+            ticked=bulk.rows,
+            newest_first=filters.is_newest_first,
+            may_claim=may_claim,
+        ),
         "this_list": list_address(here),
         "tick_all": list_address(here, tick="all"),
         "outcomes": outcomes,
@@ -183,7 +189,7 @@ def _page(filters: Filters, cursor: str | None) -> str | None:
 
 def _tab(view: View, is_current: bool, counts: queue.Counts) -> dict[str, Any]:
     return {
-        "href": list_address(view.filters.args()),
+        "href": view.address,
         "text": view.tab,
         "count": _some(getattr(counts, view.count), view.count in ("spam", "answered", "closed", "refused")),
         "current": is_current,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from portal.desk.filters import (
     ALL_WORD,
@@ -18,6 +19,7 @@ from portal.desk.filters import (
     Filters,
 )
 from portal.intake.models import STATUS_LABELS, Status
+from portal.staff.ways import list_address
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,11 @@ class View:
     filters: Filters
     count: str  # which of queue.Counts
     when_empty: str
+
+    @cached_property
+    def address(self) -> str:
+        """The address of the list."""
+        return list_address(self.filters.args())
 
     @property
     def is_counted_so(self) -> bool:
@@ -111,5 +118,7 @@ SORT_CHOICES = {SORT_ANSWER_BY: "Soonest first (open ones)", SORT_NEWEST: "Newes
 
 def view_of(filters: Filters) -> View | None:
     """Which of them these filters are, whatever the order."""
-    wanted = replace(filters, sort="", ignored=())
-    return next((view for view in VIEWS if wanted == replace(view.filters, sort="")), None)
+    return _BY_FILTERS.get(replace(filters, sort="", ignored=()))
+
+
+_BY_FILTERS = {replace(view.filters, sort=""): view for view in VIEWS}
