@@ -25,7 +25,7 @@ from portal.app import create_app
 from portal.blank import Blank
 from portal.db import db
 from portal.jobs import JOBS, Hand, Job
-from tests import figures, promises, turns, world
+from tests import figures, leaving, promises, turns, world
 from tests.pages import Visitor
 from tests.rendering import nothing_is_rendered_in_a_transaction  # noqa: F401 - an autouse fixture
 
@@ -62,7 +62,7 @@ class Clock:
 
 def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
     """Let the suite's own plugins be asked, first for their options."""
-    for each in (figures, turns):
+    for each in (figures, leaving, turns):
         pluginmanager.register(each)
 
 
@@ -106,6 +106,7 @@ def the_app(settings: dict[str, str]) -> Flask:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+    leaving.begin(app)
     return app
 
 
