@@ -21,7 +21,9 @@ from portal import addresses, clock
 from portal.db import db, transaction
 from portal.demo import DIEGO
 from portal.desk import perform
-from portal.desk.acts import ANSWER, CLAIM
+from portal.desk.acts import ANSWER, CLAIM, Act
+from portal.desk.contact import CALL_ANSWERED
+from portal.desk.joining import DUPLICATE
 from portal.editions import archive
 from portal.editions import pictures as edition_pictures
 from portal.editions import service as editions
@@ -298,20 +300,40 @@ def _(stage: Stage) -> None:
     stage.press("Continue").press("Send my request")
 
 
+ANSWERED = {"text": "At least 7 to 10 days. The label says so."}
+
+
+def ask(stage: Stage) -> tuple[str, str]:
+    """A question, sent: its reference, and the address of its page."""
+    consultation(stage).press("Send my question")
+    with stage.house.app.app_context():
+        reference = db.session.scalars(select(Request.reference).order_by(Request.id.desc())).first()
+    assert reference
+    return reference, stage.page.url
+
+
+def do(stage: Stage, act: Act, reference: str, **given: object) -> None:
+    """What Ada does with a request, and five minutes more."""
+    with stage.house.app.app_context(), transaction():
+        asked = perform.get(reference)
+        ada = db.session.scalars(select(User).where(User.name.startswith("Ada"))).one()
+        token = f"scene-{act.word}"
+        perform.perform(
+            act, asked, by=ada, at=stage.house.at, **{"form_token": token, "version": asked.version} | given
+        )
+    stage.wait(minutes=5)
+
+
 def unlocked(stage: Stage) -> Stage:
     """A question that was claimed, answered and added to, opened with the code from the mail."""
-    consultation(stage).press("Send my question")
-    receipt = stage.page.url
-    with stage.house.app.app_context(), transaction():
-        asked = db.session.scalars(select(Request).order_by(Request.id.desc())).first()
-        ada = db.session.scalars(select(User).where(User.name.startswith("Ada"))).one()
-        assert asked
-        for act, given in (
-            (CLAIM, {}),
-            (ANSWER, {"text": "At least 7 to 10 days. The label says so."}),
-        ):
-            given |= {"version": asked.version, "form_token": f"unlocked-{act.word}"}
-            perform.perform(act, asked, by=ada, at=stage.house.at - timedelta(minutes=5), **given)
+    reference, receipt = ask(stage)
+    do(stage, CLAIM, reference)
+    do(stage, ANSWER, reference, **ANSWERED)
+    return enter(stage, receipt)
+
+
+def enter(stage: Stage, receipt: str) -> Stage:
+    """With the code from the mail, to what was said."""
     stage.open(f"{receipt}/code").press("Send me a code")
     code = re.search(r"\d{4} \d{4}", str(stage.house.mails()[-1]["Subject"]))
     assert code
@@ -348,6 +370,61 @@ def _(stage: Stage) -> None:
 @scene("receipt, asked again", "asker.read")
 def _(stage: Stage) -> None:
     unlocked(stage).fill(text="And in pregnancy?").press("Ask again")
+
+
+def closed_long_ago(stage: Stage) -> Stage:
+    """A question, opened with its code, that was joined to one of theirs which was closed more than 90 days ago."""
+    old, _ = ask(stage)
+    reference, receipt = ask(stage)
+    do(stage, DUPLICATE, reference, target=old)
+    then = stage.house.at - timedelta(days=120)
+    with stage.house.app.app_context(), transaction():
+        asked = perform.get(old)
+        asked.received_at = asked.changed_at = then
+        asked.status, asked.answered_at, asked.closed_at = Status.CLOSED, then, then + timedelta(days=7)
+    return enter(stage, receipt)
+
+
+def asked_anew(stage: Stage) -> Stage:
+    """What was asked again after that: a new request, opened with a code of its own."""
+    closed_long_ago(stage).fill(text="And in pregnancy?").press("Ask again")
+    return enter(stage, stage.page.url)
+
+
+scene("receipt, closed more than 90 days ago", "asker.read")(closed_long_ago)
+scene("receipt, asked again after 90 days", "asker.read")(asked_anew)
+
+
+def joined_to_anothers(stage: Stage, *acts: tuple[Act, dict[str, object]]) -> tuple[str, str]:
+    """A question that was joined to a colleague's, with which something was done: that one's reference, and the
+    address of this one's page."""
+    with stage.house.app.app_context():
+        query = select(Request.reference).filter_by(
+            kind="consultation", status=Status.NEW, name="Noor Rahman"
+        )
+        other = db.session.scalars(query).one()
+    reference, receipt = ask(stage)
+    do(stage, DUPLICATE, reference, target=other)
+    do(stage, CLAIM, other)
+    for act, given in acts:
+        do(stage, act, other, **given)
+    return other, receipt
+
+
+BY_PHONE = (
+    CALL_ANSWERED,
+    {"reason": "reached", "number": "(925) 555-0142", "text": "Told her: 7 to 10 days."},
+)
+
+
+@scene("receipt, a colleague's was answered by phone", "intake.receipt")
+def _(stage: Stage) -> None:
+    stage.open(joined_to_anothers(stage, BY_PHONE)[1])
+
+
+@scene("receipt, read where a colleague's was answered by phone", "asker.read")
+def _(stage: Stage) -> None:
+    enter(stage, joined_to_anothers(stage, BY_PHONE)[1])
 
 
 @scene("receipt, added to, may name a patient", "asker.do", status=422)
@@ -668,6 +745,38 @@ scene("staff request, closed", "case.show")(
     lambda stage: open_request(stage, "Ada", **CONSULTATION, status=Status.CLOSED)
 )
 scene("staff request, spam", "case.show")(lambda stage: open_request(stage, "Ada", status=Status.SPAM))
+
+
+@scene("staff request, asked again after 90 days", "case.show")
+def _(stage: Stage) -> None:
+    asked_anew(stage)
+    open_request(stage, "Ada", question="And in pregnancy?")
+
+
+@scene("staff request that was asked again after 90 days", "case.show")
+def _(stage: Stage) -> None:
+    asked_anew(stage)
+    open_request(stage, "Ada", status=Status.CLOSED, name=ANA["name"], email=ANA["email"], question=QUESTION)
+
+
+@scene("staff request, to be sent again to one of two", "case.show")
+def _(stage: Stage) -> None:
+    other, _ = joined_to_anothers(stage, (ANSWER, ANSWERED))
+    open_request(stage, "Ada", reference=other)
+    stage.page.locator("summary", has_text="Send the answer again").click()
+
+
+@scene("staff request, answered by phone to one of two", "case.show")
+def _(stage: Stage) -> None:
+    open_request(stage, "Ada", reference=joined_to_anothers(stage, BY_PHONE)[0])
+
+
+@scene("staff request, joined to one answered by phone", "case.show")
+def _(stage: Stage) -> None:
+    joined_to_anothers(stage, BY_PHONE)
+    open_request(stage, "Ada", status=Status.DUPLICATE, name=ANA["name"], question=QUESTION)
+
+
 scene("staff request that may repeat another", "case.show")(
     lambda stage: open_request(stage, "Ada", name="Mei-Ling Zhao", status=Status.NEW)
 )

@@ -14,7 +14,6 @@ from portal.desk import perform
 from portal.desk.actors import ASKER
 from portal.desk.acts import Act
 from portal.desk.asking import ADD, ASK_AGAIN, REPLY, WITHDRAW
-from portal.desk.letters import latest
 from portal.desk.models import Addition, AdditionKind, Contact, ContactKind
 from portal.intake import kinds, submissions
 from portal.intake.models import Message, MessageKind, Request
@@ -75,9 +74,15 @@ class Story:
 
     def _of_the_other(self) -> Sequence[Part]:
         """Of a request of somebody else that is answered for this one, the answer that went to both."""
-        other = db.session.get(Request, self.request.duplicate_of) if self.request.duplicate_of else None
-        part = _part(answer) if other is not None and (answer := latest(other)) else None
+        other = submissions.answered_for(self.request)
+        part = _part(answer) if other is not None and (answer := submissions.latest(other)) else None
         return [part] if part is not None else []
+
+    @property
+    def is_untold(self) -> bool:
+        """Whether it is joined to a request whose answer told nobody but whoever asked that one."""
+        other = submissions.answered_for(self.request)
+        return other is not None and submissions.is_untold(self.request, other)
 
     @property
     def is_past(self) -> bool:

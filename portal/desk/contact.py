@@ -21,7 +21,7 @@ from portal.desk.acts import (
 )
 from portal.desk.endings import go_on, over_for_joined
 from portal.desk.holes import no_holes
-from portal.desk.letters import joined_to, latest, letter_of, send_words
+from portal.desk.letters import joined_to, letter_of, send_words
 from portal.desk.models import (
     CALL_OUTCOME_LABELS,
     CallOutcome,
@@ -31,6 +31,7 @@ from portal.desk.models import (
 from portal.errors import Conflict, Refused
 from portal.intake import terms, words
 from portal.intake.models import OPEN, Delivery, Kind, MessageKind, Request, Status
+from portal.intake.submissions import latest
 from portal.mail import promise as mail
 
 NO_ANSWER_BY_CALL = "A call answers them when you spoke, or left the answer as a message"

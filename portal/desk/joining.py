@@ -10,7 +10,7 @@ from portal.db import db
 from portal.desk import calling
 from portal.desk.acts import EVERYBODY, SENIOR, Act, Given, Staff, take
 from portal.desk.endings import go_on, over_for_joined
-from portal.desk.letters import latest, letter_of
+from portal.desk.letters import letter_of
 from portal.errors import Conflict, Refused
 from portal.intake import submissions
 from portal.intake.models import DUE, OPEN, Message, Request, Status
@@ -84,7 +84,7 @@ def _join(request: Request, _by: Staff, at: datetime, given: Given) -> None:
 
 def _said(target: Request) -> tuple[str, Message | None]:
     """What stands written to whoever asked, by which letter: the question that waits for them, or the answer."""
-    if (words := latest(target)) is None:
+    if (words := submissions.latest(target)) is None:
         return "", None
     letter, asked = letter_of(target, words), target.waiting_since
     stands = asked and words.written_at >= asked if letter == "desk/question" else target.answered_at

@@ -13,8 +13,8 @@ from portal import audit
 from portal.db import db
 from portal.desk import reply_address
 from portal.intake import receipts
-from portal.intake.models import TOPIC_LABELS, Kind, Message, MessageKind, Request, Status
-from portal.intake.submissions import is_of_the_same
+from portal.intake.models import TOPIC_LABELS, Kind, Message, Request, Status
+from portal.intake.submissions import answered_for, is_untold
 from portal.mail import promise as mail
 from portal.mail.letters import Letter
 from portal.settings import settings
@@ -79,12 +79,6 @@ def _replies(context: Mapping[str, Any]) -> str:
     return reply_address.of(context["asked"])
 
 
-def latest(request: Request) -> Message | None:
-    """The latest words to whoever asked: an answer, or a question back."""
-    mine = select(Message).where(Message.request_id == request.id, Message.kind == MessageKind.ANSWER)
-    return db.session.scalar(mine.order_by(Message.id.desc()).limit(1))
-
-
 def joined_to(request: Request) -> Sequence[Request]:
     """The requests that are joined to this one, and answered with it."""
     joined = select(Request).where(Request.duplicate_of == request.id, Request.status == Status.DUPLICATE)
@@ -92,10 +86,10 @@ def joined_to(request: Request) -> Sequence[Request]:
 
 
 def untold(request: Request) -> Sequence[Request]:
-    """Those of them whom its answer told nothing: it went by phone, fax or post, to whoever asked this one."""
-    words = latest(request)
-    is_told = request.answered_at is None or (words is not None and words.written_at >= request.answered_at)
-    return [] if is_told else [one for one in joined_to(request) if not is_of_the_same(one, request)]
+    """Whom an answer by phone, fax or post told nothing: of those joined to it, or itself where it is joined."""
+    other = answered_for(request)
+    pairs = [(request, other)] if other else [(one, request) for one in joined_to(request)]
+    return [one for one, answered in pairs if is_untold(one, answered)]
 
 
 def letter_of(request: Request, words: Message) -> str:

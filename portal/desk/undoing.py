@@ -13,9 +13,9 @@ from portal.clock import now
 from portal.db import UTCDateTime, db
 from portal.desk import drafts, finding
 from portal.desk.acts import NOT_YOURS, Act, Given, Staff
-from portal.desk.letters import latest
 from portal.errors import Conflict
 from portal.intake.models import Message, Request, Status
+from portal.intake.submissions import latest
 from portal.mail import promise as mail
 from portal.settings import settings
 

@@ -19,7 +19,7 @@ from portal.db import db, insert_new
 from portal.errors import Conflict, NotFound
 from portal.intake import catalogue, receipts, terms, words
 from portal.intake.kinds import Kind, of
-from portal.intake.models import Delivery, Request, Status
+from portal.intake.models import Delivery, Message, MessageKind, Request, Status
 from portal.intake.reference import new_reference
 from portal.mail import promise as mail
 from portal.mail.models import Lane
@@ -147,6 +147,21 @@ def addresses_of(request: Request) -> set[str]:
 def is_of_the_same(request: Request, other: Request) -> bool:
     """Whether the answers to both go to one address."""
     return request.reply_email.casefold() == other.reply_email.casefold()
+
+
+def latest(request: Request) -> Message | None:
+    """The latest words to whoever asked: an answer, or a question back."""
+    mine = select(Message).where(Message.request_id == request.id, Message.kind == MessageKind.ANSWER)
+    return db.session.scalar(mine.order_by(Message.id.desc()).limit(1))
+
+
+def is_untold(request: Request, other: Request) -> bool:
+    """Whether the answer to `other`, to which it is joined, told whoever asked this one nothing: it went to somebody
+    else, by phone, fax or post."""
+    if other.answered_at is None or is_of_the_same(request, other):
+        return False
+    words = latest(other)
+    return words is None or words.written_at < other.answered_at
 
 
 def is_same(request: Request, answers: Mapping[str, Any]) -> bool:

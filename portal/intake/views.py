@@ -109,14 +109,15 @@ def receipt(token: str) -> ResponseReturnValue:
         asked=asked,
         stands=stands,
         may_write=submissions.is_of_the_same(asked, stands),
-        progress=[{"key": words, "value": web.when(at)} for words, at in receipts.progress(asked, stands)],
+        is_untold=submissions.is_untold(asked, stands),
+        progress=[{"key": words, "value": web.when(at)} for words, at in _progress(asked, stands)],
         code_path=addresses.RECEIPT_CODE.of(token=token),
         is_waiting=status not in (Status.ANSWERED, Status.CLOSED),
         is_past=receipts.is_past(stands, now()),
         is_staffed=accounts.is_staffed(),
         receipt_mail=lanes.became(asked.subject, "intake/received"),
         answer_mail=lanes.became(stands.subject, "intake/answer") if stands is asked else None,
-        status_words=_status_words(asked, status),
+        status_words=_status_words(asked, stands, status),
         kind_label=of(asked).label,
         links=catalogue.links(asked.items or ()),
         is_consultation=asked.kind == KindWord.CONSULTATION,
@@ -126,9 +127,20 @@ def receipt(token: str) -> ResponseReturnValue:
     return web.private(response)
 
 
-def _status_words(asked: Asked, status: str) -> str:
-    words = PUBLIC_STATUS[Status(status)]
-    return f"{words}. {PUBLIC_STATUS[Status.DUPLICATE]}" if asked.status == Status.DUPLICATE else words
+def _progress(asked: Asked, stands: Asked) -> list[tuple[str, datetime]]:
+    found, is_untold = receipts.progress(asked, stands), submissions.is_untold(asked, stands)
+    return [one for one in found if one[0] != "Answered"] if is_untold else found
+
+
+def _status_words(asked: Asked, stands: Asked, status: str) -> str:
+    if asked.status != Status.DUPLICATE:
+        return PUBLIC_STATUS[Status(status)]
+    together = PUBLIC_STATUS[Status.DUPLICATE]
+    if not submissions.is_of_the_same(asked, stands):
+        together = "Handled together with another request"
+    return (
+        together if submissions.is_untold(asked, stands) else f"{PUBLIC_STATUS[Status(status)]}. {together}"
+    )
 
 
 def _promise(kind: Kind) -> datetime | None:

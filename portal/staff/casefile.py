@@ -209,7 +209,7 @@ class CaseFile:
 
     @property
     def untold(self) -> Sequence[Request]:
-        """Those of them whom the answer, by phone, fax or post, told nothing."""
+        """Whom the answer, by phone, fax or post, told nothing: of these, or this one where it is joined."""
         return untold(self.request)
 
     @property

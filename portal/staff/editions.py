@@ -111,9 +111,8 @@ def show(edition_id: int) -> ResponseReturnValue:
 
 @bp.get("/staff/editions/<int:edition_id>/far")
 def far(edition_id: int) -> ResponseReturnValue:
-    """The figures of its page alone, which it asks for again while it is sent; 304 while they are the same. A page that
-    asks by itself keeps no session alive."""
-    sessions.leave_alone()
+    """The figures of its page alone, which it asks for again while it is sent; 304 while they are the same."""
+    sessions.leave_alone()  # a page that asks by itself keeps no session alive
     edition = service.get(edition_id)
     response = web.private(web.page("staff/_far.html", edition=edition, **_far(edition)))
     response.add_etag()

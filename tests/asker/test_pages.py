@@ -17,8 +17,8 @@ from portal.asker.models import RequestCode
 from portal.clock import now
 from portal.db import db, transaction
 from portal.desk import perform
-from portal.desk.acts import ANSWER, CLAIM, CLOSE, NOTE, SPAM
-from portal.desk.contact import ASK, WAIT
+from portal.desk.acts import ANSWER, CLAIM, CLOSE, NOTE, SPAM, Act
+from portal.desk.contact import ASK, CALL_ANSWERED, FAX_ANSWERED, WAIT
 from portal.desk.joining import DUPLICATE
 from portal.desk.models import Addition
 from portal.intake import receipts
@@ -427,6 +427,43 @@ def test_what_is_joined_to_somebody_elses_does_nothing_there(
     page = visitor.open(there)
     assert "Withdraw my request" not in page.text and "Add this" not in page.text
     assert "add to it" not in visitor.open(receipt).text
+
+
+@pytest.mark.parametrize(("by", "given"), [(CALL_ANSWERED, {"reason": "reached"}), (FAX_ANSWERED, {})])
+def test_whom_an_answer_by_voice_or_fax_told_nothing_is_told_so(
+    app: Flask,
+    unlocked: Unlocked,
+    receipt: str,
+    visitor: Visitor,
+    ada: User,
+    clock: Clock,
+    by: Act,
+    given: dict[str, str],
+) -> None:
+    first, there = the_request(app).reference, unlocked().address
+    other = submit(app, "token-2", email="bob@clinic.example")
+
+    def do(act: Act, reference: str, **more: Any) -> None:
+        clock.tick(minutes=5)
+        with app.app_context(), transaction():
+            asked = perform.get(reference)
+            perform.perform(act, asked, by=ada, at=now(), version=asked.version, **more)
+
+    do(DUPLICATE, first, target=other)
+    visitor.open(receipt).sees("We have your question", "Handled together with another request")
+    do(by, other, text="Told Bob.", number="", form_token="c", **given)
+    page = visitor.open(receipt).sees(
+        "Your question was handled with another one", "send us your question again"
+    )
+    page.lacks("We have answered", "Answered", "Answer by", "Told Bob", "bob@", "our answer, or ask again")
+    visitor.open(there).sees("If our answer did not reach you").lacks(
+        "Nothing yet", "Told Bob", "We called you"
+    )
+
+    do(ANSWER, other, text=ANSWERED, form_token="a", close=False)
+    clock.tick(minutes=5)
+    visitor.open(receipt).sees("We have answered your question", "Answered. Handled together with another")
+    visitor.open(there).sees(ANSWERED).lacks("did not reach you")
 
 
 def _joined_to_what_was_closed_long_ago(app: Flask, clock: Clock, **changes: Any) -> tuple[Request, int]:
