@@ -2,11 +2,13 @@
 
 It makes them first (`bench.sizes`), in three minutes; `--short` takes 100,000. Two folders name what was made before.
 For each page of staff and each job: the SQL's processor time (each SELECT asked again by `sqlite3` alone, the median
-of several), how many statements, and the plan of those that read more than they show. Nothing here is wall time.
+of several), how many statements, and the plan of those that read more than they show. Nothing here is wall time. Beside
+it the steps of SQLite's own machine, in thousands: they are the same whatever else the computer does.
 """
 
 from __future__ import annotations
 
+import itertools
 import logging
 import sqlite3
 import statistics
@@ -35,7 +37,7 @@ from portal.ops import metrics
 from portal.people.models import User
 from tests import world
 
-ASKED_AGAIN = 7
+ASKED_AGAIN, STEPS = 7, 50
 MOST = 5.0  # milliseconds of SQL
 BASE = "http://localhost:8000"
 NOT_RUN = (
@@ -52,14 +54,17 @@ class Asked:
 
     statements: list[tuple[str, Any]] = field(default_factory=list)
 
-    def cost(self, file: Path) -> tuple[float, list[str]]:
-        """Milliseconds of processor time of all its SELECTs, and the plans that look long."""
-        total, plans = 0.0, []
+    def cost(self, file: Path) -> tuple[float, float, list[str]]:
+        """Milliseconds of processor time of all its SELECTs, thousands of steps, and the plans that look long."""
+        total, ticks, plans = 0.0, itertools.count(), []
         with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
             for sql, values in self.statements:
                 if not sql.lstrip().upper().startswith(("SELECT", "WITH")):
                     continue
                 took = []
+                database.set_progress_handler(lambda: bool(next(ticks) < 0), STEPS)
+                database.execute(sql, values).fetchall()
+                database.set_progress_handler(None, 0)
                 for _ in range(ASKED_AGAIN):
                     began = time.thread_time_ns()
                     database.execute(sql, values).fetchall()
@@ -74,7 +79,7 @@ class Asked:
                     plans.append(
                         f"{statistics.median(took) / 1e6:.1f} ms {lines}\n      {' '.join(sql.split())}"
                     )
-        return total, plans
+        return total, next(ticks) * STEPS / 1000, plans
 
 
 @contextmanager
@@ -205,6 +210,10 @@ def pages(rows: int) -> dict[str, str]:
         "one request, closed": f"/staff/requests/{code(rows // 2)}",
         "one request, open": f"/staff/requests/{code(rows)}",
         "news of a list": f"/staff/requests/news?seen={rows - 50}",
+        "news of what is closed": f"/staff/requests/news?status=closed&seen={rows - 50}",
+        "news of one's own, closed": f"/staff/requests/news?status=closed&owner=me&seen={rows - 50}",
+        "news of a topic of none, since the first": "/staff/requests/news?status=all&topic=other&seen=1",
+        "news of a search, since the first": "/staff/requests/news?q=nunez+dose&status=spam&seen=1",
         "card of a prescriber": f"/staff/prescribers/{code(rows // 2)}",
         "audit": "/staff/audit",
         "audit, deep": f"/staff/audit?after={rows * 3}",
@@ -225,8 +234,8 @@ def pages(rows: int) -> dict[str, str]:
     }
 
 
-def ask(folder: Path, only: str = "") -> dict[str, tuple[float, int, list[str]]]:
-    """SQL milliseconds, statements and long plans of each page."""
+def ask(folder: Path, only: str = "") -> dict[str, tuple[float, float, int, list[str]]]:
+    """SQL milliseconds, thousands of steps, statements and long plans of each page."""
     app, file, found = portal(folder), folder / "portal.db", {}
     staff = app.extensions["staff"]
     with closing(sqlite3.connect(file)) as database:
@@ -246,8 +255,8 @@ def ask(folder: Path, only: str = "") -> dict[str, tuple[float, int, list[str]]]
             with watched(staff) as asked:
                 answer = client.get(path, base_url=BASE)
             assert answer.status_code == 200, f"{name}: {answer.status_code} {answer.headers.get('Location')}"
-            cost, plans = asked.cost(file)
-            found[name] = cost, len(asked.statements), plans
+            cost, steps, plans = asked.cost(file)
+            found[name] = cost, steps, len(asked.statements), plans
     for name, job in jobs(app, rows).items():
         if only not in name:
             continue
@@ -255,8 +264,8 @@ def ask(folder: Path, only: str = "") -> dict[str, tuple[float, int, list[str]]]
             began = time.thread_time_ns()
             job()
             took = (time.thread_time_ns() - began) / 1e6
-        cost, plans = asked.cost(file)
-        found[f"job: {name}"] = took, len(asked.statements), plans
+        _, steps, plans = asked.cost(file)
+        found[f"job: {name}"] = took, steps, len(asked.statements), plans
     return found
 
 
@@ -307,11 +316,11 @@ def compare(folders: list[Path], only: str = "") -> None:
     logging.disable(logging.INFO)
     small, large = (ask(folder, only) for folder in folders)
     falls = 0
-    print(f"{'':<42}{folders[0].name:>10}{folders[1].name:>12}   statements")
-    for name, (cost, count, plans) in large.items():
-        before = small[name][0]
+    print(f"{'':<42}{folders[0].name:>10}{folders[1].name:>12}   statements  steps (thousands)")
+    for name, (cost, steps, count, plans) in large.items():
+        before, fewer, *_ = small[name]
         short = "  > 5 ms" if cost > MOST else "  grows" if cost > max(1.1 * before, before + 0.3) else ""
-        print(f"{name:<42}{before:>10.2f}{cost:>12.2f}{count:>8}{short}")
+        print(f"{name:<42}{before:>10.2f}{cost:>12.2f}{count:>8}{fewer:>14.0f}{steps:>8.0f}{short}")
         falls += cost > MOST
         if short:
             for plan in plans:

@@ -82,7 +82,9 @@ def test_no_page_of_staff_reads_all_of_a_table_that_grows(
     client = app.test_client()
     client.set_cookie(staff.session_interface.get_cookie_name(staff), cookie, domain="localhost", path="/")
     paths = {
-        name: path for name, path in pages(10).items() if "/requests/" not in path and "part of" not in name
+        name: path
+        for name, path in pages(10).items()
+        if "/requests/LDN" not in path and "part of" not in name
     }
     bad: dict[str, list[str]] = {}
     for name, path in paths.items():

@@ -72,10 +72,22 @@ def conditions(filters: Any, at: datetime) -> list[ColumnElement[bool]]:
     return found
 
 
-def indexed(filters: Any) -> Any:
-    """The same without what no index holds: topic, promise and calls, and who is out of office."""
-    owner = "" if filters.owner == AWAY else filters.owner
-    return replace(filters, topic="", promise="", call="", owner=owner)
+def lead(filters: Any) -> str:
+    """Which column leads a long list into its index: the one that keeps it shortest."""
+    return "owner" if filters.owner not in ("", AWAY) else "verdict" if filters.verdict else "status"
+
+
+def led(filters: Any) -> Any:
+    """The same with that column and the days alone: all else is looked at row by row."""
+    kept = {"status": "all", "owner": "", "verdict": "", lead(filters): getattr(filters, lead(filters))}
+    if kept["status"] == "real":
+        kept["status"] = "all"
+    return replace(filters, kind="", topic="", promise="", call="", **kept)
+
+
+def is_indexed(filters: Any) -> bool:
+    """Whether an index holds all that narrows it."""
+    return not (filters.topic or filters.promise or filters.call)
 
 
 def told(filters: Any) -> dict[str, str]:

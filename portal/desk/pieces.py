@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, tuple_
+from sqlalchemy import ColumnElement, select, tuple_
 
 from portal.db import db
 from portal.desk.cursor import Cursor
 from portal.intake.models import Request
 
 LOOKED_AT = 1000  # at most so many requests on one page
-
-
-def are_many(among: Sequence[ColumnElement[bool]]) -> bool:
-    """Whether more requests meet these conditions, which an index serves, than one page looks at."""
-    some = select(Request.id).where(*among).limit(LOOKED_AT + 1).subquery()
-    return (db.session.scalar(select(func.count()).select_from(some)) or 0) > LOOKED_AT
+PASSED_BY = (
+    3000  # the same where an index holds all that narrows the list, and no request has to be read for it
+)
 
 
 def edge(
@@ -26,9 +23,10 @@ def edge(
     cursor: Cursor | None,
     downwards: bool,
     among: Sequence[ColumnElement[bool]],
+    most: int,
 ) -> Cursor | None:
-    """How far a page looks that may find little, from where it begins, among these; None: to the end."""
-    query = select(key, Request.id).where(*among).order_by(*order).offset(LOOKED_AT - 1).limit(1)
+    """How far a page looks that may find little, from where it begins, at `most` of these; None: to the end."""
+    query = select(key, Request.id).where(*among).order_by(*order).offset(most - 1).limit(1)
     if cursor is not None:
         place = tuple_(key, Request.id)
         query = query.where(place < cursor.bound if downwards else place > cursor.bound)

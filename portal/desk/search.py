@@ -75,6 +75,7 @@ class Listing:
     over: int  # how many of them are open no more
     counts: Counts
     newest: int  # the number of the latest request of all
+    looked_at: int | None = None  # so many a page looks at, where that is not all
 
 
 @dataclass(frozen=True)
@@ -124,16 +125,20 @@ def listing(
         query = select(Request, User.name).outerjoin(User, User.id == Request.owner_id).where(*wanted)
     else:
         query, is_wide = _list(filters), False
-    among = [] if is_wide else _among_many(filters, by.id, at)
-    is_wide = among is not None
-    if counted and not is_wide:
+    among, most = ([], pieces.LOOKED_AT) if is_wide else _among(filters, by.id, at)
+    first = pieces.edge(key, [key.desc(), Request.id.desc()], None, True, among, most) if most else None
+    if is_wide:
+        total, over = None, 0
+    elif counted and first is None:
         total, over = min(getattr(counts, counted), COUNTED_TO), 0
     else:
-        total, over = (None, 0) if is_wide else _totals(query, told, filters)
-    edge = None
+        total, over = _totals(query if first is None else query.where(place >= first.bound), told, filters)
+        total = None if first is not None and total < COUNTED_TO else total
+    edge, is_wide = first, is_wide or first is not None
     if cursor is not None:
         query = query.where(place < cursor.bound if downwards else place > cursor.bound)
-    if among is not None and (edge := pieces.edge(key, order, cursor, downwards, among)) is not None:
+        edge = pieces.edge(key, order, cursor, downwards, among, most) if is_wide else None
+    if edge is not None:
         query = query.where(place >= edge.bound if downwards else place <= edge.bound)
     found = db.session.execute(query.order_by(*order).limit(limit + 1), told).all()
     more, found = len(found) > limit, found[:limit]
@@ -150,6 +155,7 @@ def listing(
         over=over,
         counts=counts,
         newest=newest,
+        looked_at=most if is_wide else None,
     )
 
 
@@ -179,20 +185,22 @@ def _some(rows: Any) -> Any:
     return select(func.count()).select_from(rows.limit(COUNTED_TO).subquery()).scalar_subquery()
 
 
-def _among_many(filters: Filters, me: int, at: datetime) -> list[ColumnElement[bool]] | None:
-    """Where no index holds what narrows a list, and many more rows have to be looked at: what these meet."""
-    base = narrowing.indexed(filters)
+def _among(filters: Filters, me: int, at: datetime) -> tuple[list[ColumnElement[bool]], int]:
+    """Of a long list what leads into an index, and how many of these a page looks at for what else narrows it; 0: all
+    of the list is one piece of its index, or short."""
+    base = narrowing.led(filters)
     if base == filters or filters.q or filters.shows in SHORT:
-        return None
-    among = conditions(base, me, at)
-    return among if pieces.are_many(among) else None
+        return [], 0
+    most = pieces.PASSED_BY if narrowing.is_indexed(filters) else pieces.LOOKED_AT
+    return conditions(base, me, at), most
 
 
 def conditions(
-    filters: Filters, me: int, at: datetime, may: finding.Reads = finding.NOTHING
+    filters: Filters, me: int, at: datetime, may: finding.Reads = finding.NOTHING, *, leads: bool = True
 ) -> list[ColumnElement[bool]]:
-    """What the rows of the list have to meet; a search looks into the texts that one may read."""
-    return _conditions(filters, me, Moment(at, tomorrow_of(at), today_of(at)), may)[0]
+    """What the rows of the list have to meet; a search looks into the texts that one may read. Where it is known
+    otherwise which few rows are asked, nothing `leads` into an index."""
+    return _conditions(filters, me, Moment(at, tomorrow_of(at), today_of(at)), may, leads)[0]
 
 
 @lru_cache(maxsize=64)  # to write it down takes longer than to ask it
@@ -204,7 +212,7 @@ def _list(filters: Filters) -> Any:
 
 
 def _conditions(
-    filters: Filters, me: Any, moment: Moment, may: finding.Reads
+    filters: Filters, me: Any, moment: Moment, may: finding.Reads, leads: bool = True
 ) -> tuple[list[ColumnElement[bool]], bool]:
     """The same; and whether its words are all in so many requests that they are to be looked at in pieces.
 
@@ -212,15 +220,13 @@ def _conditions(
     one that keeps the list shortest, leads into its index; the others are put aside, to be looked at there.
     """
     words = finding.wanted(filters.q)
-    is_short = filters.shows in SHORT
+    is_short = filters.shows in SHORT or not leads
     rare = finding.rare(words, may) if words and not is_short else None
     is_wide = bool(words) and not is_short and rare is None
-    if filters.shows == REFUSED_WORD or (filters.q and not is_short):
+    if not leads or filters.shows == REFUSED_WORD or (filters.q and not is_short):
         lead = ""  # mails or words do
-    elif is_short:
-        lead = "status"
     else:
-        lead = "owner" if filters.owner not in ("", AWAY_WORD) else "verdict" if filters.verdict else "status"
+        lead = "status" if is_short else narrowing.lead(filters)
     status = Request.status if lead == "status" else Request.status.concat("")
     owner = Request.owner_id if lead == "owner" else Request.owner_id + 0
     found = shown(filters.shows, moment, status) + narrowing.conditions(filters, moment.at)

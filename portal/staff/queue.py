@@ -14,7 +14,7 @@ from markupsafe import Markup
 from portal import addresses, web
 from portal.clock import now
 from portal.db import transaction
-from portal.desk import away, drafts, excerpts, narrowing, perform, pieces, saved
+from portal.desk import away, drafts, excerpts, narrowing, perform, saved
 from portal.desk import search as queue
 from portal.desk.cursor import is_id
 from portal.desk.filters import SHORT, SORT_ANSWER_BY, Filters
@@ -135,7 +135,7 @@ def the_list(
         "previous": _page(filters, found.previous),
         "next": _page(filters, found.next),
         "shown": _showing(len(lines), found.total or 0),
-        "looked_at": f"{pieces.LOOKED_AT:,}" if found.total is None else None,
+        "looked_at": f"{found.looked_at:,}" if found.looked_at and len(found.rows) < queue.LIMIT else None,
         "is_empty": not found.rows and queue.is_empty(),
         "next_due": None if found.rows else queue.soonest(),
         "open_now": found.counts.open,

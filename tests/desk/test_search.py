@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import Any
 
@@ -361,3 +362,49 @@ def test_what_no_index_holds_is_looked_for_in_pieces_where_very_many_are_left(
         )
         none = queue.listing(replace(filters, until="2020-01-01"), by=ada, at=now())
         assert (none.total, none.rows) == (0, []), "the days leave few"
+
+
+def test_what_an_index_passes_by_is_looked_at_in_pieces_too(
+    app: Flask, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody's that are closed, among very many of nobody's; where they stand closely, their number is known."""
+    asked = [
+        put(app, submit(app, f"t-{n}"), status=Status.CLOSED if n % 5 == 0 else Status.SPAM)
+        for n in range(14)
+    ]
+    expected = asked[::5][::-1]
+    filters = Filters(status="closed", owner="none")
+    with app.app_context():
+        few = queue.listing(filters, by=ada, at=now(), limit=2)
+    assert (few.total, few.looked_at) == (3, None), "of few all are counted"
+    monkeypatch.setattr(pieces, "PASSED_BY", 4)
+
+    assert [reference for rows in pages(app, ada, filters) for reference in rows] == expected
+    monkeypatch.setattr(queue, "COUNTED_TO", 2)
+    with app.app_context():
+        dense = queue.listing(Filters(status="spam", owner="none"), by=ada, at=now(), limit=2)
+    assert (dense.total, dense.looked_at) == (2, 4)
+
+
+def test_every_long_list_ends_where_a_page_has_looked_at_so_many(
+    app: Flask, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever narrows it: what is no piece of one index is bounded."""
+    many(app, 3)
+    monkeypatch.setattr(pieces, "PASSED_BY", 2)
+    monkeypatch.setattr(pieces, "LOOKED_AT", 2)
+    narrowed = {
+        "status": ("all", "real", "closed"),
+        "kind": ("", "resource"),
+        "verdict": ("", "not_found"),
+        "owner": ("", "none", "away", str(ada.id)),
+        "topic": ("", "other"),
+        "promise": ("", "missed"),
+        "call": ("", "any"),
+    }
+    whole = {("all",), ("closed",), ("all", "none"), ("all", str(ada.id)), ("all", "not_found")}
+    with app.app_context():
+        for chosen in itertools.product(*narrowed.values()):
+            filters = Filters(**dict(zip(narrowed, chosen, strict=True)))
+            is_bounded = queue._among(filters, ada.id, now())[1] > 0
+            assert is_bounded == (tuple(word for word in chosen if word) not in whole), chosen

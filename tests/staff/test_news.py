@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
+from portal.desk import pieces
 from tests.pages import Page
 from tests.staff.conftest import Colleague
 
@@ -58,3 +61,16 @@ def test_what_means_nothing_is_nothing(signed_in: SignedIn) -> None:
     ada = signed_in("desk")
     for seen in ("", "-1", "x", "9" * 40):
         assert ada.get(f"/staff/requests/news?seen={seen}").json == {"new": 0}
+
+
+def test_of_very_many_the_latest_are_looked_at(
+    ask: Ask, signed_in: SignedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = signed_in("desk")
+    for _ in range(4):
+        ask()
+    monkeypatch.setattr(pieces, "LOOKED_AT", 3)
+
+    assert ada.get("/staff/requests/news?seen=0").json == {"new": 3}
+    assert ada.get("/staff/requests/news?seen=2").json == {"new": 2}
+    assert ada.get("/staff/requests/news?seen=0&status=closed&owner=me").json == {"new": 0}
