@@ -2,8 +2,8 @@
 
 It makes them first (`bench.sizes`), in three minutes; `--short` takes 100,000. Two folders name what was made before.
 For each page of staff and each job: the SQL's processor time (each SELECT asked again by `sqlite3` alone, the median
-of several), how many statements, and the plan of those that read more than they show. Nothing here is wall time. Beside
-it the steps of SQLite's own machine, in thousands: they are the same whatever else the computer does.
+of several), how many statements, and the plan of those that read more than they show. Nothing here is wall time. The
+steps of SQLite's own machine stand beside it, in thousands: they are the same whatever else the computer does.
 """
 
 from __future__ import annotations
