@@ -28,9 +28,11 @@ MARKUP = {
     "library/markdown.py",
     "staff/drawing.py",
     "intake/forms.py",
+    "intake/views.py",
     "catalogues.py",
     "controls.py",
     "staff/queue.py",
+    "staff/rows.py",
 }
 SAFE = {"resource/plan.html", "resource/article.html"}  # parts that a template made of escaped parts
 # Patterns that are put together when they are used, of words that are escaped or our own.
