@@ -156,3 +156,10 @@ def test_the_list_is_of_tests_and_turns_that_there_are() -> None:
         text = (turns.FILE.parent / file).read_text(encoding="utf-8")
         assert f"def {function}(" in text, f"{name} is gone: take its line from tests/long.txt"
         assert long.turn in range(TURNS)
+
+
+@pytest.mark.xdist_group("alone")
+def test_what_is_one_group_goes_to_one_process(request: pytest.FixtureRequest) -> None:
+    """pytest 9.2 with pytest-xdist 3.8 parts the groups and says nothing (the latter's issue 1386)."""
+    if getattr(request.config.option, "loadgroup", False):
+        assert request.node.nodeid.endswith("@alone")
