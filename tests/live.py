@@ -18,13 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
-from portal import serve
+from portal import disk, serve
 from tests.world import SETTINGS
 
 ROOT = Path(__file__).resolve().parent.parent
 STARTS_WITHIN = 60  # seconds, generous: the machine may be busy
 SOON = 20  # the same
 IMPORTED = ("granian.cli", "flask.cli", "portal.app", "portal.worker")  # most of a start is to import these
+
+_made: list[bytes] = []  # the empty database, once `flask db upgrade` made it: that takes a second or two
 
 
 def free_port() -> int:
@@ -101,9 +103,15 @@ class Live:
         return done.stdout
 
     def migrate(self) -> Live:
-        """Make the database."""
+        """Make the database; the second of SQLite in a process is a copy of the first, as that was made."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = self.folder / "portal.db"
+        if _made and "DATABASE_URL" not in self.env and self.root == ROOT:
+            disk.keep(file, _made[0])
+            return self
         self.flask("db", "upgrade")
+        if file.exists() and self.root == ROOT and not file.with_name("portal.db-wal").exists():
+            _made.append(file.read_bytes())
         return self
 
     def start_web(self, *, wait: bool = True, target: str = "wsgi:front", processes: int = 1) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
@@ -77,24 +77,33 @@ class Theatre:
         shutil.copy(self.database, self.database.with_suffix(".planted"))
         tools = axe()
         self.tools = f"{tools};{LOOK.read_text()}".encode() if tools else b""
-        self.server = make_server("127.0.0.1", self.port, self._serve, threaded=True, request_handler=_Quiet)
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
-        self.thread.start()
 
     @classmethod
     @contextmanager
     def open(cls, folder: Path) -> Iterator[Theatre]:
-        """Open for as long as the block lasts; the portal's clock is ours meanwhile."""
-        quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(passwords, "_hasher", quick)
-            patch.setattr(clock, "source", lambda: NOW)
-            house = cls(folder)
-            patch.setattr(clock, "source", lambda: house.at)
+        """Build it, and open it for as long as the block lasts."""
+        with cls.built(folder).playing() as house:
             yield house
-            house.server.shutdown()
-            house.thread.join()
-            house._let_go()
+
+    @classmethod
+    def built(cls, folder: Path) -> Theatre:
+        """Planted at NOW, and closed: what takes seconds is done once for all who play there."""
+        with _own_time(lambda: NOW):
+            return cls(folder)
+
+    @contextmanager
+    def playing(self) -> Iterator[Theatre]:
+        """Open for as long as the block lasts, as it was planted; the portal's clock is ours meanwhile."""
+        self.set_back()
+        server = make_server("127.0.0.1", self.port, self._serve, threaded=True, request_handler=_Quiet)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        with _own_time(lambda: self.at):
+            thread.start()
+            yield self
+            server.shutdown()
+            thread.join()
+            server.server_close()
+            self._let_go()
 
     def _serve(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """The portal, and beside it what `look.js` needs, which the browser then fetches and compiles but once."""
@@ -162,6 +171,16 @@ class Theatre:
             with face.app_context():
                 db.session.remove()
                 db.engine.dispose()
+
+
+@contextmanager
+def _own_time(source: Callable[[], datetime]) -> Iterator[None]:
+    """The portal's clock tells this, and passwords cost next to nothing."""
+    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", quick)
+        patch.setattr(clock, "source", source)
+        yield
 
 
 class Stage:

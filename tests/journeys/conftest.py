@@ -186,11 +186,17 @@ def mail_to(portal: Live) -> Callable[[str, str], EmailMessage]:
     return wait
 
 
+@pytest.fixture(scope="session")
+def theatre(tmp_path_factory: pytest.TempPathFactory) -> Theatre:
+    """The portal of this process, closed: see `tests/stage.py`."""
+    return Theatre.built(tmp_path_factory.mktemp("theatre"))
+
+
 @pytest.fixture(scope="package")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
-    """The portal of this process: see `tests/stage.py`."""
-    with Theatre.open(tmp_path_factory.mktemp("theatre")) as house:
-        yield house
+def house(theatre: Theatre) -> Iterator[Theatre]:
+    """It is open, and the clock is its own, while tests of this package run one after another."""
+    with theatre.playing():
+        yield theatre
 
 
 @pytest.fixture(autouse=True)
