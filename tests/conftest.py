@@ -119,8 +119,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def app(the_app: Flask, clock: Clock, instance: Path) -> Iterator[Flask]:
+def app(the_app: Flask, clock: Clock, instance: Path, request: pytest.FixtureRequest) -> Iterator[Flask]:
     """The portal with an empty database, empty counters and no mail."""
+    if not the_app.extensions["settings"].is_sqlite:
+        request.node.user_properties.append(promises.ON_POSTGRES)
     _reset_database(the_app)
     if the_app.extensions["office"].number:
         the_app.extensions["office"].hold(0, {})  # as a new process would: no test saved anything yet

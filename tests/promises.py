@@ -12,6 +12,7 @@ import ast
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -290,6 +291,8 @@ CONTROLS = {
 CROWDS = (
     "\n## Held under load\n"  # what follows it is measured and written by `python -m bench.crowd --write`
 )
+Outcomes = dict[str, tuple[str, float]]  # of each test how it ended, and in how many seconds
+ON_POSTGRES = ("database", "PostgreSQL")  # what a test's report says of one whose portal was on it
 SECOND = "held alone, at the second try"
 WALK = "house/test_walk.py::"
 SESSIONS = "signin/test_sessions.py::"
@@ -642,19 +645,22 @@ def _number(line: str) -> tuple[int, ...]:
     return tuple(int(part) for part in line.split("."))
 
 
-def faults_page(outcomes: dict[str, tuple[str, float]], form: str) -> str:
+def faults_page(outcomes: Outcomes, on_postgres: Outcomes, form: str) -> str:
     """docs/faults.md, from what came out of a run: of each test how it ended, and how long it took."""
     rows = []
     for number, (what, tests, not_run) in FAULTS.items():
-        told = [_ended(name, outcomes) for name in tests]
+        told = [_ended(name, outcomes, on_postgres) for name in tests]
         rows.append(f"| {number} | {what} | {'; '.join(told) or 'not run'} | {not_run or ''} |")
-    controls = [f"| {words} | {_ended(name, outcomes)} |" for name, words in CONTROLS.items()]
-    ended = [how for name in named() if (how := outcomes.get(name, ("", 0.0))[0])]
+    controls = [f"| {words} | {_ended(name, outcomes, on_postgres)} |" for name, words in CONTROLS.items()]
+    both = Counter(how for how, _ in on_postgres.values())
+    once = Counter(how for name, (how, _) in outcomes.items() if how != "skipped" or name not in on_postgres)
     return f"""# Faults, and what came of them
 
-Written by a run of `make faults` ({form} form), never by hand. Of {len(ended)} tests
-{ended.count("held")} held, {ended.count(SECOND)} {SECOND}, {ended.count("FAILED")} failed,
-{ended.count("skipped")} skipped for want of a program or a server. What is not run stands in the last column,
+Written by a run of `make faults` ({form} form), never by hand. Of {sum(once.values())} tests
+{once["held"]} held, {once[SECOND]} {SECOND}, {once["FAILED"]} failed,
+{once["skipped"]} skipped for want of a program or a server.
+Those that start no portal of their own ran on PostgreSQL too:
+{both["held"]} held, {both[SECOND]} {SECOND}, {both["FAILED"]} failed. What is not run stands in the last column,
 with the reason.
 
 | | What is broken | How it ended | Not run, and why |
@@ -669,33 +675,47 @@ with the reason.
 """
 
 
-def _ended(name: str, outcomes: dict[str, tuple[str, float]]) -> str:
-    how, seconds = outcomes.get(name, ("not run", 0.0))
-    return f"{_shown(name)}: **{how}**" + (f", {seconds:.0f} s" if seconds >= 1 else "")
+def _ended(name: str, outcomes: Outcomes, on_postgres: Outcomes) -> str:
+    (how, seconds), (there, _) = outcomes.get(name, ("not run", 0.0)), on_postgres.get(name, ("", 0.0))
+    if there and how == "skipped":  # it is of that database alone
+        return f"{_shown(name)}: **{there}** on PostgreSQL"
+    also = f", on PostgreSQL {there}" if there else ""
+    return f"{_shown(name)}: **{how}**" + (f", {seconds:.0f} s" if seconds >= 1 else "") + also
 
 
-def run(*, full: bool) -> dict[str, tuple[str, float]]:
-    """Run the faults' tests; how each ended. One with parameters is held when all of them are."""
+def run(*, full: bool) -> tuple[Outcomes, Outcomes]:
+    """Run the faults' tests, and on PostgreSQL those that keep to the suite's own database; how each ended."""
+    form = ["--full"] if full else []
+    there = _asked("tests.postgres", [*form, "-m", "not kill and not recipe and not browser"], ON_POSTGRES)
+    return _asked("pytest", [*form, "-n", "2", "--dist", "loadgroup"]), {
+        name: outcome for name, outcome in there.items() if outcome[0] != "skipped"
+    }
+
+
+def _asked(module: str, words: list[str], having: tuple[str, str] | None = None) -> Outcomes:
+    """What the faults' tests come to, run by this module with these words; whatever fails is tried again, alone."""
     names = sorted({name for _, tests, _ in FAULTS.values() for name in tests} | set(CONTROLS))
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        words = [*(["--full"] if full else []), "-n", "2", "--dist", "loadgroup", f"--junitxml={report}"]
-        command = [sys.executable, "-m", "pytest", *words, *map(node, names)]
-        subprocess.run(command, cwd=TESTS.parent, check=False)
-        outcomes = read(report.read_text(encoding="utf-8"))
-        for name in [
-            name for name, (how, _) in outcomes.items() if how == "FAILED"
-        ]:  # the machine may be busy
-            alone = [sys.executable, "-m", "pytest", *(["--full"] if full else []), "-n0", node(name)]
-            if subprocess.run(alone, cwd=TESTS.parent, check=False).returncode == 0:
-                outcomes[name] = SECOND, outcomes[name][1]
+        command = [sys.executable, "-m", module, *words]
+        subprocess.run([*command, f"--junitxml={report}", *map(node, names)], cwd=TESTS.parent, check=False)
+        outcomes = read(report.read_text(encoding="utf-8"), having) if report.exists() else {}
+        for name in [name for name, (how, _) in outcomes.items() if how == "FAILED"]:
+            if (
+                subprocess.run([*command, "-n", "0", node(name)], cwd=TESTS.parent, check=False).returncode
+                == 0
+            ):
+                outcomes[name] = SECOND, outcomes[name][1]  # the machine may have been busy
         return outcomes
 
 
-def read(report: str) -> dict[str, tuple[str, float]]:
-    """How each test of a JUnit report ended."""
-    outcomes = dict[str, tuple[str, float]]()
+def read(report: str, having: tuple[str, str] | None = None) -> Outcomes:
+    """How each test of a JUnit report ended, or of those that have this property."""
+    outcomes = Outcomes()
     for case in ElementTree.fromstring(report).iter("testcase"):
+        told = [(one.get("name"), one.get("value")) for one in case.iter("property")]
+        if having is not None and having not in told:
+            continue
         file = str(case.get("classname", "")).removeprefix("tests.").replace(".", "/") + ".py"
         name = f"{file}::{str(case.get('name', '')).removeprefix('test_').partition('[')[0]}"
         bad = any(case.find(kind) is not None for kind in ("failure", "error"))
@@ -712,11 +732,12 @@ def main(words: list[str]) -> int:
         (DOCS / "asvs.md").write_text(asvs_page(), encoding="utf-8")
         return 0
     form = "short" if "--short" in words else "long"
-    outcomes = run(full=form == "long")
+    outcomes, on_postgres = run(full=form == "long")
     page = DOCS / "faults.md"
     _, crowds, measured = page.read_text(encoding="utf-8").partition(CROWDS)
-    page.write_text(faults_page(outcomes, form) + crowds + measured, encoding="utf-8")
-    return 1 if any(how == "FAILED" for how, _ in outcomes.values()) else 0
+    page.write_text(faults_page(outcomes, on_postgres, form) + crowds + measured, encoding="utf-8")
+    ended = [how for how, _ in (*outcomes.values(), *on_postgres.values())]
+    return 1 if "FAILED" in ended else 0
 
 
 if __name__ == "__main__":

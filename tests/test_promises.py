@@ -9,6 +9,8 @@ REPORT = """<testsuites><testsuite>
 <testcase classname="tests.mail.test_mta" name="test_x[a]" time="1"/>
 <testcase classname="tests.mail.test_mta" name="test_x[b]" time="1"><failure/></testcase>
 <testcase classname="tests.test_db" name="test_y" time="0"><skipped/></testcase>
+<testcase classname="tests.test_db" name="test_z" time="1"><properties><property name="database" value="PostgreSQL"/>
+</properties></testcase>
 </testsuite></testsuites>"""
 
 
@@ -36,4 +38,15 @@ def test_a_report_is_read_as_it_is() -> None:
         "test_db.py::a_short_lock_costs_only_time": ("held", 2.5),
         "mail/test_mta.py::x": ("FAILED", 2.0),
         "test_db.py::y": ("skipped", 0.0),
+        "test_db.py::z": ("held", 1.0),
     }
+    assert list(promises.read(REPORT, promises.ON_POSTGRES)) == ["test_db.py::z"]
+
+
+def test_what_ran_on_both_databases_is_told_of_both() -> None:
+    name, only = promises.KILL, "backup/test_postgres.py::what_is_not_for_us_changes_nothing"
+    page = promises.faults_page(
+        {name: ("held", 2.0), only: ("skipped", 0.0)}, {name: ("FAILED", 1.0), only: ("held", 1.0)}, "short"
+    )
+    assert "**held**, 2 s, on PostgreSQL FAILED" in page and "**held** on PostgreSQL" in page
+    assert "Of 1 tests\n1 held" in page and "PostgreSQL too:\n1 held, 0 held alone" in page
