@@ -33,7 +33,7 @@ def ask(
     """Keep it, with all that whoever asked `of` said of themselves, and promise its mails as for any request.
 
     `follows` is the one that was answered: `of`, or what that was joined to. In its thread stands the `whole` mail
-    that brought the words, if one did, and what finds no room elsewhere. The same `form_token` twice is one request.
+    that brought the words, if it says more, and what finds no room elsewhere. The same `form_token` twice is one request.
     """
     kind, answers = kinds.of(of), kinds.answers_of(of)
     for name in kind.typed:
@@ -49,7 +49,8 @@ def ask(
         follows=follows.id,
         answer_email=of.answer_email,
     )
-    if sent.is_new and (whole or any(answers[name] != words for name in kind.typed)):
-        given = {"text": whole or words, "form_token": form_token, "by_mail": bool(whole)}
+    kept = whole or words
+    if sent.is_new and not any(answers[name].strip() == kept.strip() for name in kind.typed):
+        given = {"text": kept, "form_token": form_token, "by_mail": bool(whole)}
         asking.keep(AdditionKind.ADDED, perform.get(sent.reference), at, given)
     return sent

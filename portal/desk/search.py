@@ -140,6 +140,10 @@ def listing(
         edge = pieces.edge(key, order, cursor, downwards, among, most) if is_wide else None
     if edge is not None:
         query = query.where(place >= edge.bound if downwards else place <= edge.bound)
+    if filters.q:  # their keys alone are sorted, not all that stands in up to FEW requests
+        picked = query.with_only_columns(Request.id).order_by(*order).limit(limit + 1)
+        query = select(Request, User.name).outerjoin(User, User.id == Request.owner_id)
+        query = query.where(Request.id.in_(picked))
     found = db.session.execute(query.order_by(*order).limit(limit + 1), told).all()
     more, found = len(found) > limit, found[:limit]
     ends = [Cursor.of(row[0], key) for row in (*found[:1], *found[-1:])]
@@ -172,8 +176,11 @@ def is_empty() -> bool:
 
 def _totals(query: Any, told: Mapping[str, Any], filters: Filters) -> tuple[int, int]:
     """How many there are, and of them open no more, each counted to COUNTED_TO."""
-    over = _total(query.where(Request.status.not_in(OPEN)), told) if filters.shows == ALL_WORD else 0
-    return over if over == COUNTED_TO else _total(query, told), over
+    if filters.shows != ALL_WORD:
+        return _total(query, told), 0
+    over = _total(query.where(Request.status.not_in(OPEN)), told)
+    still = _total(query.where(Request.status.in_(OPEN)), told) if over < COUNTED_TO else 0
+    return min(over + still, COUNTED_TO), over
 
 
 def _total(query: Any, told: Mapping[str, Any]) -> int:

@@ -60,7 +60,7 @@ def _fate(mail: Any) -> Fate:
     words, tone, at = {
         State.SENT: ("Sent", "ok", mail.over_at),
         State.DEAD: ("Refused", "danger", mail.over_at),
-        State.WITHDRAWN: ("Taken back", "", mail.over_at),
+        State.WITHDRAWN: ("Refused, sent again" if error else "Taken back", "", mail.over_at),
     }.get(mail.state, ("Tried, and waits" if mail.attempts else "Waiting to go", "warn", mail.due_at))
     return Fate(words, tone, at or mail.due_at, mail.recipient, error)
 

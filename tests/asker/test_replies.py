@@ -175,6 +175,18 @@ def test_a_reply_long_after_is_a_new_request_linked_to_the_old(
     assert len(additions(app)[0].text) > 3000
 
 
+def test_what_stands_in_a_new_request_whole_is_not_said_twice(
+    app: Flask, address: str, take: Take, act: Callable[..., Request], clock: Clock
+) -> None:
+    act(CLAIM)
+    act(CLOSE, reason="no_reply")
+    clock.tick(days=91)
+
+    new = the_request(app, str(take(mail(address, "May I ask one more thing?\n"))["request"]))
+
+    assert (new.question.strip(), additions(app)) == ("May I ask one more thing?", [])
+
+
 def test_long_after_a_new_request_is_of_who_wrote_and_not_of_who_was_answered(
     app: Flask, address: str, take: Take, act: Callable[..., Request], clock: Clock
 ) -> None:

@@ -89,7 +89,7 @@ def test_the_thread_says_what_became_of_each_mail(
     colleague.open("/staff/requests?status=refused").sees(reference, "Mail refused 1")
     page = page.fill("Address", "ana@home.example").press("Send it again", status=303)
 
-    page.sees("Taken back to ana@clinic.example", "Waiting to go to ana@home.example")
+    page.sees("Refused, sent again to ana@clinic.example", "Waiting to go to ana@home.example")
     assert outbox()[-1]["To"] == "ana@home.example"
     colleague.open(address(reference)).sees("Sent to ana@home.example")
     colleague.open("/staff/requests?status=refused").sees("No mail to a prescriber was given up.")
