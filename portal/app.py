@@ -24,7 +24,7 @@ from portal.asker import models as asker_models
 from portal.asker import views as asker_views
 from portal.backup import jobs as backup_jobs
 from portal.commands import Commands, Migrations
-from portal.db import db, prepare_engine
+from portal.db import db, from_json, prepare_engine
 from portal.desk import jobs as desk_jobs
 from portal.desk import letters as desk_letters
 from portal.desk import models as desk_models
@@ -303,6 +303,7 @@ def _core(name: str, config: Settings) -> Flask:
 
 def _engine_options(config: Settings) -> dict[str, Any]:
     if config.is_sqlite:
-        return {"connect_args": {"check_same_thread": False, "timeout": 5}}
+        lists = {"json_deserializer": from_json}
+        return {**lists, "connect_args": {"check_same_thread": False, "timeout": 5}}
     # Prepared statements belong to a connection, which a pooler hands to others between two transactions.
     return {"pool_pre_ping": True, "connect_args": {"prepare_threshold": None}}

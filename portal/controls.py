@@ -41,13 +41,15 @@ Draw = Callable[[Any, str], str]  # of a form, and of what is given besides
 class Mold:
     """Stands for a form while its page is rendered for everybody: what would be drawn of it leaves a mark there.
 
-    A mark is 128 random bits of this one rendering. The page learns nothing else of any form.
+    A mark is 128 random bits of this one rendering. The page learns nothing else of any form, but for the `words` of
+    consent on it, which are everybody's.
     """
 
     is_stale = False
 
     def __init__(self, empty: Any, *, is_failed: bool) -> None:
         self._empty, self.errors = empty, {"": ""} if is_failed else {}
+        self.words = getattr(empty, "words", None)
         self.holes: dict[str, Draw] = {}  # by mark
 
     def __iter__(self) -> Iterator[Any]:

@@ -7,6 +7,7 @@ timeout (https://www.sqlite.org/isolation.html). A fault of the storage becomes 
 
 from __future__ import annotations
 
+import json
 import logging
 import sqlite3
 import threading
@@ -77,6 +78,11 @@ class UTCDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def from_json(text: str) -> Any:
+    """A stored value of JSON; most are lists without anything in them."""
+    return [] if text == "[]" else json.loads(text)
 
 
 FULL = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE", "53100")  # 53100 is PostgreSQL's

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 from flask import current_app, g, request
 from flask_babel import lazy_gettext as _
@@ -129,6 +129,10 @@ class BaseForm(FlaskForm):
             )
         if self.has_expired:
             self.renew()
+
+    def empty(self) -> Self:
+        """A form of the same kind that nobody filled in."""
+        return type(self)(formdata=None)
 
     def renew(self) -> None:
         """Let the page be a form of its own; one that is shown again was seen long enough to be sent at once."""

@@ -53,6 +53,7 @@ SECURITY_HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=(), browsing-topics=()",
 }
 _PROCESS, _numbers = secrets.token_hex(2), itertools.count(1)
+Here = tuple[ZoneInfo, int, str]
 STRICT_TRANSPORT = "max-age=63072000; includeSubDomains"
 
 
@@ -70,8 +71,8 @@ def page(template: str, *, form: Form | None = None, status: int | None = None, 
 
 def framed(
     template: str,
-    form: Form,
-    shared: Callable[[Mold], Mapping[str, Any]],
+    form: Any,
+    shared: Callable[[Mold], Mapping[str, Any]] = lambda _mold: {},
     *,
     status: int,
     given: str = "",
@@ -79,13 +80,16 @@ def framed(
 ) -> Response:
     """The page of a form that came in well or badly typed, around what `shared` says to everybody who sent one there.
 
-    `shared` gets what stands for the form, and is asked once a minute; `given` is what is drawn besides.
+    `shared` gets what stands for the form, and is asked once a minute; `given` is what is drawn besides. Where the
+    page's tokens failed, it is rendered for itself.
     """
+    if form.is_stale:
+        return page(template, form=form, **shared(form))
     frames: dict[tuple[str, ...], Frame] = current_app.extensions["ready"].frames
     place = template, request.path, _language()
     frame = frames.get(place)
     if frame is None or request.query_string or not frame.holds():
-        mold = Mold(type(form)(formdata=None), is_failed=is_failed)
+        mold = Mold(form.empty(), is_failed=is_failed)
         frame = Frame(render_template(template, **{"form": mold, **shared(mold)}), mold.holes)
         if not request.query_string:  # which the page repeats
             frames[place] = frame
@@ -215,13 +219,23 @@ def security_headers(config: Settings) -> dict[str, str]:
     return headers
 
 
-def when(at: datetime) -> Markup:
+def when(at: datetime, here: Here | None = None) -> Markup:
     """`Tue Nov 24, 6:00 pm Pacific` as a `<time>` in the pharmacy's zone, with the year when it is another one.
 
-    No line ends between `6:00` and `pm`.
+    No line ends between `6:00` and `pm`. Who says many asks once for `here`.
     """
+    return _when(at, *(here or where_we_are()))
+
+
+def by(at: datetime, here: Here | None = None) -> Markup:
+    """A promised moment, after "by": as `when` has it, or `the end of Tue Nov 24` where whole days count."""
+    return _by(at, *(here or where_we_are()))
+
+
+def where_we_are() -> Here:
+    """What the words for a moment depend on: the pharmacy's zone, this year, the page's language."""
     zone, locale = settings().ORG.timezone, get_locale()
-    return _when(at, zone, now().astimezone(zone).year, locale.language if locale else addresses.USUAL)
+    return zone, now().astimezone(zone).year, locale.language if locale else addresses.USUAL
 
 
 @lru_cache(maxsize=2048)  # a page of the queue says 25 of them, and the next one the same
@@ -236,12 +250,12 @@ def _when(at: datetime, zone: ZoneInfo, this_year: int, language: str) -> Markup
     return Markup('<time datetime="{}">{} {}</time>').format(at.isoformat(timespec="minutes"), words, name)
 
 
-def by(at: datetime) -> Markup:
-    """A promised moment, after "by": as `when` has it, or `the end of Tue Nov 24` where whole days count."""
-    local = at.astimezone(settings().ORG.timezone)
+@lru_cache(maxsize=2048)
+def _by(at: datetime, zone: ZoneInfo, this_year: int, language: str) -> Markup:
+    local = at.astimezone(zone)
     if local.time() != hours.END_OF_DAY:
-        return when(at)
-    day_ = format_date(local.date(), "EEE MMM d" if local.year == now().year else "EEE MMM d, y")
+        return _when(at, zone, this_year, language)
+    day_ = format_date(local.date(), "EEE MMM d" if local.year == this_year else "EEE MMM d, y")
     return Markup('the end of <time datetime="{}">{}</time>').format(local.date().isoformat(), day_)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as given
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import JSON, Boolean, or_, select
@@ -96,10 +97,15 @@ class Kind:
     send: str  # the button under the checked answers
     hints: Mapping[str, str] = given(default_factory=dict)
 
-    @property
+    @cached_property
     def typed(self) -> tuple[str, ...]:
         """The fields that are typed freely, where the guard against patient data looks."""
         return tuple(fact.field for fact in self.facts if fact.private and fact.asked)
+
+    @cached_property
+    def chosen(self) -> Fact | None:
+        """What was asked by choosing words of a list, if anything."""
+        return next((fact for fact in self.facts if fact.asked and fact.labels), None)
 
     def blank(self) -> dict[str, Any]:
         """Every answer as it is when nothing was given."""

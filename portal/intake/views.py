@@ -160,7 +160,7 @@ def _circumstances(form: IntakeForm, found: Sequence[patient_data.Sign]) -> dict
 
 def _show_again(form: IntakeForm, page: str, shared: Callable[..., dict[str, Any]]) -> Response:
     """The form with what was typed."""
-    if form.errors and not form.is_stale:
+    if form.errors:
         return web.framed(page, form, shared, status=422, is_failed=True)
     _put_focus(form)
     return web.page(page, form=form, **shared())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from flask import request
 from flask_babel import lazy_gettext as _
@@ -86,6 +86,10 @@ class SignupForm(BaseForm):
     def __init__(self, *args: Any, words: Words, **kwargs: Any) -> None:
         self.words = words
         super().__init__(*args, **kwargs)
+
+    def empty(self) -> Self:
+        """With the same words."""
+        return type(self)(formdata=None, words=self.words)
 
     @property
     def token_purpose(self) -> str:

@@ -48,8 +48,10 @@ def signup() -> ResponseReturnValue:
     """Sign up: the same answer for every address."""
     form = _signup_form()
     web.keep("newsletter/signup.html", form)
-    if not form.validate_on_submit():
+    if not form.is_submitted():
         return web.empty_form("newsletter/signup.html", form, form.holes)
+    if not form.validate():
+        return web.framed("newsletter/signup.html", form, status=422, is_failed=True)
     typed = str(form.email.data)
     meant, spelling = domains.suggestion(typed), request.form.get("spelling")
     if meant and spelling == SUGGESTED:

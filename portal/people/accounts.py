@@ -24,6 +24,8 @@ LAST_MANAGER = "This is the last manager. Make somebody else a manager first."
 NOT_YOURSELF = "You cannot do this to your own account. Ask another manager."
 SELECT_ROLES = "Select one role or more"
 
+_ANYBODY = select(User.id).where(User.active).limit(1)
+
 
 def normal_email(email: str) -> str:
     """The one spelling of an address under which an account is kept: ASCII, and in lower case.
@@ -58,7 +60,7 @@ def roles_held() -> frozenset[str]:
 
 def is_staffed() -> bool:
     """Whether anybody is told of what comes in; where nobody is, no page promises an answer."""
-    return db.session.scalar(select(User.id).where(User.active).limit(1)) is not None
+    return db.session.scalar(_ANYBODY) is not None
 
 
 def people() -> Sequence[User]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, time, timedelta
+from functools import lru_cache
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, null, or_, select, update
@@ -32,15 +33,8 @@ def told_now(kind: str | None, at: datetime, *only: Any) -> dict[datetime | None
     Of no kind: of what everybody is told, whatever they wish.
     Who is out of office is told nothing, unless all of these are: then nobody else would know.
     """
-    query = select(
-        User.email,
-        (_COLUMNS[kind] if kind else null()).label("wish"),
-        Wish.quiet_from,
-        Wish.quiet_to,
-        Habit.away_until,
-    ).where(User.active, *only)
-    joined = query.outerjoin(Wish, Wish.user_id == User.id).outerjoin(Habit, Habit.user_id == User.id)
-    rows = db.session.execute(joined.order_by(User.id)).all()
+    query = _wishes(kind)
+    rows = db.session.execute(query.where(*only) if only else query).all()
     today = at.astimezone(settings().ORG.timezone).date()
     here = [row for row in rows if row.away_until is None or row.away_until < today]
     found: dict[datetime | None, list[str]] = {}
@@ -48,6 +42,14 @@ def told_now(kind: str | None, at: datetime, *only: Any) -> dict[datetime | None
         if row.wish in (None, When.NOW):  # who never chose is told
             found.setdefault(quiet_until(row.quiet_from, row.quiet_to, at), []).append(row.email)
     return found
+
+
+@lru_cache  # to write it down takes longer than to ask it
+def _wishes(kind: str | None) -> Any:
+    wish = (_COLUMNS[kind] if kind else null()).label("wish")
+    query = select(User.email, wish, Wish.quiet_from, Wish.quiet_to, Habit.away_until).where(User.active)
+    joined = query.outerjoin(Wish, Wish.user_id == User.id).outerjoin(Habit, Habit.user_id == User.id)
+    return joined.order_by(User.id)
 
 
 def quiet_until(start: int | None, end: int | None, at: datetime) -> datetime | None:

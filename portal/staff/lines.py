@@ -98,12 +98,8 @@ def _subject(asked: Request, by: Staff, *, begins: bool) -> str:
     Where a patient may be named in it, nobody reads the question here, where reading is not recorded.
     """
     kind = kinds.of(asked)
-    chosen = next((fact for fact in kind.facts if fact.asked and fact.labels), None)
-    words = (
-        [label for word, label in chosen.labels.items() if word in getattr(asked, chosen.field)]
-        if chosen
-        else []
-    )
+    chosen = getattr(asked, kind.chosen.field) if kind.chosen else ()
+    words = [label for word, label in kind.chosen.labels.items() if word in chosen] if kind.chosen else []
     if asked.kind == KindWord.RESOURCE:
         more = f" and {len(words) - 1} more" if len(words) > 1 else ""
         return f"{kind.label} · {words[0] if words else ''}{more}"

@@ -130,6 +130,7 @@ def the_list(
         "active": [] if view else _active(filters, owners),
         "found": found,
         "lines": lines,
+        "statuses": dict.fromkeys(each.request.status for each in lines),
         "caption": _caption(found, filters),
         "columns": _columns(filters, may_claim),
         "previous": _page(filters, found.previous),

@@ -11,7 +11,7 @@ from portal import addresses, controls
 from portal.staff.bulk_forms import mark_of
 from portal.staff.lines import Line
 from portal.staff.ways import SAFE
-from portal.web import by, day, when
+from portal.web import by, day, when, where_we_are
 
 
 def draw(
@@ -27,10 +27,10 @@ def draw(
     """The rows of these lines. `statuses` has each status as HTML; `way` is the list as one word of an address."""
     query = escape(urlencode({"list": way}, safe=SAFE))
     token, back = controls.hidden("csrf_token", csrf_token), controls.hidden("list", way)
-    said = []
+    said, moment = [], where_we_are()
     for line in lines:
         asked = line.request
-        reference, mark, came = escape(asked.reference), mark_of(asked), when(asked.received_at)
+        reference, mark, came = escape(asked.reference), mark_of(asked), when(asked.received_at, moment)
         here = f"{addresses.STAFF_REQUESTS}/{reference}"
         ticked_here = " checked" if mark in ticked else ""
         cells = [
@@ -49,9 +49,8 @@ def draw(
             cells.append(f'<td data-label="Received">{came}</td>')
         late, so = (" late", f" {_tag(f'Late {line.late_by}', 'danger')}") if line.is_late else ("", "")
         beside = "" if newest_first else f' <span class="at">came {came}</span>'
-        cells.append(
-            f'<td data-label="Answer by"><span class="due{late}">{by(asked.answer_by)}{so}</span>{beside}</td>'
-        )
+        due = f'<span class="due{late}">{by(asked.answer_by, moment)}{so}</span>'
+        cells.append(f'<td data-label="Answer by">{due}{beside}</td>')
         if may_claim:
             claim = (
                 f'<form class="action" method="post" action="{here}/claim">\n{token}\n'
