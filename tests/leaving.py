@@ -25,7 +25,7 @@ from flask import Flask, has_app_context
 from portal import db
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGUSR1)
-LIMITS = (resource.RLIMIT_AS, resource.RLIMIT_FSIZE)  # that of open files is raised by who starts a web server
+LIMITS = (resource.RLIMIT_AS, resource.RLIMIT_FSIZE)  # who starts a web server raises that of open files
 NOT_OURS = {"PYTEST_CURRENT_TEST"}
 
 Things = dict[str, tuple[Mapping[str, Any], list[str], list[Any]]]  # whose, names, values

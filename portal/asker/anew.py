@@ -33,7 +33,8 @@ def ask(
     """Keep it, with all that whoever asked `of` said of themselves, and promise its mails as for any request.
 
     `follows` is the one that was answered: `of`, or what that was joined to. In its thread stands the `whole` mail
-    that brought the words, if it says more, and what finds no room elsewhere. The same `form_token` twice is one request.
+    that brought the words, if it says more, and what finds no room elsewhere. The same `form_token` twice is one
+    request.
     """
     kind, answers = kinds.of(of), kinds.answers_of(of)
     for name in kind.typed:
