@@ -38,7 +38,7 @@ def rendered(app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.append(name)
         return usual(name, *more, **settings)
 
-    monkeypatch.setattr(app.jinja_env, "get_or_select_template", note)
+    monkeypatch.setitem(vars(app.jinja_env), "get_or_select_template", note)
     # No look meanwhile: what another test changed would be seen in the middle of this one, and all be made anew.
     monkeypatch.setattr(app.extensions["ready"], "_next_look", math.inf)
     return names

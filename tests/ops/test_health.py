@@ -543,7 +543,7 @@ def test_a_database_that_can_only_be_read_is_said_to_be(
 def test_redis_that_does_not_answer_is_told_while_the_portal_serves(
     context: Flask, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(context.extensions["throttle"], "is_whole", lambda: False)
+    monkeypatch.setitem(vars(context.extensions["throttle"]), "is_whole", lambda: False)
 
     answer = visitor.get("/readyz")
 
