@@ -14,7 +14,7 @@ from typing import Any
 
 from flask_babel import gettext as _
 from markupsafe import Markup, escape
-from wtforms import widgets
+from wtforms import StringField, widgets
 
 INPUTS: frozenset[Any] = frozenset(
     (
@@ -247,7 +247,7 @@ class _Again:
         listed = getattr(empty, "choices", None)
         self._listed = None if listed is None else frozenset(choice.value for choice in listed)
         self._around: tuple[str, str] | None = None
-        if listed is None and getattr(empty.widget, "input_type", "") != "checkbox":
+        if isinstance(empty, StringField):
             mark = secrets.token_urlsafe(16)
             empty.data = mark
             before, found, after = str(field(empty, **said)).partition(mark)
