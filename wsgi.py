@@ -53,8 +53,6 @@ def say_in_one_line(kind: type[BaseException], error: BaseException, trace: Trac
 context = click.get_current_context(silent=True)  # a server's own command line has one too
 if context is not None and isinstance(context.find_root().command, FlaskGroup):
     sys.excepthook = say_in_one_line
-else:
-    app.extensions["guide"].prepare(app.extensions["shelf"].look())  # nobody who visits shall wait for it
 
 front = app.extensions["front"]
 

@@ -15,8 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from portal import serve
-from tests.live import ROOT, STARTS_WITHIN, Live, as_wsgi, free_port
+from tests.live import ROOT, STARTS_WITHIN, Live, free_port, wsgi_command
 
 ROUNDS = 5
 SECONDS = 3
@@ -79,7 +78,7 @@ class Yardstick:
 
     def __init__(self, target: str, **env: str) -> None:
         self.port = free_port()
-        self.command = as_wsgi(serve.web_command("127.0.0.1", self.port, 1, target), target)
+        self.command = wsgi_command(self.port, target)
         self.env = {**os.environ, **env}
         self.url = f"http://127.0.0.1:{self.port}/"
         self.start()

@@ -244,7 +244,8 @@ def create_app(config: Settings) -> Flask:
         most=config.MAX_CONTENT_LENGTH,
         headers=web.security_headers(config).items(),
         direct=not config.TRUSTED_PROXIES,
-        begin=lambda: public.extensions["guide"].prepare(shelf.look()),
+        begin=shelf.look,
+        later=lambda: public.extensions["guide"].prepare(shelf.shown),
     )
     migrations = Migrations(public, MIGRATIONS)
     public.extensions["migrate"] = migrations

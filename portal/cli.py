@@ -65,7 +65,9 @@ def serve_command() -> None:
     for face in (current_app, current_app.extensions["staff"]):
         with face.app_context():
             db.engine.dispose()  # no two processes may share a connection
-    sys.exit(serve.portal(config.HOST, config.PORT, config.WEB_WORKERS, config.BASE_URL))
+    serve.portal(
+        config.HOST, config.PORT, config.WEB_WORKERS, config.BASE_URL, is_production=config.is_production
+    )
 
 
 def _first_manager() -> str:

@@ -3,7 +3,7 @@
 granian speaks RSGI to us on one event loop (its own protocol: scope and proto); behind it stands the WSGI portal. A
 body is read here, within a time, before a thread is taken for it, so nobody holds a thread by sending slowly. What is
 ready is answered here, so no reader waits for a thread at all; other reading has threads of its own, so it never
-waits behind those who write. Heads that do not arrive and idle connections are the server's to close (`serve.py`).
+waits behind those who write. Heads that do not arrive and idle connections are granian's to close (`web_server.py`).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from portal.ready import ReadyPages
 
 WRITERS = 8  # threads: requests that wait for a commit let others work (docs/performance.md)
 READERS = 4  # threads
+HEAD_SECONDS = 10  # for the head of a request; as long an idle connection is kept (`web_server.py`)
 BODY_SECONDS = 20.0  # for the whole of a form: 64 KB need 26 kbit/s
 SLOWEST_UPLOAD = 16 * 1024  # bytes a second, once a file is being read
 MOST_AT_ONCE = 32  # unfinished bodies of one address, where addresses are people's own
@@ -94,9 +95,10 @@ class Front:
         headers: Iterable[tuple[str, str]],
         direct: bool,
         begin: Callable[[], object],
+        later: Callable[[], object],
     ) -> None:
         self._portal, self._ready, self._most, self._direct = portal, ready, most, direct
-        self._begin = begin
+        self._begin, self._later = begin, later
         self._headers = list(headers)
         self._readers = ThreadPoolExecutor(READERS, "reader")
         self._writers = ThreadPoolExecutor(WRITERS, "writer")
@@ -105,7 +107,9 @@ class Front:
     def __rsgi_init__(self, _loop: object) -> None:
         """What the server calls in each of its processes before the first request."""
         self._begin()
-        threading.Thread(target=self._ready.keep_looking, name="looks", daemon=True).start()
+        threading.Thread(
+            target=self._ready.keep_looking, args=(self._later,), name="looks", daemon=True
+        ).start()
 
     async def __rsgi__(self, scope: Any, proto: Proto) -> None:
         """Answer one request."""

@@ -195,8 +195,10 @@ class ReadyPages:
         """Whether it is time to look at the content again."""
         return time.monotonic() >= self._next_look
 
-    def keep_looking(self) -> None:
-        """Look for ever, on a thread of its own: where nobody visits, nothing old waits for the next who does."""
+    def keep_looking(self, first: Callable[[], object]) -> None:
+        """Call `first` once whoever waited for the start is answered, then look for ever, on a thread of its own."""
+        time.sleep(LOOK_EVERY)
+        first()
         while True:
             time.sleep(max(0.01, self._next_look - time.monotonic()))
             try:

@@ -1,8 +1,9 @@
-"""`flask serve`: web server and mail worker as two processes, started, watched and ended together.
+"""`flask serve`: web server and mail worker as processes of their own, started, watched and ended together.
 
-Both are forked from the command, which has loaded the portal already: it is loaded once, and what nobody writes to is
-held in memory once (`gc.freeze` keeps the collector from writing to it). The address is said once the
-server listens. This module imports nothing of the portal.
+They are forked from the command, which has loaded the portal already: it is loaded once, and what nobody writes to is
+held in memory once (`gc.freeze` keeps the collector from writing to it). Then the command becomes the supervisor,
+this file run by an interpreter that loads the standard library alone. What dies is begun anew, and loads the portal
+for itself. The address is said once the server listens.
 """
 
 from __future__ import annotations
@@ -11,29 +12,27 @@ import contextlib
 import gc
 import logging
 import os
-import resource
-import runpy
 import signal
 import socket
 import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-HEAD_SECONDS = 10  # for the head of a request; as long an idle connection is kept
-MOST_CONNECTIONS = 8192  # at once; the files that the system lets us open may be fewer
-SPARE_FILES = 128  # for the database and all else
 GRACE_SECONDS = 10.0
 MAX_DEATHS = 5
 DEATHS_WINDOW = 60.0  # seconds
 FIRST_REST, LONGEST_REST = 0.2, 30.0  # seconds before another process than the web server starts again
 LISTENS_WITHIN = 1.0  # seconds; our own machine says yes or no at once
-ARENAS = 2
+ARENAS = 1
+ASKED = (signal.SIGINT, signal.SIGTERM)
+ROOT = Path(__file__).resolve().parent.parent
 _PR_SET_PDEATHSIG, _M_ARENA_MAX = 1, -8
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("portal.serve")
 
 
 def keep_streams() -> None:
@@ -47,35 +46,38 @@ def keep_streams() -> None:
             setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115
 
 
-def portal(host: str, port: int, workers: int, address: str) -> int:
-    """Serve until told to stop; returns the exit status to give."""
-    gc.collect()
+def portal(host: str, port: int, workers: int, address: str, *, is_production: bool) -> NoReturn:
+    """Fork all that serves, then become the supervisor (`main`), which has nothing loaded."""
     gc.freeze()
+    forked = [_fork(command, loaded=True) for command in _commands(host, port, workers)]
+    signal.pthread_sigmask(signal.SIG_BLOCK, ASKED)  # until `supervise` can hear them
+    os.environ.setdefault("MALLOC_ARENA_MAX", str(ARENAS))  # of those that are started again
+    words = [*map(str, (host, port, workers, address, int(is_production), *forked))]
+    os.execv(sys.executable, [sys.executable, "-I", "-S", __file__, *words])  # noqa: S606
+
+
+def main(host: str, port: str, workers: str, address: str, is_production: str, *forked: str) -> int:
+    """Supervise what was forked until told to stop; returns the exit status to give."""
+    sys.path.append(str(ROOT))
+    from portal.ops import lines
+
+    lines.begin(is_production=is_production == "1")
     return supervise(
-        [web_command(host, port, workers), worker_command()],
-        is_up=lambda: listens(host, port),
+        _commands(host, int(port), int(workers)),
+        forked=[int(pid) for pid in forked],
+        services=int(workers),
+        is_up=lambda: listens(host, int(port)),
         greeting=f"The portal answers at {address}",
     )
 
 
-def web_command(host: str, port: int, workers: int, target: str = "wsgi:front") -> list[str]:
-    """The web server's command line: granian, one process on SQLite. HTTP/2 without TLS is off."""
-    return [
-        *(sys.executable, "-m", "granian", "--interface", "rsgi", "--no-ws", "--http", "1"),
-        *("--host", host, "--port", str(port), "--workers", str(workers)),
-        *("--backlog", "1024", "--backpressure", str(most_connections())),
-        *("--http1-header-read-timeout", str(HEAD_SECONDS * 1000)),
-        *("--workers-kill-timeout", "5", "--log-level", "error"),
-        target,
-    ]
+def _commands(host: str, port: int, workers: int) -> list[list[str]]:
+    return [*[web_command(host, port)] * workers, worker_command()]
 
 
-def most_connections() -> int:
-    """How many connections a web server may hold: what the system lets us open, and no more than is sensible."""
-    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = MOST_CONNECTIONS + SPARE_FILES if hard == resource.RLIM_INFINITY else hard
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, MOST_CONNECTIONS + SPARE_FILES), hard))
-    return max(SPARE_FILES, min(most - SPARE_FILES, MOST_CONNECTIONS))
+def web_command(host: str, port: int, target: str = "wsgi:front") -> list[str]:
+    """A web server's command line; several may listen on one port."""
+    return [sys.executable, "-m", "portal.web_server", host, str(port), target]
 
 
 def worker_command() -> list[str]:
@@ -95,16 +97,18 @@ def listens(host: str, port: int) -> bool:
 def supervise(
     commands: Sequence[Sequence[str]],
     *,
+    forked: Sequence[int] = (),
+    services: int = 1,
     is_up: Callable[[], bool] = lambda: False,
     greeting: str = "",
 ) -> int:
     """Keep all running until we are told to stop; a child that dies is started again.
 
-    The first command is the service itself: the others share no fate with it, and start again after a growing pause
-    however often they die. Prints the greeting once, when all run and `is_up` says so. Returns the exit status to
-    give: 0 after a signal (Ctrl-C, SIGTERM), 1 when the first died MAX_DEATHS times in DEATHS_WINDOW s. Should we be
-    killed outright, the kernel ends the children (prctl(2), PR_SET_PDEATHSIG, where there is Linux), and mail's
-    leases make a worker that lives on harmless.
+    The first `services` commands are the service itself: the others share no fate with it, and start again after a
+    growing pause however often they die. `forked` are those of the first that run already. Prints the greeting once,
+    when all run and `is_up` says so. Returns the exit status to give: 0 after a signal (Ctrl-C, SIGTERM), 1 when a
+    service died MAX_DEATHS times in DEATHS_WINDOW s. Should we be killed outright, the kernel ends the children
+    (prctl(2), PR_SET_PDEATHSIG, where there is Linux), and mail's leases make a worker that lives on harmless.
     """
     asked = False
 
@@ -112,10 +116,11 @@ def supervise(
         nonlocal asked
         asked = True
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ASKED:
         signal.signal(number, ask)
-    children = [_Child(command) for command in commands]
-    service = children[0]
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ASKED)
+    running = dict(enumerate(forked))
+    children = [_Child(command, running.get(number, 0)) for number, command in enumerate(commands)]
     while not asked:
         for child in children:
             if child.is_up() or time.monotonic() < child.rests_until:
@@ -124,7 +129,7 @@ def supervise(
                 child.start()
                 continue
             child.note_death()
-            if child is not service:
+            if child not in children[:services]:
                 child.rest()
             elif len(child.deaths) >= MAX_DEATHS:
                 _end(children)
@@ -147,16 +152,11 @@ def _say(greeting: str) -> None:
 
 
 class _Process:
-    """A process of ours, forked. It runs a module of Python with what is loaded here already, or another program."""
+    """A process of ours: one that runs already, or the command's."""
 
-    def __init__(self, command: Sequence[str]) -> None:
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError):
-                stream.flush()  # else both would write it
+    def __init__(self, command: Sequence[str], pid: int = 0) -> None:
         self._status: int | None = None
-        self.pid = os.fork()
-        if self.pid == 0:
-            _become(command)
+        self.pid = pid or _fork(command)
 
     def poll(self) -> int | None:
         """Its exit status, once it has ended."""
@@ -172,8 +172,13 @@ class _Process:
             time.sleep(0.02)
 
 
-def _become(command: Sequence[str]) -> NoReturn:
-    """What a forked process does, and no more than that."""
+def _fork(command: Sequence[str], *, loaded: bool = False) -> int:
+    """Begin another process and return its id. With `loaded` it runs a module with what is loaded here already."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()  # else both would write it
+    if pid := os.fork():
+        return pid
     status = 1
     try:
         _die_with_parent()
@@ -182,9 +187,12 @@ def _become(command: Sequence[str]) -> NoReturn:
             (signal.SIGINT, signal.default_int_handler),
         ):
             signal.signal(number, handler)
-        if list(command[:2]) != [sys.executable, "-m"]:
+        if not loaded:
+            os.chdir(ROOT)
             os.execv(command[0], list(command))  # noqa: S606 - our own words
         sys.argv = list(command[2:])
+        import runpy  # the supervisor has no use for it
+
         runpy.run_module(command[2], run_name="__main__", alter_sys=True)
         status = 0
     except SystemExit as error:
@@ -199,23 +207,23 @@ def _become(command: Sequence[str]) -> NoReturn:
 
 
 class _Child:
-    """One command, and how often it died of late."""
+    """One command, the process that runs it, and how often it died of late."""
 
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(self, command: Sequence[str], pid: int = 0) -> None:
         self.command = list(command)
         self.deaths: list[float] = []
         self.pause = 0.0
-        self.start()
+        self.start(pid)
 
-    def start(self) -> None:
+    def start(self, pid: int = 0) -> None:
         self.rests_until, self.started = 0.0, time.monotonic()
-        self.process = _Process(self.command)
+        self.process = _Process(self.command, pid)
 
     def is_up(self) -> bool:
         return self.process.poll() is None
 
     def note_death(self) -> None:
-        """Remember it, and end what it left behind (a killed server leaves its workers)."""
+        """Remember it, and end what it left behind."""
         self.kill_group()
         at = time.monotonic()
         self.deaths = [death for death in self.deaths if at - death < DEATHS_WINDOW] + [at]
@@ -249,9 +257,13 @@ def _die_with_parent() -> None:
     """In the child: own process group (so that Ctrl-C reaches us alone), no life after the parent, lean."""
     os.setpgid(0, 0)
     if sys.platform == "linux":
-        import ctypes  # the web server loads this module too, and has no use for it
+        import ctypes  # the supervisor has no use for it
 
         libc = ctypes.CDLL(None)
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if hasattr(libc, "mallopt"):  # glibc gives each thread memory of its own, which it keeps for ever
             libc.mallopt(_M_ARENA_MAX, ARENAS)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -24,7 +24,7 @@ from tests.world import SETTINGS
 ROOT = Path(__file__).resolve().parent.parent
 STARTS_WITHIN = 60  # seconds, generous: the machine may be busy
 SOON = 20  # the same
-IMPORTED = ("granian.cli", "flask.cli", "portal.app", "portal.worker")  # most of a start is to import these
+IMPORTED = ("granian.server.embed", "flask.cli", "portal.app", "portal.worker")  # most of a start
 
 _made: list[bytes] = []  # the empty database, once `flask db upgrade` made it: that takes a second or two
 
@@ -52,10 +52,13 @@ def listens(port: int) -> bool:
     return True
 
 
-def as_wsgi(command: list[str], target: str) -> list[str]:
+def wsgi_command(port: int, target: str) -> list[str]:
     """The same server for a WSGI callable, with threads for its requests: as version 0.1.0 was served."""
-    served = ["wsgi" if word == "rsgi" else word for word in command[:-1]]
-    return [*served, "--blocking-threads", "8", target]
+    return [
+        *(sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws", "--http", "1"),
+        *("--port", str(port), "--blocking-threads", "8", "--backlog", "1024", "--backpressure", "8192"),
+        *("--workers-kill-timeout", "5", "--log-level", "error", target),
+    ]
 
 
 class Live:
@@ -116,8 +119,11 @@ class Live:
 
     def start_web(self, *, wait: bool = True, target: str = "wsgi:front", processes: int = 1) -> None:
         """Start the web server; by default wait until it answers."""
-        command = serve.web_command("127.0.0.1", self.port, processes, target)
-        self._start("web", command if self.root == ROOT else as_wsgi(command, "wsgi:app"))
+        command = serve.web_command("127.0.0.1", self.port, target)
+        if self.root != ROOT:
+            command = wsgi_command(self.port, "wsgi:app")
+        for number in range(processes):
+            self._start(f"web{number or ''}", command)
         if wait:
             self.wait_until_up()
 

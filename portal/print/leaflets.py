@@ -116,7 +116,7 @@ def _foot(page: Page, org: Organisation, base_url: str) -> str:
         blank,
         words(said["online"]),
         quoted(address),
-        quoted(qr(address)),
+        qr(address),
         quoted(said["code"]),
     )
 

@@ -98,7 +98,7 @@ class _Manuscript:
         yield from self._addresses()
         yield from self._changes()
         to = f"{self.base_url}{self.chapters[0].path}"
-        yield _line(call("back", self._facts(), quoted(qr(to)), quoted(f"QR code that leads to {to}")))
+        yield _line(call("back", self._facts(), qr(to), quoted(f"QR code that leads to {to}")))
 
     def _frame(self) -> str:
         title, on = self.chapters[0].title, max(chapter.updated_on for chapter in self.chapters)

@@ -6,22 +6,33 @@ those in Typst's own wheel, and the time is the one it is given (seconds since 1
 bytes. Exit status 1, with Typst's complaint on standard error, for what cannot be set or would not be accessible.
 """
 
+import re
 import sys
 import tempfile
 from pathlib import Path
 from typing import cast
 
+import qrcode
 import typst
+from qrcode.image.svg import SvgPathImage
 
+CODE = re.compile(rb'sys\.inputs\.at\("([0-9a-f]+)"\)')  # where a QR code leads to (`typesetting.qr`)
 PAGES = "<pages>"  # the label under which the source says how many there are
+
+
+def drawn(address: bytes) -> str:
+    """A QR code of it, as SVG."""
+    image = qrcode.make(address.decode(), image_factory=SvgPathImage, border=0)
+    return cast(str, image.to_string(encoding="unicode"))
 
 
 def main() -> int:
     """Set one document."""
     with tempfile.TemporaryDirectory() as folder:  # Typst reads files under its root alone: this one
         source = Path(folder, "guide.typ")
-        source.write_bytes(sys.stdin.buffer.read())
-        press = typst.Compiler(source, root=folder, ignore_system_fonts=True)
+        source.write_bytes(text := sys.stdin.buffer.read())
+        codes = {code.decode(): drawn(bytes.fromhex(code.decode())) for code in CODE.findall(text)}
+        press = typst.Compiler(source, root=folder, ignore_system_fonts=True, sys_inputs=codes)
         try:
             made, warnings = press.compile_with_warnings(
                 format="pdf", pdf_standards=["ua-1"], timestamp=int(sys.argv[1])

@@ -64,7 +64,8 @@ class Shelf:
             self.read = self.shown = loading.load(self._folder)
         try:
             with self._app.app_context():
-                signed = signing.as_signed(self.read, self.standings(), self._zone)
+                found = self.standings() if signing.is_begun() else ()  # to cut all texts takes long
+                signed = signing.as_signed(self.read, found, self._zone)
             if _reviews(signed) != _reviews(
                 self.shown
             ):  # else it is the same library, and what was printed of it too

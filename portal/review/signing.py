@@ -143,6 +143,11 @@ def _cut(page: Page, library: Library) -> tuple[Statement, ...]:
     return translated(own, statements(original, library.references, sheets.originals(page, library)))
 
 
+def is_begun() -> bool:
+    """Whether anything was ever said of a text here."""
+    return db.session.scalar(select(TextVerdict.id).limit(1)) is not None
+
+
 def standings(library: Library, of: Cut) -> tuple[Standing, ...]:
     """How far each text is."""
     said: dict[str, list[TextVerdict]] = {}

@@ -3,5 +3,6 @@
 from portal import front as patient
 from wsgi import front
 
+patient.HEAD_SECONDS = 3
 patient.BODY_SECONDS = 3.0
 __all__ = ["front"]

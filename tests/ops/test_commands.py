@@ -369,9 +369,8 @@ def supervised(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, int, str
     """Where `flask serve` would have served, had it not been stopped from it."""
     started: list[tuple[str, int, int, str]] = []
 
-    def portal(host: str, port: int, workers: int, address: str) -> int:
+    def portal(host: str, port: int, workers: int, address: str, *, is_production: bool) -> None:
         started.append((host, port, workers, address))
-        return 0
 
     monkeypatch.setattr(serve, "portal", portal)
     monkeypatch.setattr(serve, "listens", lambda host, port: False)

@@ -11,12 +11,12 @@ from email.message import Message
 
 import pytest
 
-from portal import front, serve
+from portal import front
 from tests.live import Browserless, Live, tokens_in, until
 
 pytestmark = pytest.mark.slow
 
-HEAD_SECONDS = 3
+HEAD_SECONDS = 3  # of quick_front.py
 SLOW = 2 * (front.WRITERS + front.READERS)  # more than there are threads
 HEAD = "POST /newsletter HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
 
@@ -24,9 +24,7 @@ HEAD = "POST /newsletter HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: app
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     portal = Live(tmp_path_factory.mktemp("slow") / "instance", warm=True).migrate()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(serve, "HEAD_SECONDS", HEAD_SECONDS)
-        portal.start_web(target="tests.ops.quick_front:front")
+    portal.start_web(target="tests.ops.quick_front:front")
     yield portal
     portal.stop()
 

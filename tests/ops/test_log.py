@@ -16,7 +16,7 @@ from werkzeug.routing import Rule
 from portal.db import db
 from portal.mail.transport import FileTransport, Rejected
 from portal.ops import log
-from portal.ops.log import FACTS, JsonFormatter, PlainFormatter
+from portal.ops.lines import FACTS, JsonFormatter, PlainFormatter
 from tests.conftest import Clock
 from tests.house.test_walk import rules
 from tests.pages import Page, Visitor

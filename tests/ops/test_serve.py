@@ -84,6 +84,34 @@ def test_what_dies_is_started_again(
     assert supervisor.poll() is None
 
 
+def test_each_of_several_web_servers_is_the_service(
+    supervise: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    two = SCRIPT.replace("sys.argv[1:]])", "sys.argv[1:]], services=2)")
+    supervisor = supervise(WORKS.format(good), DIES.format(bad), script=two)
+
+    assert supervisor.wait(SOON) == 1
+    assert len(pids(bad)) == serve.MAX_DEATHS
+    assert not lives(pids(good)[0])
+
+
+def test_what_runs_already_is_watched_and_not_begun(
+    supervise: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    web, worker = tmp_path / "web", tmp_path / "worker"
+    begun = SCRIPT.replace(
+        "sys.exit(", "forked = [serve._fork(['/bin/sh', '-c', sys.argv[1]])]\nsys.exit("
+    ).replace("sys.argv[1:]])", "sys.argv[1:]], forked=forked)")
+    supervise(WORKS.format(web), WORKS.format(worker), script=begun)
+    until(lambda: len(pids(web)) == len(pids(worker)) == 1)
+
+    os.kill(pids(web)[0], signal.SIGKILL)
+
+    until(lambda: len(pids(web)) == 2)
+    assert len(pids(worker)) == 1
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_both_end_when_asked(
     how: signal.Signals, supervise: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
@@ -142,7 +170,7 @@ def test_the_pause_grows_while_the_worker_dies_and_begins_anew_once_it_lived(
     """However long it goes on: what counts is how long it lived, not how often it died in a minute."""
     at, pauses = [1000.0], []
     monkeypatch.setattr(serve.time, "monotonic", lambda: at[0])
-    monkeypatch.setattr(serve, "_Process", lambda _command: None)
+    monkeypatch.setattr(serve, "_Process", lambda _command, _pid: None)
     child = serve._Child(["worker"])
     for lived in [1.0] * 20 + [serve.DEATHS_WINDOW]:
         at[0] += lived
@@ -252,12 +280,18 @@ def test_the_portal_is_loaded_once_and_serves_and_sends(tmp_path: Path) -> None:
             sent = visitor.ask("POST", "/newsletter", {**tokens_in(sent.text), **answers})
         assert sent.status == 303
         until(lambda: any((tmp_path / "instance" / "mail").glob("*.eml")))
+        supervisor = Path(f"/proc/{process.pid}")
+        until(lambda: b"serve.py" in (supervisor / "cmdline").read_bytes())  # no more the command
+        assert not [
+            line for line in (supervisor / "maps").read_text().splitlines() if "site-packages" in line
+        ]
         web, worker = children(process.pid)
         for pid in (web, worker):
             os.kill(pid, signal.SIGKILL)
         until(lambda: len(found := children(process.pid)) == 2 and not {web, worker} & set(found))
         live.wait_until_up()
         until(lambda: live.logged().count("worker started") == 2)
+        until(lambda: live.logged().count("a process ended and is started again") == 2)
         process.send_signal(signal.SIGTERM)
         assert process.wait(SOON) == 0
     finally:
@@ -269,18 +303,9 @@ def children(pid: int) -> list[int]:
 
 
 def test_the_web_server_is_told_where_to_listen() -> None:
-    command = serve.web_command("127.0.0.1", 8123, 3, "some:front")
+    command = serve.web_command("127.0.0.1", 8123, "some:front")
 
-    assert command[:3] == [sys.executable, "-m", "granian"]
-    for option, value in (
-        ("--host", "127.0.0.1"),
-        ("--port", "8123"),
-        ("--workers", "3"),
-        ("--interface", "rsgi"),
-        ("--http", "1"),  # HTTP/2 without TLS is off
-    ):
-        assert command[command.index(option) + 1] == value
-    assert command[-1] == "some:front"
+    assert command == [sys.executable, "-m", "portal.web_server", "127.0.0.1", "8123", "some:front"]
 
 
 def test_closed_streams_end_nothing(tmp_path: Path) -> None:

@@ -485,9 +485,12 @@ def test_changed_texts_set_the_press_going_before_anybody_asks(
     assert asked == [app.extensions["library"]] * (1 + len(app.extensions["leaflets"]))
 
 
+STARTS = "import time, wsgi; wsgi.front.__rsgi_init__(None); time.sleep(2)"
+
+
 @pytest.mark.parametrize(
     ("arguments", "is_made"),
-    [(["-c", "import wsgi"], True), (["-m", "flask", "npi", "check", "1234567893"], False)],
+    [(["-c", STARTS], True), (["-m", "flask", "npi", "check", "1234567893"], False)],
 )
 def test_a_server_begins_the_guide_at_its_start_and_a_command_does_not(
     arguments: list[str], is_made: bool, settings: dict[str, str], tmp_path: Path

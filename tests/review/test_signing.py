@@ -175,7 +175,7 @@ def test_a_server_that_starts_shows_what_is_signed_from_its_first_answer(
     monkeypatch.setattr(Guide, "prepare", lambda self, library: None)
 
     monkeypatch.setattr(
-        context.extensions["ready"], "keep_looking", lambda: None
+        context.extensions["ready"], "keep_looking", lambda later: None
     )  # a thread that ends with us
     context.extensions["front"].__rsgi_init__(None)
 
