@@ -93,8 +93,9 @@ def _hidden(app: Flask) -> Iterator[str]:
     """Methods that something set on one object hides: what `monkeypatch.setattr` takes back stays there, where
     `monkeypatch.setitem(vars(it), …)` leaves nothing, and who sets the method of the class meets it no more."""
     for one in (app.jinja_env, *app.extensions.values()):
-        for name in getattr(one, "__dict__", ()):
+        for name in list(getattr(one, "__dict__", ())):
             if callable(getattr(type(one), name, None)) and type(one).__module__.partition(".")[0] in OURS:
+                del vars(one)[name]
                 yield f"{type(one).__name__}'s {name}, which hides the method"
 
 

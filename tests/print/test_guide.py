@@ -93,7 +93,7 @@ def let_press(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[str, date]
 
     def let(by: Callable[[str, date], Printed]) -> None:
         guide._ONE_AT_A_TIME.submit(int).result(60)
-        monkeypatch.setattr(guide, "press", by)
+        monkeypatch.setitem(vars(guide), "press", by)
 
     return let
 
