@@ -50,7 +50,7 @@ def retention_run(dry_run: bool) -> None:
             pass
         while keeping.forget(at):
             pass
-        traces.fold_log()
+        traces.wipe()
     for name, count in counts.items():
         if count:
             click.echo(f"{count:>8}  {name}")

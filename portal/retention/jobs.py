@@ -57,7 +57,7 @@ def _daily(_hand: Hand) -> bool:
     has_more = blank_some(settings().INSTANCE_DIR / "mail") == requests.BATCH
     if not has_more:
         with suppress(Unavailable):  # tomorrow, then
-            traces.fold_log()
+            traces.wipe()
     return has_more
 
 

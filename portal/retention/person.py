@@ -70,7 +70,7 @@ def erase(address: str, *, withdraw: bool, keys: Sequence[str], places: Places, 
         db.session.execute(delete(Invite).where(func.lower(Invite.email) == address.lower()))
         audit.record(None, "person.erased", "person", at=at, detail=str(len(found)))
     left += traces.sweep(places.mail, gone, {address})
-    traces.fold_log()
+    traces.wipe()
     if left:
         raise Unavailable(FILES_LEFT.format(names=", ".join(left)))
     return len(found)

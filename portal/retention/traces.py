@@ -1,4 +1,4 @@
-"""Where words that were taken out of the database may still lie: its log, and the mails in folders."""
+"""Where words that were taken out of the database may still lie: its file and its log, and the mails in folders."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 LOG_IS_READ = "Erased, but the database's log still holds it: somebody reads. Run it again in a minute."
 LOG_IS_LEFT = "Erased, but the database's log still holds it. Run it again when the database can be written."
+ANEW_MOST = 100_000_000  # bytes: about a second, in which nobody else can write
 FOLD = "PRAGMA wal_checkpoint(TRUNCATE)"
 _NUMBERED = re.compile(r"-\d{1,18}$")
 
@@ -56,17 +57,32 @@ def unlink_forgotten(folder: Path) -> list[str]:
     return unlink(folder, sorted(numbers - mail.still_say(numbers)))
 
 
-def fold_log() -> None:
-    """On SQLite: write the log into the database and cut it, so that it holds no old page.
+def is_large() -> bool:
+    """Whether the database is one of SQLite's that is too large to be written anew while others wait."""
+    path = db.engine.url.database or ""
+    return (
+        db.engine.dialect.name == "sqlite" and Path(path).exists() and Path(path).stat().st_size > ANEW_MOST
+    )
 
-    Raises Unavailable when somebody reads all the time, or the disk is full: run it again.
+
+def wipe() -> None:
+    """On SQLite: write the database anew unless it is large, and its log into it, so that neither holds an old row.
+
+    `secure_delete` overwrites a row where it stood; where a page was split before, a copy of the row stays in a gap
+    of the other page, which no row of today has a part in. In memory, so that no other file holds it meanwhile.
+    Raises Unavailable when somebody reads or writes all the time, or the disk is full: run it again.
     """
     if db.engine.dialect.name != "sqlite":
         return
     db.session.rollback()
     connection = db.engine.raw_connection()
     try:
-        busy = connection.cursor().execute(FOLD).fetchone()[0]
+        cursor = connection.cursor()
+        if not is_large():
+            cursor.execute("PRAGMA temp_store=MEMORY")
+            cursor.execute("VACUUM")
+            cursor.execute("PRAGMA temp_store=DEFAULT")
+        busy = cursor.execute(FOLD).fetchone()[0]
     except sqlite3.Error as error:
         raise Unavailable(LOG_IS_LEFT) from OperationalError(FOLD, None, error)
     finally:

@@ -25,9 +25,13 @@ LABELS: dict[Any, str] = {
     CardNote: "Notes on the prescriber’s card",
     NpiCheck: "What was checked with the registry",
 }
-LATER, LEFT = "later", "left"
+LATER, LEFT, LARGE = "later", "left", "large"
 LOG_LATER = (
     "Somebody reads the database just now, so its log is not cut yet; the portal tries again within a day."
+)
+FILE_IS_LARGE = (
+    "The database is too large to be written anew while the portal works: unused parts of its file may hold them "
+    "until whoever runs the portal does that (docs/keeping.md)."
 )
 FILES_LEFT = (
     "{files} could not be deleted and may still hold them; the log of the portal names each. Of mails that we sent "
@@ -101,16 +105,18 @@ def sweep(asked: Request, words: str, mails: Sequence[int]) -> str:
     if left := traces.sweep(folder, mails, senders, holding=wanted):
         how += [LEFT, str(len(left))]
     try:
-        traces.fold_log()
+        traces.wipe()
     except Unavailable:
         how.append(LATER)
+    if traces.is_large():
+        how.append(LARGE)
     return "-".join(how)
 
 
 def said(how: str) -> str:
     """The same in words, with what is still there."""
     parts = how.split("-")
-    words = [redaction.REDACT.done] + [LOG_LATER] * (LATER in parts)
+    words = [redaction.REDACT.done] + [LOG_LATER] * (LATER in parts) + [FILE_IS_LARGE] * (LARGE in parts)
     count = next((int(part) for part in parts if part.isascii() and part.isdigit() and len(part) < 6), 0)
     if count:
         words.append(FILES_LEFT.format(files=f"{count} files" if count > 1 else "One file"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import shutil
 import time
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import JSON, LargeBinary, select
+from sqlalchemy import JSON, LargeBinary, select, update
 
 from portal.asker import mailbox
 from portal.audit import AuditEntry
@@ -20,7 +21,7 @@ from portal.backup import files, generations
 from portal.db import db, transaction
 from portal.desk import drafts, passages, redaction
 from portal.desk.models import Addition, Draft
-from portal.intake import checks, terms
+from portal.intake import checks, terms, words
 from portal.intake.checks import NpiCheck
 from portal.intake.models import Message, Request
 from portal.intake.words import RequestWord
@@ -30,8 +31,10 @@ from portal.mail.models import Body, Delivery
 from portal.npi.verdicts import NOBODY_ASKED
 from portal.people import wishes
 from portal.people.models import When
+from portal.retention import traces
 from portal.retention.jobs import _files
 from tests.conftest import Clock
+from tests.intake.samples import submit
 from tests.staff.conftest import Colleague
 from tests.staff.test_request import address, claimed, forged
 from tests.staff.test_wishes import wish
@@ -120,6 +123,51 @@ def test_the_words_are_in_no_file_of_ours(
         assert holding(config.INSTANCE_DIR, "Xanthia", "quill") == []
     shown = grace.open(f"/staff/requests/{reference}").sees(mask).sees("A patient's name, 13 characters")
     shown.sees("May say who a patient is: a date of birth")
+
+
+def test_no_copy_of_a_row_is_left_in_a_gap_of_a_page(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that is split keeps a copy of what moved to the other one, where `secure_delete` does not come."""
+    folder, lot = app.extensions["settings"].INSTANCE_DIR, random.Random(7)
+    if not app.extensions["settings"].is_sqlite:
+        pytest.skip("of SQLite's file")
+    monkeypatch.setattr(traces, "ANEW_MOST", 0)
+    with app.app_context():
+        for n in range(200):
+            reference = submit(app, f"t-{n}", question="Would it do?")
+            parts = [
+                " ".join("".join(lot.choices("abcdefghijklm", k=5)) for _ in range(12)) for _ in range(2)
+            ]
+            with transaction():
+                asked = db.session.scalars(select(Request).where(Request.reference == reference)).one()
+                for part in parts:
+                    words.index(asked.id, asked.kind, f"{part} {PATIENT}")
+            with transaction():
+                words.index_anew(asked, *parts)
+            traces.wipe()
+            if holding(folder, "xanthia", "quill"):
+                break
+        else:
+            pytest.fail("no page was split so that this shows anything")
+        monkeypatch.undo()
+
+        traces.wipe()
+
+        assert holding(folder, "xanthia", "quill") == []
+
+
+def test_of_a_large_database_it_is_said_that_its_file_may_hold_them(
+    ask: Ask, signed_in: SignedIn, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(traces, "ANEW_MOST", 0)
+    reference = ask(question=QUESTION)
+    with app.app_context(), transaction():
+        db.session.execute(update(Request).values(patient_data=["patients_name"]))
+    grace = signed_in("pharmacist")
+    said = "unused parts of its file may hold them"
+
+    shown = redacted(grace, reference)
+
+    (shown.sees if app.extensions["settings"].is_sqlite else shown.lacks)(said)
 
 
 # Columns of people that hold none of a request's words, and why. Every other one of the register is reached.
@@ -583,8 +631,8 @@ def test_of_the_mailbox_only_what_was_heard_and_holds_them_goes(
         f"cur/3{mailbox.SEEN}": f"About {PATIENT.upper()}",
         f"cur/4{mailbox.SEEN}": "About something else",
     }
-    for name, words in letters.items():
-        (there / name).write_text(f"From: ana@clinic.example\nSubject: Re\n\n{words}.\n", encoding="ascii")
+    for name, said in letters.items():
+        (there / name).write_text(f"From: ana@clinic.example\nSubject: Re\n\n{said}.\n", encoding="ascii")
 
     redacted(signed_in("pharmacist"), reference)
 
