@@ -122,13 +122,19 @@ def listing(
         wanted, is_wide = _conditions(
             filters, by.id, Moment(at, told["tomorrow"], told["today"]), finding.reads(by)
         )
-        query = select(Request, User.name).outerjoin(User, User.id == Request.owner_id).where(*wanted)
+        query = _people().where(*wanted)
     else:
         query, is_wide = _list(filters), False
     among, most = ([], pieces.LOOKED_AT) if is_wide else _among(filters, by.id, at)
     first = pieces.edge(key, [key.desc(), Request.id.desc()], None, True, among, most) if most else None
     if is_wide:
         total, over = None, 0
+    elif filters.q:  # few hold these words, and each is asked once
+        holding = db.session.execute(query.with_only_columns(Request.id, Request.status), told)
+        hits = {number: status for number, status in holding}  # noqa: C416 - rows, not pairs
+        gone = len(hits) - sum(status in OPEN for status in hits.values())
+        total, over = min(len(hits), COUNTED_TO), min(gone, COUNTED_TO) if filters.shows == ALL_WORD else 0
+        query = _people().where(Request.id.in_(hits))
     elif counted and first is None:
         total, over = min(getattr(counts, counted), COUNTED_TO), 0
     else:
@@ -142,8 +148,7 @@ def listing(
         query = query.where(place >= edge.bound if downwards else place <= edge.bound)
     if filters.q:  # their keys alone are sorted, not all that stands in up to FEW requests
         picked = query.with_only_columns(Request.id).order_by(*order).limit(limit + 1)
-        query = select(Request, User.name).outerjoin(User, User.id == Request.owner_id)
-        query = query.where(Request.id.in_(picked))
+        query = _people().where(Request.id.in_(picked))
     found = db.session.execute(query.order_by(*order).limit(limit + 1), told).all()
     more, found = len(found) > limit, found[:limit]
     ends = [Cursor.of(row[0], key) for row in (*found[:1], *found[-1:])]
@@ -214,8 +219,12 @@ def conditions(
 def _list(filters: Filters) -> Any:
     """The rows of a list that is no search, with places for who asks and when."""
     wanted, _ = _conditions(filters, bindparam("me"), AT, finding.NOTHING)
-    query = select(Request, User.name).outerjoin(User, User.id == Request.owner_id).where(*wanted)
-    return query.options(load_only(*map(partial(getattr, Request), SHOWN)))
+    return _people().where(*wanted).options(load_only(*map(partial(getattr, Request), SHOWN)))
+
+
+def _people() -> Any:
+    """Requests, each with the name of whoever has it."""
+    return select(Request, User.name).outerjoin(User, User.id == Request.owner_id)
 
 
 def _conditions(
