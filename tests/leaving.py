@@ -34,6 +34,7 @@ Things = dict[str, tuple[Mapping[str, Any], list[str], list[Any]]]  # whose, nam
 _process: dict[str, object] = {}
 _things: Things = {}  # of the portal
 _modules: Things = {}
+_objects: dict[str, tuple[object, frozenset[str]]] = {}  # of the portal, and what names each has of its own
 _portal: list[Flask] = []
 
 
@@ -59,6 +60,9 @@ def begin(app: Flask) -> None:
     for face in (app, app.extensions["staff"]):
         for name in ("extensions", "config", "jinja_env.globals", "jinja_env.filters"):
             _keep(_things, f"{face.name}'s {name}", operator.attrgetter(name)(face))
+        for name, one in (*face.extensions.items(), ("templates", face.jinja_env)):
+            if hasattr(one, "__dict__") and not isinstance(one, Flask):
+                _objects[f"{face.name}'s {name}"] = (one, frozenset(vars(one)))
 
 
 def _keep(things: Things, name: str, whose: Mapping[str, Any]) -> None:
@@ -79,6 +83,11 @@ def left(*, modules: bool = True) -> Iterator[str]:
             _process[name] = value
             yield name
     yield from _changed(_things)
+    for name, (one, names) in _objects.items():
+        # To patch a method of one object leaves it there for good, where who patches it for its class is not heard.
+        if own := vars(one).keys() - names:
+            _objects[name] = (one, names | own)
+            yield f"{name}: {', '.join(sorted(own))} of its own"
     if modules:
         yield from _changed(_modules)
         _keep_new_modules()

@@ -10,6 +10,7 @@ from email.message import EmailMessage
 
 import pytest
 from flask import Flask
+from jinja2 import Environment
 
 from portal import addresses, blank
 from portal.forms import csrf_holds
@@ -32,13 +33,14 @@ def rendered(app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The templates that Flask was asked for."""
     app.extensions["ready"].drop()
     names: list[str] = []
-    usual = app.jinja_env.get_or_select_template
+    environment = type(app.jinja_env)
+    usual = environment.get_or_select_template
 
-    def note(name: str, *more: object, **settings: object) -> object:
+    def note(self: Environment, name: str, *more: object, **settings: object) -> object:
         names.append(name)
-        return usual(name, *more, **settings)
+        return usual(self, name, *more, **settings)
 
-    monkeypatch.setitem(vars(app.jinja_env), "get_or_select_template", note)
+    monkeypatch.setattr(environment, "get_or_select_template", note)
     # No look meanwhile: what another test changed would be seen in the middle of this one, and all be made anew.
     monkeypatch.setattr(app.extensions["ready"], "_next_look", math.inf)
     return names

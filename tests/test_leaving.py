@@ -16,7 +16,7 @@ from tests import leaving, pages
 @pytest.fixture
 def told(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[[], set[str]]:
     """What is left since it was asked the last time, as if this test had ended; its run does not hear of it."""
-    for name in ("_process", "_things", "_modules"):
+    for name in ("_process", "_things", "_modules", "_objects"):
         monkeypatch.setattr(leaving, name, dict(getattr(leaving, name)))
     list(leaving.left())  # the clock, and where pytest keeps what is logged
     return lambda: set(leaving.left())
@@ -32,6 +32,17 @@ def test_what_is_left_is_told_once_by_name(told: Callable[[], set[str]], app: Fl
         assert told() == changed
         assert told() == set()
     assert told() == changed
+
+
+def test_a_method_that_was_patched_for_one_object_is_told(told: Callable[[], set[str]], app: Flask) -> None:
+    throttle = app.extensions["throttle"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(throttle, "hit", lambda name, key: None)
+
+    found = told()
+    del throttle.hit
+
+    assert found == {f"portal.{face}'s throttle: hit of its own" for face in ("public", "staff")}
 
 
 def test_a_fault_that_a_document_keeps_is_told(told: Callable[[], set[str]], app: Flask) -> None:

@@ -17,6 +17,7 @@ from portal.db import db
 from portal.errors import Unavailable
 from portal.newsletter import consent, door, service
 from portal.newsletter.models import Signup
+from portal.throttle import Throttle
 from tests.conftest import Clock
 
 COOKIE = "a" * len(tokens.new_token())
@@ -237,9 +238,8 @@ def test_a_sign_up_that_could_not_be_saved_waits_once_and_is_counted_once(
     both: Both, app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tries, counted = list[int](), list[str]()
-    throttle = app.extensions["throttle"]
-    hit = throttle.hit
-    monkeypatch.setitem(vars(throttle), "hit", lambda name, key: (counted.append(name), hit(name, key)))
+    hit = Throttle.hit
+    monkeypatch.setattr(Throttle, "hit", lambda self, name, key: (counted.append(name), hit(self, name, key)))
 
     def refuse(*_rows: object) -> None:
         tries.append(1)

@@ -14,6 +14,7 @@ from portal.db import db, transaction
 from portal.errors import Conflict, Forbidden, Refused
 from portal.people.models import User
 from portal.print.guide import Guide
+from portal.ready import ReadyPages
 from portal.review import signing
 from portal.review.models import TextVerdict, Verdict
 from portal.review.shelf import Shelf
@@ -174,9 +175,7 @@ def test_a_server_that_starts_shows_what_is_signed_from_its_first_answer(
     sign_all(context, pharmacist)
     monkeypatch.setattr(Guide, "prepare", lambda self, library: None)
 
-    monkeypatch.setattr(
-        context.extensions["ready"], "keep_looking", lambda later: None
-    )  # a thread that ends with us
+    monkeypatch.setattr(ReadyPages, "keep_looking", lambda self: None)  # a thread that ends with us
     context.extensions["front"].__rsgi_init__(None)
 
     assert context.extensions["library"].pages[LEGAL].review == "signed"
