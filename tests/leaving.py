@@ -26,7 +26,6 @@ from portal import db
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGUSR1)
 LIMITS = (resource.RLIMIT_AS, resource.RLIMIT_FSIZE)  # who starts a web server raises that of open files
-OURS = {"portal", "jinja2"}
 NOT_OURS = {"PYTEST_CURRENT_TEST"}
 
 Things = dict[str, tuple[Mapping[str, Any], list[str], list[Any]]]  # whose, names, values
@@ -92,20 +91,9 @@ def left(*, modules: bool = True) -> Iterator[str]:
         yield from _changed(_modules)
         _keep_new_modules()
     for app in _portal:
-        yield from _hidden(app)
         for document in (app.extensions["guide"], *app.extensions["leaflets"].values()):
             if document.fault:
                 yield f"a fault of {document._document.name}: {document.fault}"
-
-
-def _hidden(app: Flask) -> Iterator[str]:
-    """Methods that something set on one object hides: what `monkeypatch.setattr` takes back stays there, where
-    `monkeypatch.setitem(vars(it), …)` leaves nothing, and who sets the method of the class meets it no more."""
-    for one in (app.jinja_env, *app.extensions.values()):
-        for name in list(getattr(one, "__dict__", ())):
-            if callable(getattr(type(one), name, None)) and type(one).__module__.partition(".")[0] in OURS:
-                del vars(one)[name]
-                yield f"{type(one).__name__}'s {name}, which hides the method"
 
 
 def _changed(things: Things) -> Iterator[str]:

@@ -175,7 +175,7 @@ def test_a_server_that_starts_shows_what_is_signed_from_its_first_answer(
     sign_all(context, pharmacist)
     monkeypatch.setattr(Guide, "prepare", lambda self, library: None)
 
-    monkeypatch.setattr(ReadyPages, "keep_looking", lambda self: None)  # a thread that ends with us
+    monkeypatch.setattr(ReadyPages, "keep_looking", lambda self, first: None)  # a thread that ends with us
     context.extensions["front"].__rsgi_init__(None)
 
     assert context.extensions["library"].pages[LEGAL].review == "signed"
