@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -33,6 +35,23 @@ def test_what_takes_long_is_listed_and_the_quickest_of_each_file_is_not() -> Non
 
 def test_the_first_of_a_process_makes_what_the_others_find_there() -> None:
     assert turns.middle([(3.0, 5), (0.01, 4), (0.02, 5)]) == Took(0.02, 5)
+
+
+def test_a_run_that_measures_writes_the_list(tmp_path: Path) -> None:
+    (tmp_path / "test_a.py").write_text("def test_short(): pass\ndef test_long(): sum(range(10**7))\n")
+    found = tmp_path / "long.txt"
+    found.touch()
+    run = (
+        "import pathlib, pytest, sys; from tests import turns; turns.FILE = pathlib.Path(sys.argv[1]);"
+        "sys.exit(pytest.main(['--measure', '--noconftest', '-p', 'tests.turns', '-W', 'ignore', 'test_a.py']))"
+    )
+
+    env = {**os.environ, "PYTHONPATH": str(turns.FILE.parents[1])}
+    subprocess.run(
+        [sys.executable, "-c", run, str(found)], cwd=tmp_path, env=env, check=True, capture_output=True
+    )
+
+    assert [line.split()[2] for line in found.read_text().splitlines()] == ["test_a.py::test_long"]
 
 
 def test_what_was_not_measured_keeps_its_line_and_what_was_its_turn() -> None:
