@@ -23,6 +23,7 @@ from flask_babel import format_date, format_datetime, get_locale
 from jinja2 import StrictUndefined
 from markupsafe import Markup
 from werkzeug.local import LocalProxy
+from werkzeug.routing import IntegerConverter
 from wtforms import Form
 
 from portal import addresses, blank, catalogues, controls, guard, hours
@@ -54,6 +55,7 @@ SECURITY_HEADERS = {
 }
 _PROCESS, _numbers = secrets.token_hex(2), itertools.count(1)
 Here = tuple[ZoneInfo, int, str]
+LARGEST, LARGEST_DIGITS = 2**31 - 1, 10
 STRICT_TRANSPORT = "max-age=63072000; includeSubDomains"
 
 
@@ -163,9 +165,18 @@ class Templates(Environment):
         return super().make_globals(d) if d else self.globals
 
 
+class RowNumber(IntegerConverter):
+    """The number of a row in an address; one that no row can have is taken for the largest, which none has."""
+
+    def to_python(self, value: str) -> int:
+        """As the database takes it."""
+        return LARGEST if len(value) > LARGEST_DIGITS else min(int(value), LARGEST)
+
+
 def set_up(app: Flask) -> None:
     """Give an app the edge: settings, templates, languages, headers, limits and error pages."""
     config: Settings = app.extensions["settings"]
+    app.url_map.converters["int"] = RowNumber
     app.config.update(
         TRUSTED_HOSTS=trusted_hosts(config),
         WTF_CSRF_TIME_LIMIT=None,  # it is the session's, and ends with it; a clock set back makes none too old

@@ -380,3 +380,29 @@ def test_nobody_reaches_any(staff_app: Flask, there: dict[str, str], visitor: Vi
                 ), place
             if "POST" in rule.methods:
                 assert visitor.post(place, data={}).status_code in (400, 401), place
+
+
+@pytest.mark.parametrize("number", ["9" * 21, "9" * 5000, str(2**31)])
+def test_a_number_that_no_row_can_have_is_nobodys(
+    staff_app: Flask, there: dict[str, str], signed_in: Callable[..., Colleague], number: str
+) -> None:
+    """The same refusal as for what is not there, on every page and act."""
+    grace = signed_in("desk pharmacist manager")
+    token, walked = csrf_token(grace), 0
+    for rule in rules(staff_app):
+        # What ends the sessions that were asks for the password anew: that is another test's.
+        if "<int:" not in rule.rule or rule.endpoint.startswith("account."):
+            continue
+        holes = {name: number if f"<int:{name}>" in rule.rule else value for name, value in there.items()}
+        for method in sorted({"GET", "POST"} & rule.methods):
+            answer = grace.client.open(
+                address(rule, holes),
+                method=method,
+                data={"csrf_token": token} if method == "POST" else None,
+                environ_base=grace.environ,
+                base_url="http://localhost:8000",
+            )
+            assert answer.status_code in (303, 403, 404), f"{method} {rule.rule}: {answer.status_code}"
+            walked += 1
+
+    assert walked > 25
