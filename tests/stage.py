@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -25,6 +25,7 @@ from flask_migrate import upgrade
 from playwright.sync_api import Browser, Locator, Page, Response, expect
 from sqlalchemy import Connection, event, select
 from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.wsgi import ClosingIterator
 
 from config import Config
 from portal import clock, seed
@@ -61,6 +62,7 @@ class Theatre:
         self.base = f"http://localhost:{self.port}"  # a name: browsers make no passkeys for a number
         self.folder = folder
         self.at = NOW
+        self._calm, self._asked = threading.Condition(), 0
         settings = {**SETTINGS, "INSTANCE_DIR": str(folder), "BASE_URL": self.base}
         self.app: Flask = create_app(Config.from_env(settings))
         self.staff: Flask = self.app.extensions["staff"]
@@ -108,9 +110,21 @@ class Theatre:
     def _serve(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """The portal, and beside it what `look.js` needs, which the browser then fetches and compiles but once."""
         if environ["PATH_INFO"] != TOOLS:
-            return self.app(environ, start_response)
+            return self._answer(environ, start_response)
         start_response("200 OK", [("Content-Type", "text/javascript"), ("Cache-Control", "max-age=3600")])
         return [self.tools]
+
+    def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """The portal's whole answer; who asks while the world is set back waits for that, and the other way round."""
+        with self._calm:
+            self._asked += 1
+        try:
+            with closing(ClosingIterator(self.app(environ, start_response))) as answer:
+                return [b"".join(answer)]
+        finally:
+            with self._calm:
+                self._asked -= 1
+                self._calm.notify_all()
 
     def lock(self) -> None:
         """From now on nothing can be saved, until the next scene."""
@@ -119,7 +133,12 @@ class Theatre:
                 event.listen(db.engine, "begin", _refuse)
 
     def set_back(self) -> None:
-        """The world as it was planted."""
+        """The world as it was planted; a page that asks by itself may be open still."""
+        with self._calm:
+            self._calm.wait_for(lambda: not self._asked, 20)
+            self._set_back()
+
+    def _set_back(self) -> None:
         self.at = NOW
         for face in (self.app, self.staff):
             with face.app_context():

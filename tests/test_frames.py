@@ -127,9 +127,12 @@ def test_a_frame_lasts_a_minute_and_no_page_of_a_query_is_kept(
     app: Flask, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names: list[str] = []
-    usual = app.jinja_env.get_or_select_template
+    environment = type(app.jinja_env)
+    usual = environment.get_or_select_template
     monkeypatch.setattr(
-        app.jinja_env, "get_or_select_template", lambda name, *more: names.append(name) or usual(name, *more)
+        environment,
+        "get_or_select_template",
+        lambda self, name, *more: names.append(name) or usual(self, name, *more),
     )
     cookie = "a" * blank.COOKIE_LENGTH
     config: Settings = app.extensions["settings"]
