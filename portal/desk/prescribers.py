@@ -161,7 +161,7 @@ def _of_npi(npi: str) -> list[Request]:
 
 
 def _alike(asked: Request) -> tuple[list[Request], list[Request]]:
-    """Who has the same address or number: those without an NPI, and the newest of each who has one."""
+    """Who has the same address or number: those without an NPI, itself too, and the newest of each who has one."""
     address, numbers = asked.reply_email.casefold(), terms.numbers_of(asked.phone)
     same = [
         one
@@ -172,7 +172,10 @@ def _alike(asked: Request) -> tuple[list[Request], list[Request]]:
     for one in same:
         if number.is_valid(one.npi):
             known.setdefault(one.npi, one)
-    return [one for one in same if not number.is_valid(one.npi)], list(known.values())
+    without = [one for one in same if not number.is_valid(one.npi)]
+    if asked not in same and not number.is_valid(asked.npi):  # no word of it is in the index
+        without.insert(0, asked)
+    return without, list(known.values())
 
 
 def _newest(*which: Any, limit: int) -> list[Request]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from flask import Flask
+from sqlalchemy import delete
 
 from portal.clock import now
 from portal.db import db, transaction
@@ -13,7 +14,7 @@ from portal.desk.models import CardNote
 from portal.desk.prescribers import LIMIT
 from portal.intake import checks
 from portal.intake.checks import NpiCheck
-from portal.intake.models import Request
+from portal.intake.models import Request, RequestTerm
 from portal.npi.names import Registered
 from portal.npi.verdicts import Answer, Provider
 from portal.retention import requests
@@ -75,6 +76,20 @@ def test_without_an_npi_address_or_phone_tell(ask: Ask, signed_in: SignedIn, sam
     assert sorted(theirs(page)) == sorted([first, second])
     assert theirs(page.follow("Lee Park, NP")) == [known]
     assert page.soup.find("a", string=first) is not None
+
+
+def test_a_request_that_the_index_does_not_know_has_its_page_and_its_card(
+    app: Flask, ask: Ask, signed_in: SignedIn
+) -> None:
+    """As of rows that somebody put in by hand."""
+    reference = ask("resource", npi="")
+    with app.app_context(), transaction():
+        db.session.execute(delete(RequestTerm))
+
+    page = signed_in("desk").open(address(reference))
+
+    assert page.response.status_code == 200
+    assert theirs(page.follow("Card of this prescriber")) == [reference]
 
 
 @pytest.mark.parametrize("who", ["1234567890", "LDN-BCDF-GHJK", "x", "%00", "0" * 300])
