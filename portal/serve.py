@@ -266,4 +266,8 @@ def _die_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    ended = main(*sys.argv[1:])
+    for last in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            last.flush()
+    os._exit(ended)  # what nobody could take of our words is no fault: the interpreter would make 120 of it

@@ -717,7 +717,8 @@ def read(report: str, having: tuple[str, str] | None = None) -> Outcomes:
         if having is not None and having not in told:
             continue
         file = str(case.get("classname", "")).removeprefix("tests.").replace(".", "/") + ".py"
-        name = f"{file}::{str(case.get('name', '')).removeprefix('test_').partition('[')[0]}"
+        test = str(case.get("name", "")).partition("@")[0].partition("[")[0]  # after the @ stands its group
+        name = f"{file}::{test.removeprefix('test_')}"
         bad = any(case.find(kind) is not None for kind in ("failure", "error"))
         how = "FAILED" if bad else "skipped" if case.find("skipped") is not None else "held"
         before, seconds = outcomes.get(name, (how, 0.0))

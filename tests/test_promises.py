@@ -6,7 +6,7 @@ from tests import promises
 
 REPORT = """<testsuites><testsuite>
 <testcase classname="tests.test_db" name="test_a_short_lock_costs_only_time" time="2.5"/>
-<testcase classname="tests.mail.test_mta" name="test_x[a]" time="1"/>
+<testcase classname="tests.mail.test_mta" name="test_x[a]@mta" time="1"/>
 <testcase classname="tests.mail.test_mta" name="test_x[b]" time="1"><failure/></testcase>
 <testcase classname="tests.test_db" name="test_y" time="0"><skipped/></testcase>
 <testcase classname="tests.test_db" name="test_z" time="1"><properties><property name="database" value="PostgreSQL"/>
